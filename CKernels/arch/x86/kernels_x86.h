@@ -1,0 +1,19 @@
+// The x86-64 kernels that the dispatch table knows.
+#ifndef QK_KERNELS_X86_H
+#define QK_KERNELS_X86_H
+
+#include "../../attention/integer_attention.h"
+#include "../../elementwise/integer_layer_norm.h"
+#include "../../gemm/integer_gemm.h"
+
+extern const qk_gemm_kernel qk_gemm_avx2;
+extern const qk_attention_kernel qk_attention_avx2;
+extern const qk_layer_norm_kernel qk_layer_norm_avx2;
+
+
+#include <stdint.h>
+
+/// Runs `iterations` groups of independent vpmaddwd + vpaddd pairs; returns the operations done (2 per product).
+double qk_peak_operations_avx2(uint64_t iterations);
+
+#endif

@@ -1,0 +1,20 @@
+// The AVX2 product tile, shared by GEMM and attention.
+//
+// Left operand: rows of int16, k ascending. Right operand: a panel [depth/2][16][2] of int16. vpmaddwd adds two
+// int16 products into an int32 without overflow: 2·255·2^7 and 2·2^7·2^7 are far below 2^31.
+#ifndef QK_TILE_AVX2_H
+#define QK_TILE_AVX2_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define QK_TILE_AVX2_TOKENS 6
+
+/// Widens `depth` codes to int16 and writes zeros up to `padded`.
+void qk_widen_avx2(const void *codes, int is_unsigned, int32_t depth, int32_t padded, void *out);
+
+/// acc[t][0…15] (+)= Σ_k left[t][k]·panel[k][0…15], any number of tokens, depth even.
+void qk_multiply_avx2(const void *left, size_t stride, int32_t tokens, const void *panel, int32_t depth,
+                      int32_t *acc, size_t acc_stride, int accumulate);
+
+#endif

@@ -1,0 +1,82 @@
+// Which kernels run: CPU detection, the forced instruction set, and the kernel table.
+#include <stdatomic.h>
+#include <stddef.h>
+#include "kernels.h"
+#if defined(__x86_64__)
+#include "../arch/x86/kernels_x86.h"
+#endif
+
+#define NOT_FORCED (-1)
+static atomic_int forced_isa = NOT_FORCED;
+
+static int is_isa(qk_isa isa) { return (int)isa >= 0 && (int)isa < QK_ISA_COUNT; }
+
+const char *qk_isa_name(qk_isa isa) {
+  static const char *const names[QK_ISA_COUNT] = {
+    [QK_ISA_REFERENCE] = "reference", [QK_ISA_AVX2] = "avx2",
+  };
+  return is_isa(isa) ? names[isa] : NULL;
+}
+
+int qk_isa_available(qk_isa isa) {
+  if (isa == QK_ISA_REFERENCE) return 1;
+#if defined(__x86_64__)
+  if (isa == QK_ISA_AVX2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+  return 0;
+}
+
+int qk_isa_usable(qk_isa isa) { return is_isa(isa) && qk_isa_available(isa); }
+
+qk_isa qk_isa_best(void) {
+  for (int isa = QK_ISA_COUNT - 1; isa > QK_ISA_REFERENCE; isa--)
+    if (qk_isa_available((qk_isa)isa)) return (qk_isa)isa;
+  return QK_ISA_REFERENCE;
+}
+
+qk_status qk_isa_force(qk_isa isa) {
+  if (!qk_isa_usable(isa)) return QK_ISA_NOT_AVAILABLE;
+  atomic_store(&forced_isa, (int)isa);
+  return QK_OK;
+}
+
+qk_isa qk_isa_current(void) {
+  const int forced = atomic_load_explicit(&forced_isa, memory_order_relaxed);
+  return forced == NOT_FORCED ? qk_isa_best() : (qk_isa)forced;
+}
+
+qk_kernel_set qk_kernels(qk_isa isa) {
+  qk_kernel_set set = { .gemm = NULL, .attention = NULL, .layer_norm = NULL };
+#if defined(__x86_64__)
+  if (isa >= QK_ISA_AVX2) {
+    set.gemm = &qk_gemm_avx2;
+    set.attention = &qk_attention_avx2;
+    set.layer_norm = &qk_layer_norm_avx2;
+  }
+#else
+  (void)isa;
+#endif
+  return set;
+}
+
+const char *qk_operation_name(qk_operation operation) {
+  switch (operation) {
+    case QK_OPERATION_GEMM: return "gemm";
+    case QK_OPERATION_ATTENTION: return "attention";
+    case QK_OPERATION_LAYER_NORM: return "layer-norm";
+    case QK_OPERATION_COUNT: break;
+  }
+  return NULL;
+}
+
+const char *qk_kernel_name(qk_operation operation, qk_isa isa) {
+  if (!is_isa(isa)) return NULL;
+  const qk_kernel_set set = qk_kernels(isa);
+  switch (operation) {
+    case QK_OPERATION_GEMM: return set.gemm ? set.gemm->name : "gemm_reference";
+    case QK_OPERATION_ATTENTION: return set.attention ? set.attention->name : "attention_reference";
+    case QK_OPERATION_LAYER_NORM: return set.layer_norm ? set.layer_norm->name : "layer_norm_reference";
+    case QK_OPERATION_COUNT: break;
+  }
+  return NULL;
+}

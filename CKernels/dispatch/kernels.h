@@ -1,0 +1,22 @@
+// The kernel table: for every operation the kernel that serves one instruction set.
+#ifndef QK_KERNELS_H
+#define QK_KERNELS_H
+
+#include "../attention/integer_attention.h"
+#include "../elementwise/integer_layer_norm.h"
+#include "../gemm/integer_gemm.h"
+
+/// Null entries mean the reference; each override file replaces what it has.
+typedef struct qk_kernel_set {
+  const qk_gemm_kernel *gemm;
+  const qk_attention_kernel *attention;
+  const qk_layer_norm_kernel *layer_norm;
+} qk_kernel_set;
+
+/// The set of `isa`: the reference, then the overrides of every instruction set up to `isa`.
+qk_kernel_set qk_kernels(qk_isa isa);
+
+/// 1 when `isa` is a value of the enum that this CPU can run.
+int qk_isa_usable(qk_isa isa);
+
+#endif

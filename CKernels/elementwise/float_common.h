@@ -1,0 +1,62 @@
+// Shared by the float kernels: instruction-set clones, an exponential that vectorises, tree sums.
+#ifndef QK_FLOAT_COMMON_H
+#define QK_FLOAT_COMMON_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#include "ckernels/parallel.h"
+#include "ckernels/training.h"
+
+// Clones for x86-64-v3 (AVX2 and FMA) are chosen by the loader; other machines get the portable body.
+#if defined(__x86_64__) && defined(__linux__)
+#define QK_CLONES __attribute__((target_clones("arch=x86-64-v3", "default")))
+#else
+#define QK_CLONES
+#endif
+
+// Elements of one task of an elementwise loop.
+#define QK_ELEMENT_BLOCK 4096
+
+static inline size_t qk_blocks(size_t count, size_t block) { return (count + block - 1) / block; }
+static inline size_t qk_min(size_t a, size_t b) { return a < b ? a : b; }
+
+// e^x for x ≤ 88, relative error below 2e-7: 2^n·e^r, |r| ≤ ln2/2, degree-6 polynomial (Taylor, remainder 4e-8·r^7/7!…).
+static inline float qk_exp(float x) {
+  x = x < -87.0f ? -87.0f : (x > 88.0f ? 88.0f : x);
+  float n = rintf(x * 1.44269504088896341f);
+  float r = (x - n * 0.693359375f) + n * 2.12194440054690583e-4f;
+  float p = 1.0f / 720.0f;
+  p = p * r + 1.0f / 120.0f;
+  p = p * r + 1.0f / 24.0f;
+  p = p * r + 1.0f / 6.0f;
+  p = p * r + 0.5f;
+  p = p * r + 1.0f;
+  p = p * r + 1.0f;
+  union {
+    int32_t i;
+    float f;
+  } power;
+  power.i = ((int32_t)n + 127) << 23;
+  return p * power.f;
+}
+
+// Φ(x) by Abramowitz & Stegun 7.1.26 on |x|/√2: absolute error of erf below 1.5e-7. Writes φ(x) as well.
+static inline float qk_normal_distribution(float x, float *density) {
+  float a = fabsf(x);
+  float e = qk_exp(-0.5f * x * x);
+  *density = 0.39894228040143268f * e;
+  float t = 1.0f / (1.0f + 0.3275911f * 0.70710678118654752f * a);
+  float p = 1.061405429f;
+  p = p * t - 1.453152027f;
+  p = p * t + 1.421413741f;
+  p = p * t - 0.284496736f;
+  p = p * t + 0.254829592f;
+  float upper = 0.5f * p * t * e;  // 1 − Φ(|x|)
+  return x < 0 ? upper : 1.0f - upper;
+}
+
+// Sums partial[blocks][width] into out over a binary tree whose shape depends on `blocks` alone.
+void qk_tree_sum(size_t blocks, size_t width, float *partial, float *out);
+
+#endif

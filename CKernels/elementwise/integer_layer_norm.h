@@ -1,0 +1,13 @@
+// What the LayerNorm driver asks of a micro-kernel: one row.
+#ifndef QK_INTEGER_LAYER_NORM_H
+#define QK_INTEGER_LAYER_NORM_H
+
+#include "ckernels/integer.h"
+
+typedef struct qk_layer_norm_kernel {
+  const char *name;
+  /// Normalises the row that starts at `input` into `output`.
+  void (*normalise_row)(const qk_layer_norm_arguments *arguments, const int16_t *input, int8_t *output);
+} qk_layer_norm_kernel;
+
+#endif

@@ -1,0 +1,14 @@
+// The checks that reference and fast drivers share: both refuse the same arguments with the same status.
+#ifndef QK_VALIDATE_H
+#define QK_VALIDATE_H
+
+#include "ckernels/integer.h"
+
+qk_status qk_gemm_check(const qk_gemm_arguments *arguments);
+qk_status qk_attention_check(const qk_attention_arguments *arguments);
+qk_status qk_layer_norm_check(const qk_layer_norm_arguments *arguments);
+
+#define QK_MAX_HEAD_DIMENSION 256
+#define QK_MAX_WIDTH 8192
+
+#endif

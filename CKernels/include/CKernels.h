@@ -1,0 +1,17 @@
+// CKernels: all arithmetic of Quasar, in C.
+//
+// One umbrella header. Every function that can refuse its arguments returns a qk_status; nothing here
+// allocates, prints or exits. No intrinsics header is included, so the module imports cleanly into Swift.
+#ifndef CKERNELS_H
+#define CKERNELS_H
+
+#include "ckernels/status.h"
+#include "ckernels/parallel.h"
+#include "ckernels/dispatch.h"
+#include "ckernels/arithmetic.h"
+#include "ckernels/pack.h"
+#include "ckernels/integer.h"
+#include "ckernels/random.h"
+#include "ckernels/training.h"
+
+#endif

@@ -1,0 +1,48 @@
+#ifndef CKERNELS_DISPATCH_H
+#define CKERNELS_DISPATCH_H
+
+#include <stdint.h>
+#include "ckernels/status.h"
+
+/// Instruction sets with kernels of their own. `reference` is portable C and the meaning of all others.
+typedef enum qk_isa {
+  QK_ISA_REFERENCE = 0,
+  QK_ISA_AVX2 = 1,
+  QK_ISA_COUNT
+} qk_isa;
+
+/// "reference", "avx2"; null for a value outside the enum.
+const char *qk_isa_name(qk_isa isa);
+
+/// 1 when this CPU can run the kernels of `isa`.
+int qk_isa_available(qk_isa isa);
+
+/// The fastest available instruction set.
+qk_isa qk_isa_best(void);
+
+/// Forces the kernels of `isa` for the whole process, or returns QK_ISA_NOT_AVAILABLE and changes nothing.
+qk_status qk_isa_force(qk_isa isa);
+
+/// The instruction set in use: the forced one, else qk_isa_best().
+qk_isa qk_isa_current(void);
+
+/// The operations that have an entry in the kernel table.
+typedef enum qk_operation {
+  QK_OPERATION_GEMM = 0,
+  QK_OPERATION_ATTENTION,
+  QK_OPERATION_LAYER_NORM,
+  QK_OPERATION_COUNT
+} qk_operation;
+
+/// "gemm", "attention", "layer-norm".
+const char *qk_operation_name(qk_operation operation);
+
+/// The name of the kernel that serves `operation` when `isa` is forced (a missing fast kernel falls back to
+/// the reference by construction).
+const char *qk_kernel_name(qk_operation operation, qk_isa isa);
+
+/// Operations done (2 per product) by `iterations` rounds of the instructions that the exact kernels of `isa` are
+/// built on, on the calling thread. Time it to get the peak.
+double qk_peak_operations(qk_isa isa, uint64_t iterations);
+
+#endif

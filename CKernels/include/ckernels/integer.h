@@ -1,0 +1,89 @@
+// Integer-only layers: row-mixed GEMM, attention, LayerNorm. Same bits on every ISA and number of threads.
+#ifndef CKERNELS_INTEGER_H
+#define CKERNELS_INTEGER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "ckernels/arithmetic.h"
+#include "ckernels/dispatch.h"
+#include "ckernels/pack.h"
+#include "ckernels/status.h"
+
+/// What a GEMM writes.
+typedef enum qk_output_form {
+  QK_OUTPUT_ACCUMULATOR = 0,  ///< int32: the accumulator itself; requantisers unused
+  QK_OUTPUT_INT32,            ///< int32: requantised and clamped to lo…hi
+  QK_OUTPUT_INT8,             ///< int8: requantised and clamped to lo…hi (within −128…127)
+  QK_OUTPUT_TABLE,            ///< uint8: table[code + 128] of the int8 result (GELU)
+  QK_OUTPUT_RESIDUAL          ///< int16: sat16(residual + clamp16(requantised))
+} qk_output_form;
+
+/// Y[t, n] = form(bias[n] + Σ_k X[t, k]·W[n, k]), outputs in the row order of the unpacked matrix.
+typedef struct qk_gemm_arguments {
+  int32_t tokens;                      ///< T, rows of X
+  int32_t activations_unsigned;        ///< 1: X holds uint8 codes, 0: int8
+  const void *activations;             ///< [T] rows of `depth` bytes
+  size_t activation_stride;            ///< bytes from one row of X to the next, ≥ depth
+  const qk_packed_weights *weights;
+  const int32_t *bias;                 ///< [rows], |bias| < 2^30
+  const qk_requantiser *requantisers;  ///< [rows]; may be null for QK_OUTPUT_ACCUMULATOR
+  qk_output_form form;
+  int32_t lo, hi;                      ///< clamp of INT32 and INT8; TABLE uses them for the index code
+  const uint8_t *table;                ///< [256], QK_OUTPUT_TABLE only
+  const int16_t *residual;             ///< [T] rows, QK_OUTPUT_RESIDUAL only; may equal output
+  size_t residual_stride;              ///< elements
+  void *output;
+  size_t output_stride;                ///< elements of the output type, ≥ rows
+} qk_gemm_arguments;
+
+/// Runs the GEMM with the current ISA. O(rows) checks precede it: see the statuses; output is untouched on refusal.
+qk_status qk_gemm(const qk_gemm_arguments *arguments);
+/// Runs the GEMM with the kernels of one ISA, whatever is forced.
+qk_status qk_gemm_with(qk_isa isa, const qk_gemm_arguments *arguments);
+/// The definition: three plain loops.
+qk_status qk_gemm_reference(const qk_gemm_arguments *arguments);
+
+/// Integer softmax attention, per image and head (scores, unnormalised probabilities, weighted sum, division).
+///
+/// S = q·kᵀ; d = max_j S − S; P = qk_probability(d); O = Σ P·v; Z = Σ P; U = round(2^8·O/Z);
+/// output = clamp((U·M + 2^(S−1)) >> S) with the output requantiser.
+typedef struct qk_attention_arguments {
+  int32_t batch, tokens, heads;
+  int32_t head_dimension;              ///< 1…256
+  int32_t activation_bits;             ///< 4, 6 or 8
+  const int8_t *qkv;                   ///< [batch·tokens][3·heads·head_dimension]: all q, all k, all v; head-major
+  qk_requantiser score;                ///< from s_q·s_k·log2(e)/√head_dimension·2^8; multiplier ≥ 0
+  const uint16_t *exponent_table;      ///< qk_exponent_table(activation_bits); a wrong first entry is QK_BAD_SPEC
+  qk_requantiser output_requantiser;   ///< from s_v·2^−8 / s_out
+  int32_t lo, hi;
+  int8_t *output;                      ///< [batch·tokens][heads·head_dimension]
+} qk_attention_arguments;
+
+qk_status qk_attention(const qk_attention_arguments *arguments);
+qk_status qk_attention_with(qk_isa isa, const qk_attention_arguments *arguments);
+qk_status qk_attention_reference(const qk_attention_arguments *arguments);
+
+/// Largest number of tokens of one attention call (the score row lives on the stack).
+#define QK_MAX_TOKENS 4096
+
+/// Integer LayerNorm over rows of an int16 stream.
+///
+/// μ = ⌊(2Σr + D)/2D⌋; c = r − μ; V = Σc² + E; s = ⌊√V⌋; F = ⌊2^30/max(s, 1)⌋;
+/// y = clamp((c·F·M_i + B_i + 2^(S_i−1)) >> S_i, lo, hi).
+typedef struct qk_layer_norm_arguments {
+  int32_t rows, width;                 ///< width D ≤ 8192
+  const int16_t *input;
+  size_t input_stride;                 ///< elements between rows
+  int64_t epsilon_code;                ///< E ≥ 0, < 2^40
+  const qk_requantiser *scales;        ///< [D] from weight·√D / (2^30·s_y)
+  const int64_t *offsets;              ///< [D] B_i = round(bias/s_y·2^S_i), |B_i| < 2^62
+  int32_t lo, hi;
+  int8_t *output;
+  size_t output_stride;
+} qk_layer_norm_arguments;
+
+qk_status qk_layer_norm(const qk_layer_norm_arguments *arguments);
+qk_status qk_layer_norm_with(qk_isa isa, const qk_layer_norm_arguments *arguments);
+qk_status qk_layer_norm_reference(const qk_layer_norm_arguments *arguments);
+
+#endif

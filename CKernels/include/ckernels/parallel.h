@@ -1,0 +1,22 @@
+#ifndef CKERNELS_PARALLEL_H
+#define CKERNELS_PARALLEL_H
+
+#include <stddef.h>
+
+/// A task body: handles the half-open range [begin, end) of task indices.
+typedef void (*qk_parallel_body)(void *context, size_t begin, size_t end);
+
+/// Runs body over 0…count-1, split into chunks of `grain` tasks.
+///
+/// The chunks are the same for every number of threads; which thread runs a chunk is not fixed, so a body
+/// must write only to places owned by its tasks. Then results do not depend on the number of threads.
+/// A call from inside a body runs serially on the calling thread; calls of several threads take turns.
+void qk_parallel_for(size_t count, size_t grain, void *context, qk_parallel_body body);
+
+/// Sets the number of threads of later qk_parallel_for calls; 0 means all CPUs of the process's mask.
+void qk_set_thread_count(int threads);
+
+/// The number of threads that qk_parallel_for uses.
+int qk_thread_count(void);
+
+#endif

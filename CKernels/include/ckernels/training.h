@@ -1,0 +1,175 @@
+// Float kernels of the training engine: forward and backward passes, fake quantisation, optimiser.
+//
+// All matrices are row-major float32. Work is split into blocks whose size depends on the shape alone, and
+// sums over rows run over a fixed binary tree of such blocks: the bits do not depend on the number of threads.
+// Callers (Swift) guarantee shapes and non-null pointers; scratch sizes are given by qk_scratch_floats.
+#ifndef CKERNELS_TRAINING_H
+#define CKERNELS_TRAINING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Rows of one reduction block.
+#define QK_REDUCTION_ROWS 64
+
+/// Floats of scratch for a reduction over `rows` rows that yields `width` sums: ⌈rows/64⌉·width.
+size_t qk_scratch_floats(size_t rows, size_t width);
+
+// --- products ---------------------------------------------------------------------------------------------
+
+/// C[m,n] = op(A)·op(B) + beta·C; op transposes when the flag is 1. A and B are given by their leading
+/// dimensions as stored. Runs OpenBLAS on blocks of rows of C that depend on m alone.
+void qk_sgemm(int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const float *a, size_t lda,
+              const float *b, size_t ldb, float beta, float *c, size_t ldc);
+
+/// y[r, :] += v for all rows.
+void qk_add_row(size_t rows, size_t width, const float *v, float *y);
+/// y[r, :] = x[r, :] ⊙ v
+void qk_multiply_row(size_t rows, size_t width, const float *x, const float *v, float *y);
+
+// --- reductions -------------------------------------------------------------------------------------------
+
+/// out[j] = Σ_r x[r, j]
+void qk_column_sums(size_t rows, size_t width, const float *x, float *scratch, float *out);
+/// out[j] = Σ_r x[r, j]·y[r, j]
+void qk_column_dots(size_t rows, size_t width, const float *x, const float *y, float *scratch, float *out);
+/// Σ x[i]; scratch qk_scratch_floats(⌈count/64⌉, 1)
+float qk_sum(size_t count, const float *x, float *scratch);
+/// Σ x[i]²
+float qk_sum_of_squares(size_t count, const float *x, float *scratch);
+
+// --- elementwise ------------------------------------------------------------------------------------------
+
+void qk_add(size_t count, const float *a, const float *b, float *out);
+void qk_subtract(size_t count, const float *a, const float *b, float *out);
+void qk_multiply(size_t count, const float *a, const float *b, float *out);
+/// out = factor·a
+void qk_scale(size_t count, float factor, const float *a, float *out);
+/// y += factor·x
+void qk_accumulate(size_t count, float factor, const float *x, float *y);
+
+/// out = x·Φ(x), Φ the normal distribution function (absolute error of Φ below 2e-7).
+void qk_gelu_forward(size_t count, const float *x, float *out);
+/// gx = gy·(Φ(x) + x·φ(x))
+void qk_gelu_backward(size_t count, const float *x, const float *gy, float *gx);
+
+// --- row-wise functions -----------------------------------------------------------------------------------
+
+/// y = (x − mean)/√(var + eps)·weight + bias over rows; keeps mean and 1/√(var + eps) in statistics[rows][2].
+void qk_float_layer_norm_forward(size_t rows, size_t width, const float *x, const float *weight,
+                                 const float *bias, float eps, float *y, float *statistics);
+/// gx, and gweight, gbias summed over rows; scratch qk_scratch_floats(rows, 2·width).
+void qk_float_layer_norm_backward(size_t rows, size_t width, const float *x, const float *weight,
+                                  const float *statistics, const float *gy, float *scratch, float *gx,
+                                  float *gweight, float *gbias);
+
+/// y = softmax of each row.
+void qk_softmax_forward(size_t rows, size_t width, const float *x, float *y);
+/// gx = y ⊙ (gy − Σ gy⊙y)
+void qk_softmax_backward(size_t rows, size_t width, const float *y, const float *gy, float *gx);
+
+/// loss[r] = −Σ_j target[r,j]·log softmax(x)[r,j]; probabilities[r,:] = softmax(x).
+void qk_cross_entropy_forward(size_t rows, size_t width, const float *x, const float *target,
+                              float *probabilities, float *loss);
+/// gx[r,:] = factor·(probabilities·Σ_j target − target)
+void qk_cross_entropy_backward(size_t rows, size_t width, const float *probabilities, const float *target,
+                               float factor, float *gx);
+
+// --- transformer ------------------------------------------------------------------------------------------
+
+/// y = x + gain ⊙ branch·keep[row / rows_per_sample]; keep may be null (all 1).
+void qk_residual_forward(size_t rows, size_t width, size_t rows_per_sample, const float *x,
+                         const float *branch, const float *gain, const float *keep, float *y);
+/// gbranch = gy ⊙ gain·keep, ggain[j] = Σ_r gy·branch·keep; scratch qk_scratch_floats(rows, width).
+void qk_residual_backward(size_t rows, size_t width, size_t rows_per_sample, const float *branch,
+                          const float *gain, const float *keep, const float *gy, float *scratch,
+                          float *gbranch, float *ggain);
+
+/// tokens[b, 0] = cls + position[0]; tokens[b, t] = patches[b, t−1] + position[t].
+void qk_embed_forward(size_t batch, size_t patches, size_t width, const float *x, const float *cls,
+                      const float *position, float *tokens);
+/// gx = gtokens[:, 1…], gposition[t] = Σ_b gtokens[b, t]; (gcls equals gposition[0]).
+void qk_embed_backward(size_t batch, size_t patches, size_t width, const float *gtokens, float *gx,
+                       float *gposition);
+
+/// Softmax attention of all images and heads; qkv as in qk_attention_arguments, scores scaled by `scale`.
+///
+/// levels = 0: probabilities e^(s−max)/Σ. levels = 2^A − 1: e is first rounded to multiples of 1/levels, as
+/// the integer unit does (straight through in the backward pass). Keeps probabilities[batch·heads][T][T].
+void qk_float_attention_forward(size_t batch, size_t tokens, size_t heads, size_t head_dimension,
+                                const float *qkv, float scale, float levels, float *probabilities,
+                                float *out);
+void qk_float_attention_backward(size_t batch, size_t tokens, size_t heads, size_t head_dimension,
+                                 const float *qkv, float scale, const float *probabilities,
+                                 const float *gout, float *gqkv);
+/// Largest tokens and head dimension of the two functions above (their tiles live on the stack).
+#define QK_FLOAT_ATTENTION_MAX_TOKENS 256
+#define QK_FLOAT_ATTENTION_MAX_HEAD 64
+
+// --- images -----------------------------------------------------------------------------------------------
+
+/// codes[b·P + p][(c·ps + y)·ps + x] from planar images[b][c][size][size]; P = (size/ps)².
+void qk_patch_codes(size_t batch, size_t channels, size_t size, size_t patch, const uint8_t *images,
+                    uint8_t *codes);
+/// x[r, j] = codes[r, j]/255 − mean[j]
+void qk_pixels_to_float(size_t rows, size_t width, const uint8_t *codes, const float *mean, float *x);
+
+// --- fake quantisation ------------------------------------------------------------------------------------
+
+/// y = s·clamp(round(x/s), lo, hi); row columns fall into `segments` equal parts with a scale each.
+///
+/// Rounding is half to even (the requantiser of deployment rounds half up; see the `exact` mode).
+void qk_quantize_forward(size_t rows, size_t width, size_t segments, const float *scales, float lo, float hi,
+                         const float *x, float *y);
+/// gx = gy inside the clamp, else 0; gscale[g] = Σ gy·(round(v) − v | lo | hi), v = x/s (LSQ, Esser et al. 2020).
+/// scratch qk_scratch_floats(rows, segments).
+void qk_quantize_backward(size_t rows, size_t width, size_t segments, const float *scales, float lo, float hi,
+                          const float *x, const float *gy, float *scratch, float *gx, float *gscale);
+/// codes = clamp(round(x/s), lo, hi), written as int16 (exact for x = s·code).
+void qk_quantize_codes(size_t rows, size_t width, size_t segments, const float *scales, float lo, float hi,
+                       const float *x, int16_t *codes);
+/// y = scale[segment]·(codes − offset)
+void qk_dequantize_int8(size_t rows, size_t width, size_t segments, const float *scales, const int8_t *codes,
+                        float *y);
+void qk_dequantize_uint8(size_t count, float scale, int32_t zero, const uint8_t *codes, float *y);
+void qk_dequantize_int16(size_t count, float scale, const int16_t *codes, float *y);
+void qk_dequantize_int32(size_t count, float scale, const int32_t *codes, float *y);
+
+/// The slice q[i, k] = s·clamp(round(w[row[i], k]/s), −Q, Q) of a latent matrix with `stride` columns.
+///
+/// bits[i] is 4 (Q = 7, s = scale4[row]), 8 (Q = 127, s = scale8[row]), or 32 (the latent value itself).
+void qk_weight_slice_forward(size_t rows, size_t width, const float *latent, size_t stride,
+                             const int32_t *row, const uint8_t *bits, const float *scale4,
+                             const float *scale8, float *q);
+/// Adds the gradients of the slice to glatent, gscale4, gscale8 (straight through inside the clamp; LSQ).
+void qk_weight_slice_backward(size_t rows, size_t width, const float *latent, size_t stride,
+                              const int32_t *row, const uint8_t *bits, const float *scale4,
+                              const float *scale8, const float *gq, float *glatent, float *gscale4,
+                              float *gscale8);
+/// The codes of the same slice as int8 (bits 4 or 8).
+void qk_weight_slice_codes(size_t rows, size_t width, const float *latent, size_t stride, const int32_t *row,
+                           const uint8_t *bits, const float *scale4, const float *scale8, int8_t *codes);
+
+// --- indexing ---------------------------------------------------------------------------------------------
+
+/// out[i, :] = x[index[i], 0…width−1], x with `stride` columns.
+void qk_gather_rows(size_t rows, size_t width, const float *x, size_t stride, const int32_t *index,
+                    float *out);
+/// x[index[i], 0…width−1] += g[i, :]; equal indices are added in order.
+void qk_scatter_add_rows(size_t rows, size_t width, const float *g, const int32_t *index, float *x,
+                         size_t stride);
+
+// --- optimiser --------------------------------------------------------------------------------------------
+
+/// One AdamW step (Loshchilov & Hutter 2019) with bias corrections c1 = 1 − β1^t, c2 = 1 − β2^t.
+///
+/// relative = 0: p ← p − lr·(m̂/(√v̂ + eps) + decay·p). relative = 1, for positive scales: the gradient is
+/// taken of ln p, p ← p·(1 − lr·m̂/(√v̂ + eps)), floored at 1e-8.
+typedef struct qk_adamw_settings {
+  float learning_rate, beta1, beta2, epsilon, decay, correction1, correction2, gradient_factor;
+  int32_t relative;
+} qk_adamw_settings;
+void qk_adamw_step(size_t count, const qk_adamw_settings *settings, const float *gradient, float *parameter,
+                   float *moment1, float *moment2);
+
+#endif

@@ -1,0 +1,39 @@
+// Where a packed code lives: the layout of qk_packed_weights as arithmetic.
+#ifndef QK_PACKED_LAYOUT_H
+#define QK_PACKED_LAYOUT_H
+
+#include "ckernels/pack.h"
+
+static inline int32_t qk_round_up(int32_t n, int32_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
+
+/// Bytes of one 16-row panel: 16·Kd codes of 8 bits, half of that for 4 bits.
+static inline size_t qk_panel8_bytes(int32_t padded_depth) { return (size_t)padded_depth * QK_PANEL_ROWS; }
+static inline size_t qk_panel4_bytes(int32_t padded_depth) { return (size_t)padded_depth * QK_PANEL_ROWS / 2; }
+
+/// Byte offset of code (slot, k), slot < slots8.
+static inline size_t qk_offset8(int32_t padded_depth, int32_t slot, int32_t k) {
+  return (size_t)(slot / QK_PANEL_ROWS) * qk_panel8_bytes(padded_depth)
+      + ((size_t)(k / 2) * QK_PANEL_ROWS + (size_t)(slot % QK_PANEL_ROWS)) * 2 + (size_t)(k % 2);
+}
+
+/// Byte offset of the code pair (slot, k & ~1) counted from the first 4-bit panel; slot counts from slots8.
+static inline size_t qk_offset4(int32_t padded_depth, int32_t slot, int32_t k) {
+  return (size_t)(slot / QK_PANEL_ROWS) * qk_panel4_bytes(padded_depth)
+      + (size_t)(k / 2) * QK_PANEL_ROWS + (size_t)(slot % QK_PANEL_ROWS);
+}
+
+/// The code W[slot_row[slot], k].
+static inline int32_t qk_packed_code(const qk_packed_weights *w, int32_t slot, int32_t k) {
+  if (slot < w->slots8) return (int8_t)w->panels[qk_offset8(w->padded_depth, slot, k)];
+  const uint8_t *panels4 = w->panels + (size_t)w->slots8 * (size_t)w->padded_depth;
+  const uint8_t pair = panels4[qk_offset4(w->padded_depth, slot - w->slots8, k)];
+  const int32_t nibble = k % 2 == 0 ? pair & 15 : pair >> 4;
+  return (nibble ^ 8) - 8;
+}
+
+/// QK_OK when sizes fit each other and every row has exactly one slot, ascending in each precision.
+qk_status qk_packed_check(const qk_packed_weights *packed);
+
+#endif

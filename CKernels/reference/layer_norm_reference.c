@@ -1,0 +1,26 @@
+// The meaning of qk_layer_norm: two plain passes over a row for its statistics, one for its codes.
+#include "../fixedpoint/fixed_point.h"
+#include "../gemm/validate.h"
+
+static void normalise_row(const qk_layer_norm_arguments *a, const int16_t *r, int8_t *y) {
+  int64_t sum = 0;
+  for (int32_t i = 0; i < a->width; i++) sum += r[i];
+  const int32_t mean = qk_mean_inline(sum, a->width);
+
+  int64_t variance = a->epsilon_code;  // ≤ 2^13·2^32 + 2^40
+  for (int32_t i = 0; i < a->width; i++) {
+    const int64_t c = r[i] - mean;
+    variance += c * c;
+  }
+  const int32_t inverse = qk_inverse_deviation((uint64_t)variance);
+  for (int32_t i = 0; i < a->width; i++)
+    y[i] = (int8_t)qk_layer_norm_code(r[i] - mean, inverse, a->scales[i], a->offsets[i], a->lo, a->hi);
+}
+
+qk_status qk_layer_norm_reference(const qk_layer_norm_arguments *a) {
+  const qk_status status = qk_layer_norm_check(a);
+  if (status != QK_OK) return status;
+  for (int32_t row = 0; row < a->rows; row++)
+    normalise_row(a, a->input + (size_t)row * a->input_stride, a->output + (size_t)row * a->output_stride);
+  return QK_OK;
+}

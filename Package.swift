@@ -1,0 +1,75 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let package = Package(
+  name: "quasar",
+  products: [
+    .library(name: "Quasar", targets: ["Quasar"]),
+    .library(name: "CKernels", targets: ["CKernels"]),
+    .executable(name: "quasar", targets: ["quasar"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+  ],
+  targets: [
+    // System libraries and the C core.
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(
+      name: "CKernels",
+      dependencies: ["COpenBLAS"],
+      path: "CKernels",
+      publicHeadersPath: "include",
+      linkerSettings: [.linkedLibrary("openblas"), .linkedLibrary("iomp5"), .linkedLibrary("m")]),
+
+    // From the bottom up; a module imports only what stands above it in this list.
+    .target(name: "QuasarTensor", dependencies: ["CKernels"]),
+    .target(name: "QuasarAutograd", dependencies: ["QuasarTensor"]),
+    .target(name: "QuasarNN", dependencies: ["QuasarAutograd"]),
+    .target(name: "QuasarQuant", dependencies: ["QuasarNN"]),
+    .target(
+      name: "QuasarSupernet", dependencies: ["QuasarQuant", .product(name: "Yams", package: "Yams")],
+      resources: [.copy("Spaces")]),
+    .target(name: "QuasarInterchange", dependencies: ["QuasarTensor"]),
+    .target(name: "QuasarDeploy", dependencies: ["QuasarSupernet", "QuasarInterchange", "CZlib"]),
+    .target(
+      name: "QuasarHardware", dependencies: ["QuasarSupernet", .product(name: "Yams", package: "Yams")],
+      resources: [.copy("Devices")]),
+    .target(
+      name: "QuasarData", dependencies: ["QuasarTensor", "CZlib"], resources: [.copy("Embedded")]),
+    .target(name: "QuasarTrain", dependencies: ["QuasarDeploy", "QuasarData"]),
+    .target(name: "QuasarSearch", dependencies: ["QuasarTrain", "QuasarHardware"]),
+    .target(name: "QuasarReport"),
+    .target(name: "QuasarPipeline", dependencies: ["QuasarSearch", "QuasarReport"]),
+    .target(
+      name: "Quasar",
+      dependencies: [
+        "QuasarTensor", "QuasarAutograd", "QuasarNN", "QuasarQuant", "QuasarSupernet", "QuasarDeploy",
+        "QuasarHardware", "QuasarData", "QuasarInterchange", "QuasarTrain", "QuasarSearch", "QuasarReport",
+        "QuasarPipeline",
+      ],
+      path: "Sources/QuasarUmbrella"),
+    .executableTarget(
+      name: "quasar",
+      dependencies: ["Quasar", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Sources/quasar"),
+
+    // Tests mirror the sources.
+    .target(name: "QuasarTestSupport", dependencies: ["QuasarTensor"], path: "Tests/QuasarTestSupport"),
+    .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
+    .testTarget(name: "QuasarTensorTests", dependencies: ["QuasarTensor", "QuasarTestSupport"]),
+    .testTarget(name: "QuasarAutogradTests", dependencies: ["QuasarAutograd", "QuasarTestSupport"]),
+    .testTarget(name: "QuasarQuantTests", dependencies: ["QuasarQuant", "QuasarTestSupport"]),
+    .testTarget(name: "QuasarSupernetTests", dependencies: ["QuasarSupernet", "QuasarTestSupport"]),
+    .testTarget(name: "QuasarDeployTests", dependencies: ["QuasarDeploy", "QuasarTrain", "QuasarTestSupport"]),
+    .testTarget(name: "QuasarHardwareTests", dependencies: ["QuasarHardware"]),
+    .testTarget(name: "QuasarDataTests", dependencies: ["QuasarData"]),
+    .testTarget(name: "QuasarInterchangeTests", dependencies: ["QuasarInterchange"]),
+    .testTarget(name: "QuasarTrainTests", dependencies: ["QuasarTrain", "QuasarTestSupport"]),
+    .testTarget(name: "QuasarSearchTests", dependencies: ["QuasarSearch", "QuasarTestSupport"]),
+    .testTarget(name: "QuasarReportTests", dependencies: ["QuasarReport"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["Quasar"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,114 @@
+import QuasarTensor
+
+/// Index of a node on its tape.
+typealias NodeIndex = Int
+
+/// Every differentiable operation. Closed: a new case does not compile until its gradient is written.
+///
+/// Cases hold the inputs and what the backward pass needs beside the values of inputs and output.
+enum Operation {
+  /// Data; no gradient.
+  case constant
+  /// The whole of a parameter.
+  case parameter(Parameter)
+  /// A slice of a parameter, quantised row by row where asked.
+  case weightSlice(WeightSlice)
+
+  case product(a: NodeIndex, b: NodeIndex, transposeA: Bool, transposeB: Bool)
+  case linear(x: NodeIndex, weight: NodeIndex, bias: NodeIndex?)
+
+  case add(NodeIndex, NodeIndex)
+  case subtract(NodeIndex, NodeIndex)
+  case multiply(NodeIndex, NodeIndex)
+  case scale(NodeIndex, factor: Float)
+  case addRow(x: NodeIndex, row: NodeIndex)
+  case multiplyRow(x: NodeIndex, row: NodeIndex)
+  case gelu(NodeIndex)
+
+  case sum(NodeIndex)
+  case columnSums(NodeIndex)
+
+  case reshape(NodeIndex)
+  case gatherRows(x: NodeIndex, index: [Int32])
+
+  case layerNorm(x: NodeIndex, weight: NodeIndex, bias: NodeIndex, statistics: Tensor)
+  case softmax(NodeIndex)
+  case crossEntropy(logits: NodeIndex, targets: Tensor, probabilities: Tensor)
+
+  case embed(patches: NodeIndex, cls: NodeIndex, position: NodeIndex)
+  case residual(x: NodeIndex, branch: NodeIndex, gain: NodeIndex, keep: Tensor?)
+  case attention(qkv: NodeIndex, shape: AttentionShape, probabilities: Tensor)
+
+  case quantize(x: NodeIndex, scales: NodeIndex, low: Float, high: Float)
+  /// Another value in the forward pass, the identity in the backward pass.
+  case straightThrough(NodeIndex)
+}
+
+/// Sizes of one attention call.
+public struct AttentionShape: Sendable, Equatable {
+  public var batch: Int
+  public var tokens: Int
+  public var heads: Int
+  public var headDimension: Int
+
+  public init(batch: Int, tokens: Int, heads: Int, headDimension: Int) {
+    self.batch = batch
+    self.tokens = tokens
+    self.heads = heads
+    self.headDimension = headDimension
+  }
+
+  /// 1/√headDimension
+  public var scoreScale: Float { 1 / Float(headDimension).squareRoot() }
+}
+
+/// Rows `rows` and the first `width` columns of a latent parameter, with a precision for each row.
+///
+/// bits[i] = 32: the latent values. 8 or 4: s·clamp(round(w/s), −Q, Q) with Q = 127 or 7 and s the row's
+/// learned step for that precision (entanglement: every slice and both precisions read the same latent rows).
+public struct WeightSlice {
+  public var latent: Parameter
+  public var scale4: Parameter?
+  public var scale8: Parameter?
+  public var rows: [Int32]
+  public var width: Int
+  public var bits: [UInt8]
+
+  public init(
+    latent: Parameter, scale4: Parameter? = nil, scale8: Parameter? = nil, rows: [Int32], width: Int,
+    bits: [UInt8]
+  ) {
+    precondition(rows.count == bits.count, "\(rows.count) rows but \(bits.count) precisions")
+    precondition(
+      width <= latent.value.width, "width \(width) exceeds \(latent.value.width) of \(latent.name)")
+    self.latent = latent
+    self.scale4 = scale4
+    self.scale8 = scale8
+    self.rows = rows
+    self.width = width
+    self.bits = bits
+  }
+
+  /// The first `count` entries of a vector parameter.
+  public init(prefix count: Int, of vector: Parameter) {
+    self.init(latent: vector, rows: [0], width: count, bits: [32])
+  }
+
+  /// Entries `rows` of a vector parameter.
+  public init(entries rows: [Int32], of vector: Parameter) {
+    // One column per row: a vector of n entries is read as a matrix [n, 1].
+    self.init(latent: vector, rows: rows, asColumn: true)
+  }
+
+  private init(latent: Parameter, rows: [Int32], asColumn: Bool) {
+    self.latent = latent
+    self.rows = rows
+    width = 1
+    bits = Array(repeating: 32, count: rows.count)
+    isColumn = asColumn
+  }
+
+  var isColumn = false
+  /// Columns of the latent matrix as stored.
+  var stride: Int { isColumn ? 1 : latent.value.width }
+}

@@ -1,0 +1,87 @@
+import QuasarTensor
+
+/// A value on a tape.
+public struct Variable {
+  public let tape: Tape
+  let index: NodeIndex
+
+  public var value: Tensor { tape.nodes[index].value }
+  public var shape: [Int] { value.shape }
+}
+
+/// Records operations in order and walks them backwards once.
+///
+/// Forward functions are methods in the `Tape+…` files; the gradient of every case is in `Tape+Gradients`.
+/// With `recording` off, values are computed and nothing is kept for a backward pass.
+public final class Tape {
+  struct Node {
+    var operation: Operation
+    var value: Tensor
+    var needsGradient: Bool
+  }
+
+  var nodes: [Node] = []
+  /// False for evaluation: nothing needs a gradient.
+  public let recording: Bool
+
+  public init(recording: Bool = true) {
+    self.recording = recording
+  }
+
+  func append(_ operation: Operation, _ value: Tensor, inputs: [NodeIndex]) -> Variable {
+    let needsGradient = recording && inputs.contains { nodes[$0].needsGradient }
+    return append(needsGradient ? operation : .constant, value, needsGradient: needsGradient)
+  }
+
+  func append(_ operation: Operation, _ value: Tensor, needsGradient: Bool) -> Variable {
+    nodes.append(Node(operation: operation, value: value, needsGradient: needsGradient))
+    return Variable(tape: self, index: nodes.count - 1)
+  }
+
+  /// Data that needs no gradient.
+  public func constant(_ value: Tensor) -> Variable {
+    append(.constant, value, needsGradient: false)
+  }
+
+  /// The whole of a parameter; its gradient is added to `parameter.gradient` by `backward`.
+  public func parameter(_ parameter: Parameter) -> Variable {
+    append(.parameter(parameter), parameter.value, needsGradient: recording)
+  }
+
+  /// Adds d(seed·output)/d(parameter) to the gradient of every parameter that `output` depends on.
+  ///
+  /// `seed` has the shape of the output; nil means ones (for a scalar loss: the gradient itself).
+  /// A tape may be walked several times; parameter gradients add up.
+  public func backward(from output: Variable, seed: Tensor? = nil) {
+    precondition(output.tape === self, "the variable belongs to another tape")
+    precondition(recording, "this tape was made with recording: false")
+    let seed = seed ?? Tensor(repeating: 1, shape: output.shape)
+    precondition(seed.count == output.value.count, "seed \(seed.shape) for output \(output.shape)")
+    var gradients = Gradients(count: output.index + 1)
+    gradients.add(seed, to: output.index)
+    for index in stride(from: output.index, through: 0, by: -1) where nodes[index].needsGradient {
+      guard let gradient = gradients.take(index) else { continue }
+      propagate(nodes[index], gradient, into: &gradients)
+    }
+  }
+}
+
+/// Gradients of nodes during one backward walk.
+struct Gradients {
+  private var slots: [Tensor?]
+
+  init(count: Int) {
+    slots = Array(repeating: nil, count: count)
+  }
+
+  mutating func take(_ index: NodeIndex) -> Tensor? {
+    defer { slots[index] = nil }
+    return slots[index]
+  }
+
+  /// Adds to a slot; the first contribution is kept as it is, later ones make a new tensor (a contribution may
+  /// share storage with another node's gradient).
+  mutating func add(_ gradient: Tensor, to index: NodeIndex) {
+    slots[index] = slots[index].map { $0.adding(gradient) } ?? gradient
+  }
+}

@@ -1,0 +1,175 @@
+/// How several products share one DSP slice: weights on the pre-adder side, activations on the 18-bit port.
+///
+/// AD = Σ_i w_i·2^(pitch·a·i) and B = Σ_j x_j·2^(pitch·j) for w weights and a activations, so the product
+/// AD·B holds w_i·x_j in lane i·a + j, at bit pitch·(i·a + j). A chain adds products of the same shape in P.
+/// Depths are computed from the operands, never typed in. Derivations: the facts page, section 4.
+public struct PackingMode: Codable, Hashable, Sendable {
+  /// What one weight puts on the pre-adder side.
+  public enum WeightForm: String, Codable, Hashable, Sendable {
+    /// The whole code in one lane.
+    case whole
+    /// An 8-bit code as two atoms w = 16·h + l: l = 0…15 unsigned in the low lane, h = −8…7 in the next.
+    case atoms
+  }
+
+  /// What the decoder knows beyond the fields themselves.
+  public enum Repair: String, Codable, Hashable, Sendable {
+    /// Only the borrow of each signed lane is given back.
+    case none
+    /// One more bit for each field from the parity of the product (one AND, one XOR): single products only.
+    case restoredBit
+    /// Two low bits of every upper lane kept in fabric count the carries: any number of products.
+    case carryCounters
+  }
+
+  /// The name used on the command line; DSP48E1 forms end in "-e1".
+  public var name: String
+  public var generation: Device.DSPGeneration
+  /// Nominal widths of the operands; narrower operands fit as well.
+  public var weightBits: Int
+  public var activationBits: Int
+  public var weightForm: WeightForm
+  /// Weights per word (an atom pair counts as one weight).
+  public var weights: Int
+  /// Activations per word.
+  public var activations: Int
+  /// Distance of neighbouring lanes in bits.
+  public var pitch: Int
+  public var repair: Repair
+  /// True when the pre-adder overflows for the lowest code, −2^(b−1): narrow weights only.
+  public var needsNarrowWeights: Bool
+
+  /// weights·activations: products per DSP and cycle (ρ).
+  public var productsPerDSP: Int { weights * activations }
+
+  /// Lanes in P: products, times two for atoms.
+  public var lanes: Int { weightParts * activations }
+
+  /// Parts on the pre-adder side: weights, times two for atoms.
+  public var weightParts: Int { weightForm == .atoms ? 2 * weights : weights }
+
+  /// (lanes − 1)·pitch: bits that the borrow correction adds to, about one LUT each.
+  ///
+  /// Example: four lanes of 11 bits → 33 (yosys counts 30 for the two-by-two block).
+  public var correctedBits: Int { (lanes - 1) * pitch }
+
+  /// The codes of weight part i (0 … weightParts − 1) when a whole weight has the codes `weight`.
+  ///
+  /// Atoms are h = w >> 4 (arithmetic) and l = w & 15; even parts are l.
+  public func partRange(_ index: Int, weight: CodeRange) -> CodeRange {
+    guard weightForm == .atoms else { return weight }
+    if index % 2 == 0 { return CodeRange(lowest: 0, highest: 15) }
+    return CodeRange(lowest: weight.lowest >> 4, highest: weight.highest >> 4)
+  }
+
+  /// True when AD fits the pre-adder and B the 18-bit port for every combination of these operands.
+  public func fits(weight: CodeRange, activation: CodeRange) -> Bool {
+    var wide = CodeRange(lowest: 0, highest: 0)
+    for part in 0..<weightParts {
+      let range = partRange(part, weight: weight)
+      wide.lowest += range.lowest << (pitch * activations * part)
+      wide.highest += range.highest << (pitch * activations * part)
+    }
+    var narrow = CodeRange(lowest: 0, highest: 0)
+    for position in 0..<activations {
+      narrow.lowest += activation.lowest << (pitch * position)
+      narrow.highest += activation.highest << (pitch * position)
+    }
+    return Self.isSigned(wide, bits: generation.preAdderBits) && Self.isSigned(narrow, bits: 18)
+  }
+
+  private static func isSigned(_ range: CodeRange, bits: Int) -> Bool {
+    range.lowest >= -(1 << (bits - 1)) && range.highest < 1 << (bits - 1)
+  }
+
+  /// max n: every sum of n products stays inside its field of P; 0 when not even one product does.
+  ///
+  /// The smallest depth of all lanes: `pitch` bits each, the top lane what is left of 48. A restored bit
+  /// widens the lower fields by one but allows one product only; carry counters leave the top lane's bits as
+  /// the limit. nil only when all products are zero. 0 also when the operands do not fit the ports.
+  /// Example: W4A6 two by two, narrow: 7·31 = 217 in 11 bits signed → 1023 / 217 = 4.
+  public func depth(weight: CodeRange, activation: CodeRange) -> Int? {
+    guard fits(weight: weight, activation: activation) else { return 0 }
+    var smallest: Int?
+    for lane in 0..<lanes {
+      let isTop = lane == lanes - 1
+      if repair == .carryCounters && !isTop { continue }
+      let products = partRange(lane / activations, weight: weight).products(with: activation)
+      let bits = isTop ? 48 - lane * pitch : repair == .restoredBit ? pitch + 1 : pitch
+      guard let depth = products.depth(inBits: bits) else { continue }
+      smallest = min(smallest ?? depth, depth)
+    }
+    if repair == .restoredBit { return smallest.map { min($0, 1) } }
+    return smallest
+  }
+
+  /// The depth for nominal operand widths.
+  public func depth(narrow: Bool, unsignedActivations: Bool) -> Int? {
+    depth(
+      weight: .signed(bits: weightBits, narrow: narrow),
+      activation: unsignedActivations
+        ? .unsigned(bits: activationBits) : .signed(bits: activationBits, narrow: narrow))
+  }
+}
+
+extension PackingMode {
+  private static func e2(
+    _ name: String, w weightBits: Int, a activationBits: Int, _ weights: Int, _ activations: Int, pitch: Int,
+    form: WeightForm = .whole, repair: Repair = .none
+  ) -> PackingMode {
+    PackingMode(
+      name: name, generation: .e2, weightBits: weightBits, activationBits: activationBits, weightForm: form,
+      weights: weights, activations: activations, pitch: pitch, repair: repair, needsNarrowWeights: false)
+  }
+
+  private static func e1(
+    _ name: String, w weightBits: Int, a activationBits: Int, _ weights: Int, _ activations: Int, pitch: Int,
+    needsNarrowWeights: Bool = false, repair: Repair = .none
+  ) -> PackingMode {
+    PackingMode(
+      name: name + "-e1", generation: .e1, weightBits: weightBits, activationBits: activationBits,
+      weightForm: .whole, weights: weights, activations: activations, pitch: pitch, repair: repair,
+      needsNarrowWeights: needsNarrowWeights)
+  }
+
+  public static let w8a8Pair = e2("w8a8-pair", w: 8, a: 8, 2, 1, pitch: 18)
+  public static let w4a8Pair = e2("w4a8-pair", w: 4, a: 8, 2, 1, pitch: 22)
+  /// Narrow signed operands only, one product: 889 fits 11 bits, 1024 does not.
+  public static let w4a8Triple = e2("w4a8-triple", w: 4, a: 8, 3, 1, pitch: 11)
+  public static let w4a8TripleRestored = e2(
+    "w4a8-triple-restored", w: 4, a: 8, 3, 1, pitch: 11, repair: .restoredBit)
+  public static let w4a8TripleCounters = e2(
+    "w4a8-triple-counters", w: 4, a: 8, 3, 1, pitch: 11, repair: .carryCounters)
+  public static let w4a6Block = e2("w4a6-2x2", w: 4, a: 6, 2, 2, pitch: 11)
+  public static let w8a6Pair = e2("w8a6-pair", w: 8, a: 6, 2, 1, pitch: 18)
+  public static let w4a4Block = e2("w4a4-2x2", w: 4, a: 4, 2, 2, pitch: 11)
+  public static let w8a8Atoms = e2("w8a8-atoms", w: 8, a: 8, 1, 1, pitch: 22, form: .atoms)
+  public static let w8a6AtomBlock = e2("w8a6-atoms-2x2", w: 8, a: 6, 1, 2, pitch: 11, form: .atoms)
+  public static let a6a6Pair = e2("a6a6-pair", w: 6, a: 6, 2, 1, pitch: 18)
+  public static let a8a8Pair = e2("a8a8-pair", w: 8, a: 8, 2, 1, pitch: 18)
+
+  public static let w8a8PairE1 = e1("w8a8-pair", w: 8, a: 8, 2, 1, pitch: 16)
+  /// One bit more than `w8a8PairE1`: −128·2^17 does not fit 25 bits, −127·2^17 does.
+  public static let w8a8WidePairE1 = e1("w8a8-pair-17", w: 8, a: 8, 2, 1, pitch: 17, needsNarrowWeights: true)
+  public static let w4a8PairE1 = e1("w4a8-pair", w: 4, a: 8, 2, 1, pitch: 20)
+  public static let w4a6BlockE1 = e1("w4a6-2x2", w: 4, a: 6, 2, 2, pitch: 10)
+  public static let w8a6PairE1 = e1("w8a6-pair", w: 8, a: 6, 2, 1, pitch: 16)
+  public static let w8a6WidePairE1 = e1("w8a6-pair-17", w: 8, a: 6, 2, 1, pitch: 17, needsNarrowWeights: true)
+  public static let w4a4BlockE1 = e1("w4a4-2x2", w: 4, a: 4, 2, 2, pitch: 10)
+  public static let a6a6PairE1 = e1("a6a6-pair", w: 6, a: 6, 2, 1, pitch: 18)
+  public static let a8a8WidePairE1 = e1("a8a8-pair-17", w: 8, a: 8, 2, 1, pitch: 17, needsNarrowWeights: true)
+
+  /// Every mode, DSP48E2 first.
+  public static let all: [PackingMode] = [
+    w8a8Pair, w4a8Pair, w4a8Triple, w4a8TripleRestored, w4a8TripleCounters, w4a6Block, w8a6Pair, w4a4Block,
+    w8a8Atoms, w8a6AtomBlock, a6a6Pair, a8a8Pair, w8a8PairE1, w8a8WidePairE1, w4a8PairE1, w4a6BlockE1,
+    w8a6PairE1, w8a6WidePairE1, w4a4BlockE1, a6a6PairE1, a8a8WidePairE1,
+  ]
+
+  /// The mode of that name; throws `HardwareError` that lists the known names.
+  public static func named(_ name: String) throws -> PackingMode {
+    if let mode = all.first(where: { $0.name == name }) { return mode }
+    throw HardwareError(
+      .usage, "unknown packing mode '\(name)': use one of \(all.map(\.name).joined(separator: ", "))")
+  }
+}

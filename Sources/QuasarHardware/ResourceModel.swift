@@ -1,0 +1,143 @@
+/// DSP, LUT and FF of an engine for one network; memories are in `BufferModel`.
+///
+/// All figures are sums over parts: array, vector lanes of each kind, control. So an optimiser can add them
+/// up.
+struct ResourceModel {
+  /// max over products of bits of K·max|w·x|, plus sign: width of the accumulators, at most 32 (biases are
+  /// added in the requantisation DSP).
+  let accumulatorBits: Int
+  /// The same for products of 4-bit rows.
+  let accumulatorBits4: Int
+  /// The same for q·kᵀ alone.
+  let scoreBits: Int
+  let generation: Device.DSPGeneration
+
+  init(work: NetworkWork, generation: Device.DSPGeneration) {
+    self.generation = generation
+    var widest = 1
+    var widest4 = 1
+    var score = 1
+    for item in work.workloads where item.kind.isProduct {
+      let bits = item.inputBits
+      let highest = item.inputUnsigned ? (1 << bits) - 1 : (1 << (bits - 1)) - 1
+      let weight = item.kind.isAttention ? (1 << (bits - 1)) - 1 : item.rows8 > 0 ? 127 : 7
+      let width = Self.signedBits(item.inputs * highest * weight)
+      widest = max(widest, width)
+      if item.rows4 > 0 { widest4 = max(widest4, Self.signedBits(item.inputs * highest * 7)) }
+      if item.kind == .scores { score = max(score, width) }
+    }
+    accumulatorBits = min(32, widest)
+    accumulatorBits4 = min(32, widest4)
+    scoreBits = min(32, score)
+  }
+
+  /// Bits of a signed number with |value| up to `magnitude`.
+  static func signedBits(_ magnitude: Int) -> Int { Int.bitWidth - magnitude.leadingZeroBitCount + 1 }
+
+  /// Requantisation DSPs per lane: 1 if the accumulator fits the wide operand (27 or 25 bits), else 2.
+  var dspPerRequantisationLane: Int { accumulatorBits <= generation.preAdderBits ? 1 : 2 }
+
+  /// What the array's logic needs to know of the modes; independent of the array's size.
+  struct ModeLogic {
+    /// Correction LUTs of all distinct modes at one drain unit.
+    var corrections = 0
+    /// The widest set of lanes in P.
+    var laneBits = 0
+    var lanes = 0
+    /// The largest sum over the lanes of one mode of the widths of their accumulators.
+    var accumulators = 0
+    var distinctModes = 0
+    /// 4-bit and 8-bit rows place their operands differently.
+    var needsPacking = false
+    /// Weights per DSP, the largest of the modes.
+    var weights = 0
+  }
+
+  func logic(of engine: EngineConfiguration) -> ModeLogic {
+    var result = ModeLogic()
+    let modes = engine.modes
+    let widths = [accumulatorBits4, accumulatorBits, accumulatorBits]
+    for (index, mode) in modes.enumerated() {
+      result.laneBits = max(result.laneBits, mode.lanes * mode.pitch)
+      result.lanes = max(result.lanes, mode.lanes)
+      result.weights = max(result.weights, mode.weights)
+      result.accumulators = max(
+        result.accumulators, mode.lanes * widths[index] * CostConstants.lutPerAccumulatorBit)
+      let isKnown = modes[..<index].contains {
+        $0.pitch == mode.pitch && $0.lanes == mode.lanes && $0.repair == mode.repair
+      }
+      if isKnown { continue }
+      result.distinctModes += 1
+      result.corrections += mode.correctedBits * CostConstants.lutPerCorrectedBit
+      if mode.repair == .restoredBit { result.corrections += mode.lanes * CostConstants.lutPerRestoredLane }
+      if mode.repair == .carryCounters { result.corrections += mode.lanes * CostConstants.lutPerCounterLane }
+    }
+    result.needsPacking = modes[0].pitch != modes[1].pitch || modes[0].lanes != modes[1].lanes
+    return result
+  }
+
+  func array(_ engine: EngineConfiguration) -> ResourceUse { array(engine, logic(of: engine)) }
+
+  /// DSP, LUT and FF of the array.
+  ///
+  /// Per column (DSPs along the outputs × along the tokens): G = ⌈P_k/g⌉ drain units, each with a g:1
+  /// selector (⌈(g−1)/3⌉ LUT a bit), the corrections of all distinct modes and, with more than one, a
+  /// selector of one LUT a bit; then an adder tree of G inputs over all lanes, its bits grown by ⌈log2 G⌉ a
+  /// lane, and the accumulators. Operand packing: one LUT a bit of the ports where 4-bit and 8-bit rows use
+  /// different lanes. Fabric tokens: P_n·P_k multipliers, a tree and an accumulator per output lane.
+  func array(_ engine: EngineConfiguration, _ logic: ModeLogic) -> ResourceUse {
+    let columns = engine.outputElements * engine.tokenElements
+    let drains = ceilDivide(engine.inputElements, engine.drainGroup)
+    let selector =
+      ceilDivide(engine.drainGroup - 1, 3) * logic.laneBits + (logic.distinctModes > 1 ? logic.laneBits : 0)
+    let treeBits = logic.laneBits + logic.lanes * ceilLog2(drains)
+    let tree = Int((CostConstants.lutPerTreeBit * Double((drains - 1) * treeBits)).rounded(.up))
+    let perColumn = drains * (logic.corrections + selector) + tree + logic.accumulators
+    let ports =
+      generation.preAdderBits * engine.outputElements * engine.inputElements
+      + 18 * engine.tokenElements * engine.inputElements
+    let packing = logic.needsPacking ? ports : 0
+    let fabricTree =
+      CostConstants.lutPerTreeBit * Double((engine.inputElements - 1) * CostConstants.multiplierBits)
+    let fabricLane =
+      engine.inputElements * CostConstants.lutPerMultiplier + Int(fabricTree.rounded(.up)) + accumulatorBits
+    let fabric = engine.fabricTokens * engine.outputElements * logic.weights * fabricLane
+    let ff =
+      engine.arrayDSP * CostConstants.ffPerDSP + columns
+      * (drains * logic.laneBits + tree + logic.accumulators)
+      + packing + Int(Double(fabric) * CostConstants.ffPerPipelinedLUT)
+    return ResourceUse(dsp: engine.arrayDSP, lut: columns * perColumn + packing + fabric, ff: ff)
+  }
+
+  private static func pipelined(dsp: Int, lut: Int) -> ResourceUse {
+    ResourceUse(dsp: dsp, lut: lut, ff: Int(Double(lut) * CostConstants.ffPerPipelinedLUT))
+  }
+
+  func requantisation(lanes: Int) -> ResourceUse {
+    lanes
+      * Self.pipelined(
+        dsp: dspPerRequantisationLane, lut: CostConstants.lutPerRequantisationLane + CostConstants.lutPerTable
+      )
+  }
+
+  func context(lanes: Int) -> ResourceUse {
+    lanes
+      * Self.pipelined(dsp: CostConstants.dspPerContextLane, lut: CostConstants.lutPerRequantisationLane)
+      + Self.pipelined(dsp: 0, lut: CostConstants.lutOfSoftmaxUnit)
+  }
+
+  func softmax(lanes: Int) -> ResourceUse {
+    lanes * Self.pipelined(dsp: CostConstants.dspPerSoftmaxLane, lut: CostConstants.lutPerSoftmaxLane)
+  }
+
+  func norm(lanes: Int) -> ResourceUse {
+    lanes * Self.pipelined(dsp: CostConstants.dspPerNormLane, lut: CostConstants.lutPerNormLane)
+      + Self.pipelined(dsp: 0, lut: CostConstants.lutOfNormUnit)
+  }
+
+  func control(ports: Int) -> ResourceUse {
+    ResourceUse(
+      lut: CostConstants.lutOfControl + ports * CostConstants.lutPerPort,
+      ff: CostConstants.ffOfControl + ports * CostConstants.ffPerPort)
+  }
+}

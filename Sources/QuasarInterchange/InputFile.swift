@@ -1,0 +1,21 @@
+import Foundation
+import QuasarTensor
+
+/// Files as bytes, with errors that say which file and what to do.
+enum InputFile {
+  static func read(_ path: String) throws(QuasarError) -> [UInt8] {
+    var isDirectory: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+      throw QuasarError(.missing, "\(path): there is no such file; check the path")
+    }
+    guard !isDirectory.boolValue else {
+      throw QuasarError(.badData, "\(path): a folder stands where a file is expected; name the file in it")
+    }
+    do {
+      return [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+    } catch {
+      throw QuasarError(
+        .inputOutput, "\(path): cannot be read (\(error.localizedDescription)); check its permissions")
+    }
+  }
+}

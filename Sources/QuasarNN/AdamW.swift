@@ -1,0 +1,78 @@
+import CKernels
+import Foundation
+import QuasarAutograd
+import QuasarTensor
+
+/// AdamW (Loshchilov & Hutter 2019) over a fixed list of parameters.
+///
+/// Weights are decayed, vectors are not; quantiser steps move relative to their size (the gradient of ln s is
+/// used), so one learning rate serves steps of any magnitude and they stay positive.
+public final class AdamW {
+  public struct Settings: Codable, Sendable, Equatable {
+    public var beta1: Float = 0.9
+    public var beta2: Float = 0.999
+    public var epsilon: Float = 1e-8
+    public var weightDecay: Float = 0.05
+    /// Learning rate of quantiser steps relative to that of the weights.
+    public var stepFactor: Float = 0.5
+    /// Largest norm of the whole gradient; larger ones are scaled down.
+    public var clipNorm: Float = 1
+
+    public init() {}
+  }
+
+  public let parameters: [Parameter]
+  public let settings: Settings
+  /// First and second moments, in the order of `parameters`.
+  public private(set) var moments: [(first: Tensor, second: Tensor)]
+  /// Steps taken.
+  public var step = 0
+
+  public init(_ parameters: [Parameter], settings: Settings = Settings()) {
+    self.parameters = parameters
+    self.settings = settings
+    moments = parameters.map { (Tensor(zeros: $0.value.shape), Tensor(zeros: $0.value.shape)) }
+  }
+
+  /// ‖all gradients‖₂, summed in parameter order.
+  public func gradientNorm() -> Float {
+    var total = 0.0
+    for parameter in parameters {
+      let g = parameter.gradient
+      let scratch = Tensor(uninitialized: [max(1, qk_scratch_floats(g.count, 1))])
+      // Steps enter with the gradient of ln s, as the update uses it.
+      let factor = parameter.role == .scale ? meanSquare(parameter.value) : 1
+      total += Double(qk_sum_of_squares(g.count, g.pointer, scratch.pointer)) * factor
+    }
+    return Float(total.squareRoot())
+  }
+
+  private func meanSquare(_ tensor: Tensor) -> Double {
+    tensor.scalars.reduce(0) { $0 + Double($1) * Double($1) } / Double(max(1, tensor.count))
+  }
+
+  /// One update with the gradients of all parameters, which are cleared; returns the gradient norm.
+  @discardableResult
+  public func update(learningRate: Float) -> Float {
+    step += 1
+    let norm = gradientNorm()
+    var kernel = qk_adamw_settings()
+    kernel.beta1 = settings.beta1
+    kernel.beta2 = settings.beta2
+    kernel.epsilon = settings.epsilon
+    kernel.correction1 = 1 - Float(pow(Double(settings.beta1), Double(step)))
+    kernel.correction2 = 1 - Float(pow(Double(settings.beta2), Double(step)))
+    kernel.gradient_factor = norm > settings.clipNorm ? settings.clipNorm / norm : 1
+    for (parameter, moment) in zip(parameters, moments) {
+      let isStep = parameter.role == .scale
+      kernel.learning_rate = isStep ? learningRate * settings.stepFactor : learningRate
+      kernel.decay = parameter.role == .weight ? settings.weightDecay : 0
+      kernel.relative = isStep ? 1 : 0
+      qk_adamw_step(
+        parameter.value.count, &kernel, parameter.gradient.pointer, parameter.value.pointer,
+        moment.first.pointer, moment.second.pointer)
+      parameter.clearGradient()
+    }
+    return norm
+  }
+}

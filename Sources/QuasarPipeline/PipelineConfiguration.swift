@@ -1,0 +1,120 @@
+import Foundation
+import QuasarData
+import QuasarSearch
+import QuasarSupernet
+import QuasarTensor
+import QuasarTrain
+
+/// Everything `quasar run` needs: data, space, device, targets and the options of each step.
+public struct PipelineConfiguration: Codable, Sendable, Equatable {
+  public var name: String
+  public var data: String
+  public var space: String
+  public var device: String
+  public var clockMHz: Double?
+  public var targets: [Double]
+  public var seed: UInt64
+  public var train: TrainingOptions
+  public var search: SearchOptions
+  public var finetune: TrainingOptions
+
+  /// A pipeline file; unknown keys and impossible values are refused with their line.
+  public init(contentsOf path: String) throws {
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw QuasarError(.missing, "\(path): no such pipeline file")
+    }
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+      throw QuasarError(.badData, "\(path): not readable as UTF-8 text")
+    }
+    try self.init(yaml: text, file: path)
+  }
+
+  public init(yaml: String, file: String) throws {
+    let root = try StrictYAML(text: yaml, file: file)
+    try root.allowOnly([
+      "name", "data", "space", "device", "clock_mhz", "targets_fps", "seed", "train", "search", "finetune",
+    ])
+    name = try root.string("name")
+    data = try root.string("data")
+    space = try root.string("space")
+    device = try root.string("device")
+    clockMHz = root.has("clock_mhz") ? try root.number("clock_mhz", 1...2000) : nil
+    targets = try root.numbers("targets_fps", 0.001...1e9)
+    seed = UInt64(try root.integer("seed", 0...Int.max))
+    var train = TrainingOptions()
+    if root.has("train") { try train.read(root.nested("train")) }
+    self.train = train
+    var search = SearchOptions()
+    if root.has("search") { try search.read(root.nested("search")) }
+    self.search = search
+    var finetune = PipelineConfiguration.finetuneDefaults
+    if root.has("finetune") { try finetune.read(root.nested("finetune")) }
+    self.finetune = finetune
+  }
+
+  /// Fine-tuning starts quantised and ends in exact integers.
+  public static var finetuneDefaults: TrainingOptions {
+    var options = TrainingOptions()
+    options.epochs = 5
+    options.learningRate = 1e-3
+    options.fullPrecision = 0
+    options.exact = 0.25
+    options.sandwich = false
+    options.randomSubnets = 1
+    return options
+  }
+}
+
+extension TrainingOptions {
+  /// Takes the keys that a mapping has; refuses keys it does not know.
+  public mutating func read(_ yaml: StrictYAML) throws {
+    try yaml.allowOnly([
+      "epochs", "batch_size", "learning_rate", "warm_up", "full_precision", "exact", "label_smoothing", "flip",
+      "shift", "random_erasing", "drop_path", "random_subnets", "sandwich", "distillation", "weight_decay",
+    ])
+    if yaml.has("epochs") { epochs = try yaml.integer("epochs", 1...100_000) }
+    if yaml.has("batch_size") { batchSize = try yaml.integer("batch_size", 1...65_536) }
+    if yaml.has("learning_rate") { learningRate = Float(try yaml.number("learning_rate", 1e-9...10)) }
+    if yaml.has("warm_up") { warmUp = try yaml.number("warm_up", 0...1) }
+    if yaml.has("full_precision") { fullPrecision = try yaml.number("full_precision", 0...1) }
+    if yaml.has("exact") { exact = try yaml.number("exact", 0...1) }
+    if yaml.has("label_smoothing") { labelSmoothing = Float(try yaml.number("label_smoothing", 0...0.99)) }
+    if yaml.has("flip") { flip = try yaml.bool("flip") }
+    if yaml.has("shift") { shift = try yaml.integer("shift", 0...64) }
+    if yaml.has("random_erasing") { randomErasing = try yaml.number("random_erasing", 0...1) }
+    if yaml.has("drop_path") { dropPath = Float(try yaml.number("drop_path", 0...0.99)) }
+    if yaml.has("random_subnets") { randomSubnets = try yaml.integer("random_subnets", 0...64) }
+    if yaml.has("sandwich") { sandwich = try yaml.bool("sandwich") }
+    if yaml.has("distillation") { distillation = Float(try yaml.number("distillation", 0...1)) }
+    if yaml.has("weight_decay") { optimizer.weightDecay = Float(try yaml.number("weight_decay", 0...1)) }
+    do {
+      try validate()
+    } catch let error as QuasarError {
+      throw yaml.error("epochs", error.message)
+    }
+  }
+}
+
+extension SearchOptions {
+  /// Takes the keys that a mapping has; refuses keys it does not know.
+  public mutating func read(_ yaml: StrictYAML) throws {
+    try yaml.allowOnly([
+      "population", "generations", "children", "elites", "crossover", "block_mutation", "network_mutation",
+      "attempts", "images",
+    ])
+    if yaml.has("population") { population = try yaml.integer("population", 2...100_000) }
+    if yaml.has("generations") { generations = try yaml.integer("generations", 0...100_000) }
+    if yaml.has("children") { children = try yaml.integer("children", 1...100_000) }
+    if yaml.has("elites") { elites = try yaml.integer("elites", 2...100_000) }
+    if yaml.has("crossover") { crossover = try yaml.number("crossover", 0...1) }
+    if yaml.has("block_mutation") { blockMutation = try yaml.number("block_mutation", 0...1) }
+    if yaml.has("network_mutation") { networkMutation = try yaml.number("network_mutation", 0...1) }
+    if yaml.has("attempts") { attempts = try yaml.integer("attempts", 1...1_000_000) }
+    if yaml.has("images") { images = try yaml.integer("images", 1...10_000_000) }
+    do {
+      try validate()
+    } catch let error as QuasarError {
+      throw yaml.error("population", error.message)
+    }
+  }
+}

@@ -1,0 +1,185 @@
+import Foundation
+import QuasarData
+import QuasarDeploy
+import QuasarHardware
+import QuasarInterchange
+import QuasarSearch
+import QuasarSupernet
+import QuasarTensor
+import QuasarTrain
+
+/// The steps of the flow as functions on files; `quasar run` strings them together, the commands call one each.
+public enum Workflow {
+  /// Every tenth training image of a class is kept aside for searches and accuracy curves.
+  public static let heldOutEvery = 10
+
+  /// Training images without and with the held-out part.
+  public static func split(_ train: ImageSet) throws -> (kept: ImageSet, heldOut: ImageSet) {
+    try train.splittingEvery(heldOutEvery)
+  }
+
+  /// Trains the supernet of a space into a run folder, or goes on where its checkpoint stands.
+  public static func trainSupernet(
+    space: SearchSpace, data: ImageDataset, options: TrainingOptions, seed: UInt64, directory: RunDirectory,
+    resume: Bool, progress: ProgressReporter
+  ) throws {
+    let (kept, heldOut) = try split(data.train)
+    let trainer: Trainer
+    if resume, directory.hasCheckpoint {
+      let checkpoint = try directory.load()
+      let known = checkpoint.description
+      guard known.space == space, known.options == options, known.seed == seed else {
+        throw QuasarError(
+          .usage,
+          "\(directory.path): its checkpoint was made with another space, seed or other options; resume with "
+            + "the same ones, or train into another folder")
+      }
+      trainer = try Trainer(
+        net: checkpoint.net, plan: .space(space), data: kept, options: options, seed: seed)
+      try checkpoint.restore(trainer.optimizer)
+    } else {
+      try kept.checkFits(space.geometry)
+      let net = Supernet(
+        size: SupernetSize(space), preprocessing: Preprocessing(of: kept), random: RandomSource(seed: seed))
+      trainer = try Trainer(net: net, plan: .space(space), data: kept, options: options, seed: seed)
+    }
+    try run(trainer, directory, data.classNames, heldOut, progress)
+  }
+
+  /// Fine-tunes one sub-network of a trained supernet, taught by the largest one.
+  public static func finetune(
+    supernet: Checkpoint, architecture: Architecture, data: ImageDataset, options: TrainingOptions,
+    seed: UInt64, directory: RunDirectory, resume: Bool, progress: ProgressReporter
+  ) throws {
+    let teacher = supernet.description.space.map {
+      Teacher(net: supernet.net, architecture: $0.largest, mode: .quantized)
+    }
+    let trainer: Trainer
+    if resume, directory.hasCheckpoint {
+      let checkpoint = try directory.load()
+      let known = checkpoint.description
+      guard known.architecture == architecture, known.options == options, known.seed == seed else {
+        throw QuasarError(
+          .usage,
+          "\(directory.path): its checkpoint was made for another sub-network, seed or other options; resume "
+            + "with the same ones, or use another folder")
+      }
+      trainer = try Trainer(
+        net: checkpoint.net, plan: .fixed(architecture), data: data.train, options: options, seed: seed,
+        teacher: teacher)
+      try checkpoint.restore(trainer.optimizer)
+    } else {
+      let net = try supernet.net.extract(architecture)
+      trainer = try Trainer(
+        net: net, plan: .fixed(architecture), data: data.train, options: options, seed: seed, teacher: teacher)
+    }
+    try run(trainer, directory, data.classNames, nil, progress)
+  }
+
+  private static func run(
+    _ trainer: Trainer, _ directory: RunDirectory, _ classNames: [String], _ heldOut: ImageSet?,
+    _ progress: ProgressReporter
+  ) throws {
+    let session = try TrainingSession(
+      trainer: trainer, directory: directory, classNames: classNames, heldOut: heldOut)
+    try session.run(
+      observe: { step, rate in
+        progress.update(
+          done: step.step + 1, total: step.totalSteps,
+          note: "\(step.mode.rawValue), loss \(fixed(step.loss, 3)), \(Int(rate)) images/s")
+      }, shouldStop: { progress.shouldStop })
+  }
+
+  /// Searches a trained supernet; writes `search.json`, `lineage.jsonl` and one `subnet-F.json` a target.
+  public static func search(
+    supernet: Checkpoint, data: ImageDataset, hardware: HardwareModel, targets: [Double],
+    options: SearchOptions, seed: UInt64, directory: String, progress: ProgressReporter
+  ) throws -> SearchResult {
+    guard let space = supernet.description.space else {
+      throw QuasarError(.usage, "the run holds one network, not a supernet; search needs a supernet run")
+    }
+    try data.train.checkFits(space.geometry)
+    let search = try EvolutionarySearch(
+      net: supernet.net, space: space, hardware: hardware, heldOut: split(data.train).heldOut,
+      options: options, seed: seed)
+    let result = try search.run(targets: targets) { done, total, candidate in
+      progress.update(
+        done: done, total: total,
+        note: "\(Int(candidate.target)) FPS: \(fixed(100 * candidate.accuracy, 1)) % at \(Int(candidate.fps))")
+    }
+    try makeFolder(directory)
+    try AtomicFile.write(json(result), to: directory + "/search.json")
+    let lineage = try result.candidates.map { try json($0, pretty: false) }.joined(separator: "\n")
+    try AtomicFile.write(lineage + "\n", to: directory + "/lineage.jsonl")
+    for found in result.results {
+      try AtomicFile.write(
+        json(found.candidate.architecture), to: "\(directory)/subnet-\(label(found.target)).json")
+    }
+    return result
+  }
+
+  /// Packs the network of a fine-tuned run into a `.quasar` file; returns the model.
+  @discardableResult
+  public static func pack(_ checkpoint: Checkpoint, architecture: Architecture?, to path: String) throws -> IntegerModel {
+    guard let chosen = architecture ?? checkpoint.description.architecture else {
+      throw QuasarError(.usage, "the run holds a supernet: name one sub-network with --subnet FILE")
+    }
+    let model = try IntegerModel(
+      packing: checkpoint.net, architecture: chosen, classNames: checkpoint.description.classNames)
+    let folder = (path as NSString).deletingLastPathComponent
+    if !folder.isEmpty { try makeFolder(folder) }
+    try PackedFile.write(model, to: path)
+    return model
+  }
+
+  /// The architecture in a `subnet-F.json` file.
+  public static func architecture(contentsOf path: String) throws -> Architecture {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw QuasarError(.missing, "\(path): no such sub-network file; 'quasar search' writes them")
+    }
+    do {
+      return try JSONDecoder().decode(Architecture.self, from: data)
+    } catch DecodingError.keyNotFound(let key, _) {
+      throw QuasarError(.badData, "\(path): the gene '\(key.stringValue)' is missing")
+    } catch {
+      throw QuasarError(.badData, "\(path): is no sub-network (\(reason(error)))")
+    }
+  }
+
+  private static func reason(_ error: Error) -> String {
+    guard let error = error as? DecodingError else { return "\(error)" }
+    switch error {
+    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+      let place = context.codingPath.map(\.stringValue).joined(separator: ".")
+      return place.isEmpty ? context.debugDescription : "\(place): \(context.debugDescription)"
+    default: return "\(error)"
+    }
+  }
+
+  // MARK: Small things
+
+  /// 12000 → "12000", 7.5 → "7.5": a target in names of files.
+  public static func label(_ target: Double) -> String {
+    target == target.rounded() && target < 1e15 ? String(Int(target)) : String(target)
+  }
+
+  static func json(_ value: some Encodable, pretty: Bool = true) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting =
+      pretty ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+  }
+
+  static func makeFolder(_ path: String) throws {
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw QuasarError(.cannotWrite, "\(path): the folder cannot be made (\(error.localizedDescription))")
+    }
+  }
+
+  /// A number with so many decimals.
+  public static func fixed(_ value: Double, _ decimals: Int) -> String {
+    String(format: "%.\(decimals)f", value)
+  }
+}

@@ -1,0 +1,38 @@
+import QuasarTensor
+
+/// Initial quantiser steps from data.
+public enum StepSearch {
+  /// The step that minimises Σ (x − step·clamp(round(x/step), low, high))² over 40 candidates.
+  ///
+  /// Candidates are maximum·(i/40)/high, i = 4…40, on at most 16,384 evenly spaced samples. Never below 1e-6.
+  public static func activationStep(_ samples: [Float], range: CodeRange) -> Float {
+    let stride = max(1, samples.count / 16384)
+    let used = Swift.stride(from: 0, to: samples.count, by: stride).map { samples[$0] }
+    return leastSquaresStep(used, low: Float(range.low), high: Float(range.high))
+  }
+
+  /// The same search for one weight row.
+  public static func rowStep(_ row: UnsafeBufferPointer<Float>, bits: Int) -> Float {
+    let range = CodeRange.signedNarrow(bits: bits)
+    return leastSquaresStep(Array(row), low: Float(range.low), high: Float(range.high))
+  }
+
+  private static func leastSquaresStep(_ x: [Float], low: Float, high: Float) -> Float {
+    let positive = x.reduce(0) { max($0, $1) }
+    let negative = x.reduce(0) { max($0, -$1) }
+    let full = max(positive / max(high, 1), negative / max(-low, 1), 1e-6)
+    var best = (error: Float.infinity, step: full)
+    for i in 4...40 {
+      let step = max(1e-6, full * Float(i) / 40)
+      let inverse = 1 / step
+      var error: Float = 0
+      for value in x {
+        let code = min(max((value * inverse).rounded(.toNearestOrEven), low), high)
+        let difference = value - step * code
+        error += difference * difference
+      }
+      if error < best.error { best = (error, step) }
+    }
+    return best.step
+  }
+}

@@ -1,0 +1,184 @@
+import QuasarData
+import QuasarHardware
+import QuasarSupernet
+import QuasarTensor
+import QuasarTrain
+
+/// Evolution under hardware constraints: one sub-network per FPS target.
+///
+/// Speed and resources of a candidate are checked before its accuracy is measured. Accuracy is measured with
+/// the shared weights on held-out training images, never on test images. Equal seeds give equal lineages.
+public final class EvolutionarySearch {
+  private let net: Supernet
+  private let space: SearchSpace
+  private let hardware: HardwareModel
+  private let images: ImageSet
+  private let options: SearchOptions
+  private let seed: UInt64
+  private var random: RandomStream
+  private var candidates: [Candidate] = []
+  private var scored: [Architecture: Int] = [:]
+  private var speeds: [Architecture: Speed] = [:]
+  private var refused = 0
+
+  private struct Speed {
+    var fps: Double
+    var fits: Bool
+    var dsp: Int
+    var lut: Int
+    var bram18: Int
+  }
+
+  /// Progress: candidates scored so far, of about how many, the latest one.
+  public typealias Observer = (_ done: Int, _ total: Int, _ candidate: Candidate) throws -> Void
+
+  /// `heldOut` are training images that were not trained on; the first `options.images` are used.
+  public init(
+    net: Supernet, space: SearchSpace, hardware: HardwareModel, heldOut: ImageSet, options: SearchOptions,
+    seed: UInt64
+  ) throws {
+    try options.validate()
+    self.net = net
+    self.space = space
+    self.hardware = hardware
+    self.options = options
+    self.seed = seed
+    images =
+      heldOut.count > options.images
+      ? try heldOut.selecting((0..<options.images).map { $0 * heldOut.count / options.images }) : heldOut
+    random = RandomSource(seed: seed).generator("search")
+  }
+
+  /// Searches every target; throws `infeasible` naming the limit when one is out of reach.
+  public func run(targets: [Double], observe: Observer = { _, _, _ in }) throws -> SearchResult {
+    guard !targets.isEmpty, targets.allSatisfy({ $0 > 0 && $0.isFinite }) else {
+      throw QuasarError(.usage, "FPS targets must be positive numbers, such as 100,160,250")
+    }
+    guard Set(targets).count == targets.count else {
+      throw QuasarError(.usage, "an FPS target is named twice; each target gets a sub-network of its own")
+    }
+    let sorted = targets.sorted()
+    try requireReachable(sorted.last ?? 0)
+    let total = sorted.count * (options.population + options.generations * options.children)
+    for target in sorted.reversed() { try evolve(target, total: total, observe: observe) }
+
+    // From the fastest target down, so that a slower target gets another network than the faster ones.
+    var taken = Set<Architecture>()
+    var results: [TargetResult] = []
+    for target in sorted.reversed() {
+      let best = candidates.filter { $0.fps >= target && !taken.contains($0.architecture) }
+        .sorted(by: Candidate.ranksBefore).first
+      guard let best else {
+        throw QuasarError(
+          .infeasible, "no second sub-network reaches \(target) FPS; the space is too small for these targets")
+      }
+      taken.insert(best.architecture)
+      results.append(TargetResult(target: target, candidate: best))
+    }
+    return SearchResult(
+      space: space.name, device: hardware.device.name, clockMHz: hardware.clockMHz, seed: seed,
+      options: options, results: results.reversed(), pareto: paretoFront(), candidates: candidates,
+      refused: refused)
+  }
+
+  // MARK: Evolution
+
+  private func evolve(_ target: Double, total: Int, observe: Observer) throws {
+    var population: [Int] = []
+    func add(_ architecture: Architecture, _ origin: Candidate.Origin, _ parents: [Int], _ generation: Int) throws {
+      let id = try score(architecture, origin, parents, generation, target)
+      if !population.contains(id) { population.append(id) }
+      try observe(candidates.count, total, candidates[id])
+    }
+    for (architecture, origin) in [
+      (space.largest, Candidate.Origin.largest), (space.smallest, Candidate.Origin.smallest),
+    ] {
+      if try reaches(architecture, target) { try add(architecture, origin, [], 0) }
+    }
+    while population.count < options.population {
+      guard let drawn = try draw(target, { self.space.sample(&$0) }) else { break }
+      try add(drawn, .random, [], 0)
+    }
+    for generation in 1...max(1, options.generations) where options.generations > 0 {
+      let elites = population.map { candidates[$0] }.sorted(by: Candidate.ranksBefore)
+        .prefix(options.elites).map(\.id)
+      for _ in 0..<options.children {
+        let (a, b) = (random.pick(elites), random.pick(elites))
+        let crosses = random.unit() < options.crossover && a != b
+        let child = try draw(target) { random in
+          crosses
+            ? self.space.crossover(
+              self.candidates[a].architecture, self.candidates[b].architecture, &random)
+            : self.space.mutation(self.candidates[a].architecture, self.options, &random)
+        }
+        guard let child else { continue }
+        try add(child, crosses ? .crossover : .mutation, crosses ? [a, b] : [a], generation)
+      }
+    }
+  }
+
+  /// Draws until a candidate is new and reaches the target; nil after `attempts` draws.
+  private func draw(
+    _ target: Double, _ make: (inout RandomStream) -> Architecture
+  ) throws -> Architecture? {
+    for _ in 0..<options.attempts {
+      let architecture = make(&random)
+      if scored[architecture] != nil { continue }
+      if try reaches(architecture, target) { return architecture }
+      refused += 1
+    }
+    return nil
+  }
+
+  private func speed(_ architecture: Architecture) throws -> Speed {
+    if let known = speeds[architecture] { return known }
+    let estimate = try hardware.estimate(architecture)
+    let speed = Speed(
+      fps: estimate.fps, fits: estimate.fits, dsp: estimate.dsp, lut: estimate.lut, bram18: estimate.bram18)
+    speeds[architecture] = speed
+    return speed
+  }
+
+  private func reaches(_ architecture: Architecture, _ target: Double) throws -> Bool {
+    let speed = try speed(architecture)
+    return speed.fits && speed.fps >= target
+  }
+
+  private func score(
+    _ architecture: Architecture, _ origin: Candidate.Origin, _ parents: [Int], _ generation: Int,
+    _ target: Double
+  ) throws -> Int {
+    if let known = scored[architecture] { return known }
+    let speed = try speed(architecture)
+    let evaluation = try Evaluation(net, architecture: architecture, mode: .quantized, data: images)
+    let id = candidates.count
+    candidates.append(
+      Candidate(
+        id: id, origin: origin, parents: parents, generation: generation, target: target,
+        architecture: architecture, fps: speed.fps, dsp: speed.dsp, lut: speed.lut, bram18: speed.bram18,
+        accuracy: evaluation.accuracy, averageWeightBits: architecture.averageWeightBits))
+    scored[architecture] = id
+    return id
+  }
+
+  /// Throws unless the smallest network reaches the target; it is the fastest of the space.
+  private func requireReachable(_ target: Double) throws {
+    let report = try hardware.feasibility(space.smallest, targetFPS: target)
+    guard !report.feasible else { return }
+    throw QuasarError(
+      .infeasible,
+      "no sub-network of space '\(space.name)' reaches \(target) FPS: \(report.message) "
+        + "(fastest reachable: \(Int(report.fastestFPS)) FPS with the smallest sub-network, limited by "
+        + "\(report.limit.rawValue))")
+  }
+
+  private func paretoFront() -> [Int] {
+    var best = -1.0
+    return candidates.sorted { ($0.fps, $0.accuracy, -$0.id) > ($1.fps, $1.accuracy, -$1.id) }
+      .filter { candidate in
+        defer { best = max(best, candidate.accuracy) }
+        return candidate.accuracy > best
+      }
+      .map(\.id)
+  }
+}

@@ -1,0 +1,48 @@
+import QuasarSupernet
+import QuasarTensor
+
+extension SearchSpace {
+  /// Gene-wise uniform crossover: every gene of the child comes from one of the parents.
+  ///
+  /// Depth comes from one parent; blocks that only the deeper one has come from it.
+  func crossover(_ a: Architecture, _ b: Architecture, _ random: inout RandomStream) -> Architecture {
+    let depth = random.pick([a.depth, b.depth])
+    let blocks = (0..<depth).map { i -> BlockGenes in
+      guard i < a.depth, i < b.depth else { return i < a.depth ? a.blocks[i] : b.blocks[i] }
+      let (x, y) = (a.blocks[i], b.blocks[i])
+      return BlockGenes(
+        heads: random.pick([x.heads, y.heads]), mlpRatio: random.pick([x.mlpRatio, y.mlpRatio]),
+        qkv: random.pick([x.qkv, y.qkv]), projection: random.pick([x.projection, y.projection]),
+        expand: random.pick([x.expand, y.expand]), contract: random.pick([x.contract, y.contract]))
+    }
+    return Architecture(
+      geometry: geometry, embedDimension: random.pick([a.embedDimension, b.embedDimension]),
+      activationBits: random.pick([a.activationBits, b.activationBits]), blocks: blocks)
+  }
+
+  /// Block mutation: blocks are redrawn whole or in their precision alone, network genes with a chance of
+  /// their own; at least one gene changes place in the draw.
+  func mutation(_ parent: Architecture, _ options: SearchOptions, _ random: inout RandomStream) -> Architecture {
+    var child = parent
+    if random.unit() < options.networkMutation { child.embedDimension = random.pick(embedDimensions) }
+    if random.unit() < options.networkMutation { child.activationBits = random.pick(activationBits) }
+    if random.unit() < options.networkMutation {
+      let depth = random.pick(depths)
+      while child.depth > depth { child.blocks.removeLast() }
+      while child.depth < depth { child.blocks.append(sampleBlock(&random)) }
+    }
+    let forced = random.below(child.depth)
+    for i in child.blocks.indices where i == forced || random.unit() < options.blockMutation {
+      let drawn = sampleBlock(&random)
+      if random.below(2) == 0 {
+        child.blocks[i] = drawn
+      } else {
+        child.blocks[i].qkv = drawn.qkv
+        child.blocks[i].projection = drawn.projection
+        child.blocks[i].expand = drawn.expand
+        child.blocks[i].contract = drawn.contract
+      }
+    }
+    return child
+  }
+}

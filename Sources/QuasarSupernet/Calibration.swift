@@ -1,0 +1,123 @@
+import QuasarAutograd
+import QuasarQuant
+import QuasarTensor
+
+/// Samples of activations, gathered during forward passes in `full` mode.
+public final class ActivationRecorder {
+  /// Values kept of each tensor of each batch.
+  private let samplesPerTensor = 4096
+  private(set) var samples: [String: [[Float]]] = [:]
+  private(set) var inputSquares: [String: [Double]] = [:]
+  private(set) var largest: [String: Float] = [:]
+
+  public init() {}
+
+  /// Keeps evenly spaced values of x, for each equal part of its rows.
+  func record(_ name: String, _ x: Tensor) {
+    let parts = name.hasSuffix("qkv.step") ? 3 : 1
+    let width = x.width / parts
+    var kept = samples[name] ?? Array(repeating: [], count: parts)
+    let rowStride = max(1, x.rowCount * width / samplesPerTensor)
+    for part in 0..<parts {
+      var row = 0
+      var column = 0
+      // A walk with an odd stride over the values of this part visits rows and columns evenly.
+      let stride = rowStride | 1
+      while row < x.rowCount {
+        kept[part].append(x.pointer[row * x.width + part * width + column])
+        column += stride
+        row += column / width
+        column %= width
+      }
+    }
+    samples[name] = kept
+    largest[name] = x.scalars.reduce(largest[name] ?? 0) { max($0, abs($1)) }
+  }
+
+  /// Adds Σ x_k² of each input of a linear layer.
+  func recordInput(_ name: String, _ x: Tensor) {
+    var sums = inputSquares[name] ?? Array(repeating: 0, count: x.width)
+    for row in 0..<x.rowCount {
+      for k in 0..<x.width {
+        let value = Double(x.pointer[row * x.width + k])
+        sums[k] += value * value
+      }
+    }
+    inputSquares[name] = sums
+  }
+}
+
+extension Supernet {
+  /// Sets every quantiser step, the residual step and (with `rankRows`) the ranking of rows from data.
+  ///
+  /// Runs `architecture` in `full` mode over the batches. Activation steps minimise the squared rounding
+  /// error of the recorded samples, weight steps that of each row. A row's rank is the error its 4-bit codes
+  /// would leave in the layer's output, Σ_k E[x_k²]·(Q4(w_k) − w_k)²: the largest errors get 8 bits first
+  /// (the criterion of FILM-QNN, FPGA 2022, with a diagonal second moment).
+  public func calibrate(
+    _ batches: [PatchBatch], architecture: Architecture, weights: Bool = true, rankRows: Bool = true
+  ) throws {
+    let recorder = ActivationRecorder()
+    for batch in batches {
+      _ = try forward(
+        Tape(recording: false), batch, architecture: architecture, mode: .full, recorder: recorder)
+    }
+    for steps in activationSteps {
+      guard let parts = recorder.samples[steps.name] else { continue }
+      for (bits, parameter) in steps.byBits {
+        for (part, values) in parts.enumerated() {
+          parameter.value.pointer[part] = StepSearch.activationStep(
+            values, range: isGELUOutput(steps) ? .unsigned(bits: bits) : .signedNarrow(bits: bits))
+        }
+      }
+    }
+    // Twice the largest value seen still fits; saturation beyond that is exact and harmless.
+    if let largest = recorder.largest["residual"] {
+      residualStep = max(2 * largest, 1e-3) / Float(CodeRange.residual.high)
+    }
+    guard weights else { return }
+    for linear in [patchEmbedding, head] + blocks.flatMap(\.linears) {
+      calibrateWeights(linear)
+      if rankRows, linear.scale4 != nil { rank(linear, recorder.inputSquares[linear.name] ?? []) }
+    }
+  }
+
+  private var activationSteps: [ActivationSteps] {
+    [headStep]
+      + blocks.flatMap {
+        [$0.norm1Step, $0.qkvStep, $0.attentionStep, $0.norm2Step, $0.hiddenInputStep, $0.hiddenStep]
+      }
+  }
+
+  private func isGELUOutput(_ steps: ActivationSteps) -> Bool {
+    blocks.contains { $0.hiddenStep === steps }
+  }
+
+  private func calibrateWeights(_ linear: LinearParameters) {
+    let (rows, depth) = (linear.weight.value.shape[0], linear.weight.value.width)
+    for row in 0..<rows {
+      let values = UnsafeBufferPointer(start: linear.weight.value.pointer + row * depth, count: depth)
+      linear.scale8.value.pointer[row] = StepSearch.rowStep(values, bits: 8)
+      linear.scale4?.value.pointer[row] = StepSearch.rowStep(values, bits: 4)
+    }
+  }
+
+  private func rank(_ linear: LinearParameters, _ inputSquares: [Double]) {
+    guard let scale4 = linear.scale4 else { return }
+    let (rows, depth) = (linear.weight.value.shape[0], linear.weight.value.width)
+    let errors = (0..<rows).map { row -> Double in
+      let step = scale4.value.pointer[row]
+      var error = 0.0
+      for k in 0..<depth {
+        let w = linear.weight.value.pointer[row * depth + k]
+        let code = min(max((w / step).rounded(.toNearestOrEven), -7), 7)
+        // Columns beyond the calibrated width were not seen; they count with weight one.
+        error += Double((w - step * code) * (w - step * code)) * (k < inputSquares.count ? inputSquares[k] : 1)
+      }
+      return error
+    }
+    linear.ranking = (0..<Int32(rows)).sorted {
+      (errors[Int($1)], Int($0)) < (errors[Int($0)], Int($1))
+    }
+  }
+}

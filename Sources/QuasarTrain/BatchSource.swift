@@ -1,0 +1,98 @@
+import QuasarData
+import QuasarSupernet
+import QuasarTensor
+
+/// Training batches as a pure function of (seed, step): nothing to save for a resume.
+struct BatchSource {
+  let data: ImageSet
+  let options: TrainingOptions
+  let random: RandomSource
+  /// Mean pixel of each channel, rounded to a code.
+  let meanCodes: [UInt8]
+
+  init(data: ImageSet, options: TrainingOptions, random: RandomSource) {
+    self.data = data
+    self.options = options
+    self.random = random
+    meanCodes = Preprocessing(of: data).mean.map { UInt8(($0 * 255).rounded()) }
+  }
+
+  /// Whole batches of one epoch; the rest of the last one is left out (other images each epoch).
+  var stepsPerEpoch: Int { max(1, data.count / options.batchSize) }
+
+  struct Batch {
+    let images: NDArray<UInt8>
+    let labels: [UInt8]
+  }
+
+  /// The batch of a step; augmentation ends in u8 pixels.
+  func batch(step: Int, order: [Int]) -> Batch {
+    let first = step % stepsPerEpoch * options.batchSize
+    let chosen = (first..<first + options.batchSize).map { order[$0 % order.count] }
+    let images = NDArray<UInt8>(
+      uninitialized: [chosen.count, data.channels, data.height, data.width])
+    var generator = random.generator("augmentation", step)
+    for (slot, index) in chosen.enumerated() {
+      let mirrored = options.flip && generator.below(2) == 1
+      let dx = options.shift == 0 ? 0 : generator.below(2 * options.shift + 1) - options.shift
+      let dy = options.shift == 0 ? 0 : generator.below(2 * options.shift + 1) - options.shift
+      data.image(at: index).withUnsafeBufferPointer { source in
+        copy(
+          source, to: images.pointer + slot * data.bytesPerImage, mirrored: mirrored, dx: dx, dy: dy)
+      }
+      if generator.unit() < options.randomErasing {
+        erase(images.pointer + slot * data.bytesPerImage, &generator)
+      }
+    }
+    return Batch(images: images, labels: chosen.map { data.labels[$0] })
+  }
+
+  /// Fills a rectangle with sides of 1/7 to 3/7 of the image with the mean pixel of each channel.
+  private func erase(_ image: UnsafeMutablePointer<UInt8>, _ generator: inout RandomStream) {
+    let (height, width) = (data.height, data.width)
+    func side(_ size: Int) -> Int { max(1, size / 7 + generator.below(max(1, size * 2 / 7 + 1))) }
+    let (h, w) = (side(height), side(width))
+    let (top, left) = (generator.below(height - h + 1), generator.below(width - w + 1))
+    for channel in 0..<data.channels {
+      for y in top..<top + h {
+        (image + (channel * height + y) * width + left).update(repeating: meanCodes[channel], count: w)
+      }
+    }
+  }
+
+  /// The order of images in an epoch.
+  func order(epoch: Int) -> [Int] {
+    var generator = random.generator("order", epoch)
+    return generator.permutation(data.count)
+  }
+
+  private func copy(
+    _ source: UnsafeBufferPointer<UInt8>, to target: UnsafeMutablePointer<UInt8>, mirrored: Bool, dx: Int,
+    dy: Int
+  ) {
+    let (height, width) = (data.height, data.width)
+    var out = target
+    for channel in 0..<data.channels {
+      for y in 0..<height {
+        let row = (channel * height + min(max(y + dy, 0), height - 1)) * width
+        for x in 0..<width {
+          let column = min(max(x + dx, 0), width - 1)
+          out[x] = source[row + (mirrored ? width - 1 - column : column)]
+        }
+        out += width
+      }
+    }
+  }
+}
+
+extension ImageSet {
+  /// Images range as a [n, channels, height, width] array.
+  public func array(_ range: Range<Int>) -> NDArray<UInt8> {
+    let array = NDArray<UInt8>(uninitialized: [range.count, channels, height, width])
+    images.withUnsafeBufferPointer { source in
+      guard let base = source.baseAddress else { return }
+      array.pointer.update(from: base + range.lowerBound * bytesPerImage, count: array.count)
+    }
+    return array
+  }
+}

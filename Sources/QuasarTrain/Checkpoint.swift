@@ -1,0 +1,136 @@
+import Foundation
+import QuasarInterchange
+import QuasarNN
+import QuasarSupernet
+import QuasarTensor
+
+/// Everything a run needs to go on, in one safetensors file: weights, quantiser steps, row rankings, optimiser.
+///
+/// Holds no time, host, path or number of threads: equal runs give equal bytes. Tensor names: the parameter's
+/// own name; `ranking.L`; `moment1.P` and `moment2.P`; `residual_step`.
+public struct Checkpoint {
+  /// What the weights are.
+  public struct Description: Codable, Sendable, Equatable {
+    public var size: SupernetSize
+    public var entanglement: Entanglement
+    public var preprocessing: Preprocessing
+    public var classNames: [String]
+    /// The space of a supernet; nil for one network.
+    public var space: SearchSpace?
+    /// The architecture of one network; nil for a supernet.
+    public var architecture: Architecture?
+    public var options: TrainingOptions
+    public var seed: UInt64
+    public var step: Int
+    public var totalSteps: Int
+
+    public init(
+      net: Supernet, classNames: [String], plan: SubnetPlan, options: TrainingOptions, seed: UInt64, step: Int,
+      totalSteps: Int
+    ) {
+      size = net.size
+      entanglement = net.entanglement
+      preprocessing = net.preprocessing
+      self.classNames = classNames
+      switch plan {
+      case .space(let space): self.space = space
+      case .fixed(let architecture): self.architecture = architecture
+      }
+      self.options = options
+      self.seed = seed
+      self.step = step
+      self.totalSteps = totalSteps
+    }
+
+    public var plan: SubnetPlan? {
+      architecture.map { SubnetPlan.fixed($0) } ?? space.map { SubnetPlan.space($0) }
+    }
+  }
+
+  public let description: Description
+  public let net: Supernet
+  private let file: SafetensorsFile
+  private let path: String
+
+  /// Writes a checkpoint; the file appears whole or not at all.
+  public static func write(
+    _ description: Description, net: Supernet, optimizer: AdamW?, to path: String
+  ) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let json = String(decoding: try encoder.encode(description), as: UTF8.self)
+    var file = SafetensorsFile(metadata: ["format": "quasar-checkpoint", "description": json])
+    func add(_ tensor: Tensor, _ name: String) throws {
+      try file.add(tensor.scalars, shape: tensor.shape, named: name)
+    }
+    for parameter in net.parameters { try add(parameter.value, parameter.name) }
+    for (name, ranking) in net.rowRankings {
+      try file.add(ranking, shape: [ranking.count], named: "ranking.\(name)")
+    }
+    try file.add([net.residualStep], shape: [1], named: "residual_step")
+    if let optimizer {
+      for (parameter, moment) in zip(optimizer.parameters, optimizer.moments) {
+        try add(moment.first, "moment1.\(parameter.name)")
+        try add(moment.second, "moment2.\(parameter.name)")
+      }
+    }
+    try file.write(to: path)
+  }
+
+  /// Reads a checkpoint; every tensor must be there with its shape.
+  public init(contentsOf path: String) throws {
+    file = try SafetensorsFile.read(path)
+    self.path = path
+    guard file.metadata["format"] == "quasar-checkpoint", let json = file.metadata["description"] else {
+      throw QuasarError(.badData, "\(path): a safetensors file, but no checkpoint of this program")
+    }
+    do {
+      description = try JSONDecoder().decode(Description.self, from: Data(json.utf8))
+    } catch {
+      throw QuasarError(.badData, "\(path): its description is not understood (\(error))")
+    }
+    guard description.plan != nil else {
+      throw QuasarError(.badData, "\(path): names neither a space nor an architecture")
+    }
+    net = Supernet(
+      size: description.size, preprocessing: description.preprocessing,
+      random: RandomSource(seed: description.seed), entanglement: description.entanglement)
+    for parameter in net.parameters { try read(parameter.name, into: parameter.value) }
+    var rankings = net.rowRankings
+    for (name, current) in rankings {
+      let ranking: [Int32] = try values("ranking.\(name)", [current.count])
+      guard ranking.sorted() == (0..<Int32(ranking.count)).map({ $0 }) else {
+        throw QuasarError(.badData, "\(path): ranking.\(name) is no order of its \(ranking.count) rows")
+      }
+      rankings[name] = ranking
+    }
+    net.rowRankings = rankings
+    let step: [Float] = try values("residual_step", [1])
+    net.residualStep = step[0]
+  }
+
+  /// Puts the optimiser of a trainer where the checkpoint left it.
+  public func restore(_ optimizer: AdamW) throws {
+    for (parameter, moment) in zip(optimizer.parameters, optimizer.moments) {
+      try read("moment1.\(parameter.name)", into: moment.first)
+      try read("moment2.\(parameter.name)", into: moment.second)
+    }
+    optimizer.step = description.step
+  }
+
+  private func read(_ name: String, into tensor: Tensor) throws {
+    let numbers: [Float] = try values(name, tensor.shape)
+    guard numbers.allSatisfy(\.isFinite) else {
+      throw QuasarError(.badData, "\(path): \(name) holds a number that is not finite")
+    }
+    tensor.assign(Tensor(numbers, shape: tensor.shape))
+  }
+
+  private func values<Element: TensorElement>(_ name: String, _ shape: [Int]) throws -> [Element] {
+    let found = try file.tensor(named: name).shape
+    guard found == shape else {
+      throw QuasarError(.badData, "\(path): \(name) has shape \(found), the network needs \(shape)")
+    }
+    return try file.values(name)
+  }
+}

@@ -1,0 +1,67 @@
+import QuasarAutograd
+import QuasarData
+import QuasarNN
+import QuasarSupernet
+import QuasarTensor
+
+/// Predictions of one sub-network on a set.
+public struct Evaluation {
+  /// [images, classes]: values in `full` and `quantized` mode, dequantised codes in `exact` mode.
+  public let logits: Tensor
+  /// [images, classes] in `exact` mode.
+  public let logitCodes: NDArray<Int32>?
+  public let accuracy: Double
+
+  /// Images that run together.
+  static let batchSize = 100
+
+  public init(
+    _ net: Supernet, architecture: Architecture, mode: ForwardMode, data: ImageSet
+  ) throws {
+    try net.checkFits(architecture)
+    try data.checkFits(architecture.geometry)
+    let classes = architecture.geometry.classes
+    let logits = Tensor(uninitialized: [data.count, classes])
+    let codes = mode == .exact ? NDArray<Int32>(uninitialized: [data.count, classes]) : nil
+    for first in stride(from: 0, to: data.count, by: Evaluation.batchSize) {
+      let range = first..<min(first + Evaluation.batchSize, data.count)
+      let batch = PatchBatch(images: data.array(range), geometry: architecture.geometry)
+      let result = try net.forward(
+        Tape(recording: false), batch, architecture: architecture, mode: mode)
+      logits.rows(range).assign(result.logits.value)
+      if let from = result.logitCodes { codes?.rows(range).assign(from) }
+    }
+    self.logits = logits
+    logitCodes = codes
+    accuracy =
+      codes.map { Evaluation.accuracy($0, data.labels) } ?? Evaluation.accuracy(logits, data.labels)
+  }
+
+  /// Share of rows whose largest entry (the lowest index among ties) is the label.
+  public static func accuracy<Scalar: ArrayScalar & Comparable>(_ logits: NDArray<Scalar>, _ labels: [UInt8]) -> Double {
+    let width = logits.width
+    var right = 0
+    for (row, label) in labels.enumerated() {
+      let x = logits.pointer + row * width
+      let best = (1..<width).reduce(0) { x[$1] > x[$0] ? $1 : $0 }
+      if best == Int(label) { right += 1 }
+    }
+    return Double(right) / Double(max(1, labels.count))
+  }
+}
+
+extension ImageSet {
+  /// Throws unless images and classes are those of the geometry.
+  public func checkFits(_ geometry: ImageGeometry) throws {
+    guard
+      channels == geometry.channels, height == geometry.imageSize, width == geometry.imageSize,
+      classNames.count == geometry.classes
+    else {
+      throw QuasarError(
+        .badData,
+        "\(name), \(split): images of \(channels)×\(height)×\(width) in \(classNames.count) classes, but the "
+          + "model takes \(geometry.channels)×\(geometry.imageSize)×\(geometry.imageSize) in "
+          + "\(geometry.classes); choose another space or data set")
+    }
+  }
+}

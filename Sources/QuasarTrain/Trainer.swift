@@ -1,0 +1,172 @@
+import Foundation
+import QuasarAutograd
+import QuasarData
+import QuasarNN
+import QuasarSupernet
+import QuasarTensor
+
+/// A network whose outputs serve as targets.
+public struct Teacher {
+  public var net: Supernet
+  public var architecture: Architecture
+  public var mode: ForwardMode
+
+  public init(net: Supernet, architecture: Architecture, mode: ForwardMode) {
+    self.net = net
+    self.architecture = architecture
+    self.mode = mode
+  }
+}
+
+/// Figures of one training step.
+public struct TrainingStep: Codable, Sendable {
+  public var step: Int
+  public var totalSteps: Int
+  public var epoch: Int
+  public var mode: ForwardMode
+  /// Cross-entropy of the first sub-network of the step.
+  public var loss: Double
+  public var learningRate: Double
+  public var gradientNorm: Double
+}
+
+/// Trains a supernet, or one network, with quantisation switched on on the way.
+///
+/// Every step is a function of (weights, seed, step number): the bits do not depend on the number of threads,
+/// and a run that resumes from a checkpoint continues as if it had never stopped.
+public final class Trainer {
+  public let net: Supernet
+  public let plan: SubnetPlan
+  public let options: TrainingOptions
+  public let seed: UInt64
+  public let optimizer: AdamW
+  private let source: BatchSource
+  private let random: RandomSource
+  private let teacher: Teacher?
+  private var order: (epoch: Int, images: [Int]) = (-1, [])
+
+  public init(
+    net: Supernet, plan: SubnetPlan, data: ImageSet, options: TrainingOptions, seed: UInt64,
+    teacher: Teacher? = nil
+  ) throws {
+    try options.validate()
+    try data.checkFits(net.size.geometry)
+    self.net = net
+    self.plan = plan
+    self.options = options
+    self.seed = seed
+    self.teacher = teacher
+    random = RandomSource(seed: seed)
+    optimizer = AdamW(net.parameters, settings: options.optimizer)
+    source = BatchSource(data: data, options: options, random: random)
+  }
+
+  public var stepsPerEpoch: Int { source.stepsPerEpoch }
+  public var totalSteps: Int { options.epochs * stepsPerEpoch }
+  /// Steps taken so far; set by a checkpoint.
+  public var step: Int { optimizer.step }
+
+  /// The numbers between the layers at a step.
+  public func mode(at step: Int) -> ForwardMode {
+    let position = Double(step) / Double(totalSteps)
+    if position < options.fullPrecision { return .full }
+    return position >= 1 - options.exact ? .exact : .quantized
+  }
+
+  /// Runs until the end or until `shouldStop` says so; `observe` sees every step.
+  ///
+  /// Returns true when the last step was taken. Throws `badData` with step and loss when training diverges.
+  public func run(
+    observe: (TrainingStep) throws -> Void, shouldStop: () -> Bool = { false }
+  ) throws -> Bool {
+    let schedule = LearningRateSchedule(
+      peak: options.learningRate, floor: options.learningRate / 100,
+      warmUpSteps: Int(options.warmUp * Double(totalSteps)), totalSteps: totalSteps)
+    while step < totalSteps {
+      if shouldStop() { return false }
+      try observe(takeStep(schedule))
+    }
+    return true
+  }
+
+  private func takeStep(_ schedule: LearningRateSchedule) throws -> TrainingStep {
+    let step = self.step
+    let epoch = step / stepsPerEpoch
+    if order.epoch != epoch { order = (epoch, source.order(epoch: epoch)) }
+    let mode = mode(at: step)
+    if mode != .full, step == 0 || self.mode(at: step - 1) == .full { try calibrate() }
+
+    let batch = source.batch(step: step, order: order.images)
+    let patches = PatchBatch(images: batch.images, geometry: net.size.geometry)
+    let classes = net.size.geometry.classes
+    let labels = Targets.labels(batch.labels, classes: classes, smoothing: options.labelSmoothing)
+    var targets = try targetsOfTeacher(patches, labels)
+    var firstLoss: Float = 0
+    let architectures = plan.architectures(step: step, options: options, random: random)
+    for (i, architecture) in architectures.enumerated() {
+      let tape = Tape()
+      let result = try net.forward(
+        tape, patches, architecture: architecture, mode: mode, dropPath: dropPath(step, i, batch.labels.count))
+      let loss = tape.crossEntropy(result.logits, targets: targets)
+      tape.backward(from: loss)
+      if i == 0 {
+        firstLoss = loss.value.pointer[0]
+        if options.sandwich, architectures.count > 1 { targets = tape.softmax(result.logits).value }
+      }
+    }
+    let rate = schedule.rate(at: step)
+    let norm = optimizer.update(learningRate: rate)
+    guard firstLoss.isFinite, norm.isFinite else {
+      throw QuasarError(
+        .badData,
+        "training diverged at step \(step): loss \(firstLoss), gradient norm \(norm); lower the learning "
+          + "rate (\(options.learningRate)) and resume from the last checkpoint")
+    }
+    return TrainingStep(
+      step: step, totalSteps: totalSteps, epoch: epoch, mode: mode, loss: Double(firstLoss),
+      learningRate: Double(rate), gradientNorm: Double(norm))
+  }
+
+  /// Labels mixed with the teacher's softmax: (1 − d)·labels + d·teacher.
+  private func targetsOfTeacher(_ patches: PatchBatch, _ labels: Tensor) throws -> Tensor {
+    guard let teacher, options.distillation > 0 else { return labels }
+    let tape = Tape(recording: false)
+    let result = try teacher.net.forward(
+      tape, patches, architecture: teacher.architecture, mode: teacher.mode)
+    let soft = tape.softmax(result.logits)
+    let mixed = tape.add(
+      tape.scale(soft, by: options.distillation),
+      tape.scale(tape.constant(labels), by: 1 - options.distillation))
+    return mixed.value
+  }
+
+  private func dropPath(_ step: Int, _ subnet: Int, _ batch: Int) -> DropPath? {
+    guard options.dropPath > 0 else { return nil }
+    let depth = net.size.attentionWidths.count
+    return { branch in
+      let rate = self.options.dropPath * Float(branch / 2 + 1) / Float(depth)
+      var generator = self.random.generator("drop-path", (step * 64 + subnet) * 256 + branch)
+      return Tensor(
+        (0..<batch).map { _ in Float(generator.unit()) < rate ? 0 : 1 / (1 - rate) }, shape: [batch])
+    }
+  }
+
+  /// Sets all quantisers from 512 training images.
+  public func calibrate(weights: Bool = true) throws {
+    let batches = Trainer.calibrationBatches(source.data, geometry: net.size.geometry)
+    try net.calibrate(batches, architecture: plan.largest, weights: weights, rankRows: weights)
+  }
+
+  /// Evenly spaced images, eight batches of 64 (fewer for small sets).
+  public static func calibrationBatches(_ data: ImageSet, geometry: ImageGeometry) -> [PatchBatch] {
+    let count = min(512, data.count)
+    let chosen = (0..<count).map { $0 * data.count / count }
+    return stride(from: 0, to: count, by: 64).map { first in
+      let part = chosen[first..<min(first + 64, count)]
+      let images = NDArray<UInt8>(
+        part.flatMap { Array(data.image(at: $0)) },
+        shape: [part.count, data.channels, data.height, data.width])
+      return PatchBatch(images: images, geometry: geometry)
+    }
+  }
+}

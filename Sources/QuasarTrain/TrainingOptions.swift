@@ -1,0 +1,53 @@
+import QuasarNN
+import QuasarTensor
+
+/// Everything that decides a training run beside data, architecture and seed.
+public struct TrainingOptions: Codable, Sendable, Equatable {
+  public var epochs = 20
+  public var batchSize = 64
+  public var learningRate: Float = 4e-3
+  /// Part of all steps spent on linear warm-up.
+  public var warmUp = 0.05
+  /// Part of all steps at the start that run in fp32, before quantisers are calibrated and switched on.
+  public var fullPrecision = 0.4
+  /// Part of all steps at the end that run in exact integers.
+  public var exact = 0.0
+  public var labelSmoothing: Float = 0.1
+  /// Mirror images at random.
+  public var flip = true
+  /// Largest shift in pixels, edge pixels repeated.
+  public var shift = 0
+  /// Chance that a rectangle of an image is filled with the mean pixel (Zhong et al. 2020).
+  public var randomErasing = 0.25
+  /// Largest drop-path rate; grows linearly with depth.
+  public var dropPath: Float = 0
+  /// Random sub-networks trained in every step beside the largest and the smallest.
+  public var randomSubnets = 1
+  /// Train largest and smallest in every step and teach the others with the largest one's output.
+  public var sandwich = true
+  /// Share of the teacher's output in the targets of fine-tuning.
+  public var distillation: Float = 0.5
+  public var optimizer = AdamW.Settings()
+
+  public init() {}
+
+  /// Throws for a value outside its range, naming it.
+  public func validate() throws {
+    func require(_ condition: Bool, _ text: String) throws {
+      if !condition { throw QuasarError(.usage, text) }
+    }
+    try require(epochs >= 1, "epochs must be at least 1, not \(epochs)")
+    try require(batchSize >= 1, "the batch size must be at least 1, not \(batchSize)")
+    try require(learningRate > 0 && learningRate.isFinite, "the learning rate must be positive")
+    try require((0...1).contains(warmUp), "warm-up is a part of the run, 0…1, not \(warmUp)")
+    try require(
+      fullPrecision >= 0 && exact >= 0 && fullPrecision + exact <= 1,
+      "full-precision and exact parts must be at least 0 and at most 1 together")
+    try require((0..<1).contains(labelSmoothing), "label smoothing must be in 0..<1")
+    try require((0...1).contains(randomErasing), "random erasing is a chance, 0…1")
+    try require((0..<1).contains(dropPath), "drop-path must be in 0..<1")
+    try require((0...1).contains(distillation), "distillation must be in 0…1")
+    try require(shift >= 0 && randomSubnets >= 0, "shift and random sub-networks cannot be negative")
+    try require(sandwich || randomSubnets >= 1, "without sandwich, at least one random sub-network a step")
+  }
+}

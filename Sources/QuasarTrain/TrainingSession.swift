@@ -1,0 +1,128 @@
+import Foundation
+import QuasarData
+import QuasarSupernet
+import QuasarTensor
+
+/// A training run on disk: `checkpoint.safetensors` and `log.jsonl` in one folder.
+public struct RunDirectory: Sendable {
+  public let path: String
+
+  public init(_ path: String) {
+    self.path = path
+  }
+
+  public var checkpointPath: String { path + "/checkpoint.safetensors" }
+  public var log: TrainingLog { TrainingLog(path: path + "/log.jsonl") }
+  public var hasCheckpoint: Bool { FileManager.default.fileExists(atPath: checkpointPath) }
+
+  public func create() throws {
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw QuasarError(.cannotWrite, "\(path): the run folder cannot be made (\(error.localizedDescription))")
+    }
+  }
+
+  /// The checkpoint of the run.
+  public func load() throws -> Checkpoint {
+    guard hasCheckpoint else {
+      throw QuasarError(.missing, "\(path): no run with a checkpoint; train one with 'quasar train'")
+    }
+    return try Checkpoint(contentsOf: checkpointPath)
+  }
+}
+
+/// Runs a trainer with checkpoints, a log and evaluations.
+public struct TrainingSession {
+  /// What a caller sees after every step.
+  public typealias Observer = (TrainingStep, _ imagesPerSecond: Double) -> Void
+
+  private let trainer: Trainer
+  private let directory: RunDirectory
+  private let classNames: [String]
+  private let heldOut: ImageSet?
+  /// Steps between two lines of the log.
+  private let logInterval = 20
+  private let evaluationImages = 500
+
+  /// `heldOut`: training images kept aside, for the accuracy curve; nil for none.
+  public init(trainer: Trainer, directory: RunDirectory, classNames: [String], heldOut: ImageSet?) throws {
+    self.trainer = trainer
+    self.directory = directory
+    self.classNames = classNames
+    self.heldOut =
+      try heldOut.map { set in
+        let count = min(evaluationImages, set.count)
+        return try set.selecting((0..<count).map { $0 * set.count / count })
+      }
+  }
+
+  /// Trains to the end. Writes a checkpoint after every epoch and at the end.
+  ///
+  /// Throws `interrupted` after a checkpoint when `shouldStop` turns true.
+  public func run(observe: Observer = { _, _ in }, shouldStop: () -> Bool = { false }) throws {
+    try directory.create()
+    try directory.log.restart(before: trainer.step)
+    var sums = (loss: 0.0, steps: 0)
+    let clock = ContinuousClock()
+    let start = clock.now
+    let firstStep = trainer.step
+    var lastLog = start
+    let finished = try trainer.run(
+      observe: { step in
+        sums.loss += step.loss
+        sums.steps += 1
+        let done = Double(step.step + 1 - firstStep) * Double(trainer.options.batchSize)
+        observe(step, done / seconds(start.duration(to: clock.now)))
+        if (step.step + 1) % logInterval == 0 || step.step + 1 == step.totalSteps {
+          let elapsed = seconds(lastLog.duration(to: clock.now))
+          lastLog = clock.now
+          try directory.log.append(
+            LogEntry(
+              event: .training, step: step.step, epoch: step.epoch, mode: step.mode,
+              loss: sums.loss / Double(sums.steps), learningRate: step.learningRate,
+              imagesPerSecond: Double(sums.steps * trainer.options.batchSize) / max(elapsed, 1e-9)))
+          sums = (0, 0)
+        }
+        if (step.step + 1) % trainer.stepsPerEpoch == 0 {
+          try writeCheckpoint()
+          try evaluate(step)
+        }
+      }, shouldStop: shouldStop)
+    try writeCheckpoint()
+    guard finished else {
+      throw QuasarError(
+        .interrupted,
+        "stopped at step \(trainer.step) of \(trainer.totalSteps); the checkpoint is in \(directory.path), "
+          + "go on with --resume")
+    }
+  }
+
+  private func evaluate(_ step: TrainingStep) throws {
+    guard let heldOut else { return }
+    let subnets: [(String, Architecture)]
+    switch trainer.plan {
+    case .fixed(let architecture): subnets = [("network", architecture)]
+    case .space(let space): subnets = [("largest", space.largest), ("smallest", space.smallest)]
+    }
+    for (name, architecture) in subnets {
+      let evaluation = try Evaluation(trainer.net, architecture: architecture, mode: step.mode, data: heldOut)
+      try directory.log.append(
+        LogEntry(
+          event: .evaluation, step: step.step, epoch: step.epoch, mode: step.mode, subnet: name,
+          accuracy: evaluation.accuracy))
+    }
+  }
+
+  private func writeCheckpoint() throws {
+    try Checkpoint.write(
+      Checkpoint.Description(
+        net: trainer.net, classNames: classNames, plan: trainer.plan, options: trainer.options,
+        seed: trainer.seed, step: trainer.step, totalSteps: trainer.totalSteps),
+      net: trainer.net, optimizer: trainer.optimizer, to: directory.checkpointPath)
+  }
+
+  private func seconds(_ duration: Duration) -> Double {
+    Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+  }
+}

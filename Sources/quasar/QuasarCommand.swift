@@ -1,0 +1,87 @@
+import ArgumentParser
+import Foundation
+import Quasar
+
+/// The command line of the package.
+@main
+struct QuasarCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "quasar",
+    abstract: "Mixed-precision vision transformers for FPGAs: train, search, pack and run them bit for bit.",
+    discussion: """
+      Example: quasar run tools/quickstart.yaml --out runs/quickstart
+
+      Exit codes: 0 done, 64 usage, 65 bad input data, 66 input missing, 69 target infeasible, 70 internal,
+      73 cannot write, 74 input/output, 75 interrupted with a checkpoint to resume.
+      """,
+    version: quasarVersion,
+    subcommands: [
+      DoctorCommand.self, DataCommand.self, RunCommand.self, TrainCommand.self, SearchCommand.self,
+      FinetuneCommand.self, PackCommand.self, EvalCommand.self, EstimateCommand.self, BenchCommand.self,
+      ReportCommand.self,
+    ])
+
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let error as QuasarError {
+      Console.error(error.message)
+      Foundation.exit(error.kind.rawValue)
+    } catch {
+      exit(withError: error)
+    }
+  }
+}
+
+/// Options that every command takes.
+struct CommonOptions: ParsableArguments {
+  @Flag(name: .long, help: "Print figures as JSON on standard output, everything else on standard error.")
+  var json = false
+
+  @Option(name: .long, help: "Number of threads (default: all CPUs).")
+  var threads: Int?
+
+  @Option(name: .long, help: "Instruction set of the integer kernels: reference or avx2 (default: the fastest).")
+  var isa: String?
+
+  /// Sets threads and instruction set for the process.
+  func apply() throws {
+    if let threads {
+      guard threads >= 1, threads <= 1024 else {
+        throw QuasarError(.usage, "--threads \(threads): use a number from 1 to 1024")
+      }
+      Machine.setThreads(threads)
+    }
+    if let isa { try Machine.forceInstructionSet(isa) }
+  }
+}
+
+/// The seed of everything random.
+struct SeedOption: ParsableArguments {
+  @Option(name: .long, help: "Seed of everything random; equal seeds give equal bytes.")
+  var seed: UInt64 = 1
+}
+
+struct DataOption: ParsableArguments {
+  @Option(
+    name: .long,
+    help: "Images: embedded, fashion-mnist:DIR, mnist:DIR, cifar10:DIR or folder:DIR.")
+  var data = "embedded"
+
+  func load() throws -> ImageDataset {
+    try DataSpecification(parsing: data).load()
+  }
+}
+
+struct DeviceOptions: ParsableArguments {
+  @Option(name: .long, help: "Board by name (see 'quasar estimate --list') or a YAML file.")
+  var device = "pynq-z2"
+
+  @Option(name: .long, help: "Clock in MHz (default: the board's).")
+  var clock: Double?
+
+  func model() throws -> HardwareModel {
+    try HardwareModel(device: Device.load(device), clockMHz: clock)
+  }
+}

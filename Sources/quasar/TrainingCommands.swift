@@ -1,0 +1,202 @@
+import ArgumentParser
+import Foundation
+import Quasar
+
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run", abstract: "The whole flow of a pipeline file; resumes after the last finished step.",
+    discussion: "Example: quasar run tools/quickstart.yaml --out runs/quickstart")
+
+  @OptionGroup var common: CommonOptions
+  @Argument(help: "Pipeline file (YAML).") var pipeline: String
+  @Option(name: .long, help: "Folder for everything that is made.") var out: String
+
+  func run() throws {
+    try common.apply()
+    let configuration = try PipelineConfiguration(contentsOf: pipeline)
+    let summary = try Pipeline(configuration, output: out, progress: ConsoleProgress()).run()
+    if common.json, let object = try Console.object(summary) as? [String: Any] {
+      try Console.json(object)
+    } else {
+      print(RunCommand.text(summary))
+    }
+  }
+
+  static func text(_ summary: Summary) -> String {
+    let header = [
+      "target FPS", "FPS", "board", "A bits", "8-bit rows", "W bits", "DSP", "LUT", "BRAM18", "float",
+      "integer",
+    ]
+    let rows = summary.subnets.map { subnet in
+      [
+        Workflow.label(subnet.fpsTarget), String(Int(subnet.fps)), subnet.device,
+        String(subnet.activationBits), Workflow.fixed(100 * subnet.share8bit, 0) + " %",
+        Workflow.fixed(subnet.averageWeightBits, 2), String(subnet.dsp), String(subnet.lut),
+        String(subnet.bram18), Workflow.fixed(100 * subnet.accuracyFloat, 2) + " %",
+        Workflow.fixed(100 * subnet.accuracyInteger, 2) + " %",
+      ]
+    }
+    return """
+
+      \(Console.table(header, rows))
+
+      baseline (softmax regression): \(Workflow.fixed(100 * summary.baseline, 2)) %
+      time: \(ConsoleProgress.time(summary.seconds))
+      report: \(summary.report)
+      """
+  }
+}
+
+/// Options of a training that a command line may change.
+struct TrainingArguments: ParsableArguments {
+  @Option(name: .long, help: "Passes over the training images.") var epochs: Int?
+  @Option(name: .long, help: "Images a step.") var batchSize: Int?
+  @Option(name: .long, help: "Peak learning rate.") var learningRate: Float?
+  @Option(name: .long, help: "Part of the run in fp32 before quantisation is switched on, 0…1.")
+  var fullPrecision: Double?
+  @Option(name: .long, help: "Part at the end of the run in exact integers, 0…1.") var exact: Double?
+
+  func apply(to options: inout TrainingOptions) throws {
+    if let epochs { options.epochs = epochs }
+    if let batchSize { options.batchSize = batchSize }
+    if let learningRate { options.learningRate = learningRate }
+    if let fullPrecision { options.fullPrecision = fullPrecision }
+    if let exact { options.exact = exact }
+    try options.validate()
+  }
+}
+
+struct TrainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train", abstract: "Train the supernet of a space.",
+    discussion: "Example: quasar train --space fashion-s --data embedded --out runs/supernet --epochs 20")
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var seed: SeedOption
+  @OptionGroup var data: DataOption
+  @OptionGroup var training: TrainingArguments
+  @Option(name: .long, help: "fashion-s, cifar-s, autoformer-t, -s, -b, or a YAML file.")
+  var space = "fashion-s"
+  @Option(name: .long, help: "Run folder.") var out: String
+  @Flag(name: .long, help: "Go on from the checkpoint in the run folder.") var resume = false
+
+  func run() throws {
+    try common.apply()
+    let space = try SearchSpace.load(space)
+    var options = TrainingOptions()
+    try training.apply(to: &options)
+    let directory = RunDirectory(out)
+    if resume, !directory.hasCheckpoint {
+      throw QuasarError(.missing, "\(out): nothing to resume, there is no checkpoint")
+    }
+    if !resume, directory.hasCheckpoint {
+      throw QuasarError(.cannotWrite, "\(out): holds a run; add --resume, or choose another --out")
+    }
+    let progress = ConsoleProgress()
+    progress.begin("supernet")
+    try Workflow.trainSupernet(
+      space: space, data: data.load(), options: options, seed: seed.seed, directory: directory, resume: resume,
+      progress: progress)
+    let entries = directory.log.read().filter { $0.event == .evaluation }
+    let last = Dictionary(entries.map { ($0.subnet ?? "", $0.accuracy ?? 0) }, uniquingKeysWith: { $1 })
+    if common.json {
+      try Console.json(["run": out, "held_out_accuracy": last])
+    } else {
+      for (subnet, accuracy) in last.sorted(by: { $0.key < $1.key }) {
+        print("\(subnet): \(Workflow.fixed(100 * accuracy, 2)) % on held-out training images")
+      }
+      print("checkpoint: \(directory.checkpointPath)")
+    }
+  }
+}
+
+struct SearchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "search", abstract: "Find one sub-network for each speed target.",
+    discussion: "Example: quasar search --run runs/supernet --device pynq-z2 --fps 4000,8000 --out runs/search")
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var seed: SeedOption
+  @OptionGroup var data: DataOption
+  @OptionGroup var device: DeviceOptions
+  @Option(name: .long, help: "Run folder of a trained supernet.") var run: String
+  @Option(name: .long, help: "Speed targets in images per second, one image after another.") var fps: String
+  @Option(name: .long, help: "Folder for search.json, lineage.jsonl and the sub-networks.") var out: String
+  @Option(name: .long, help: "Generations of the evolution.") var generations: Int?
+  @Option(name: .long, help: "Candidates before the first generation.") var population: Int?
+
+  func run() throws {
+    try common.apply()
+    let targets = try fps.split(separator: ",").map { part in
+      guard let value = Double(part.trimmingCharacters(in: .whitespaces)), value > 0 else {
+        throw QuasarError(.usage, "--fps \(fps): '\(part)' is no positive number; write e.g. 100,160,250")
+      }
+      return value
+    }
+    var options = SearchOptions()
+    if let generations { options.generations = generations }
+    if let population {
+      options.population = population
+      options.elites = min(options.elites, population)
+    }
+    let progress = ConsoleProgress()
+    progress.begin("search")
+    let result = try Workflow.search(
+      supernet: RunDirectory(self.run).load(), data: data.load(), hardware: device.model(), targets: targets,
+      options: options, seed: seed.seed, directory: out, progress: progress)
+    if common.json {
+      try Console.json([
+        "out": out, "candidates": result.candidates.count, "refused": result.refused,
+        "results": try result.results.map { try Console.object($0) },
+      ])
+    } else {
+      let rows = result.results.map { found in
+        [
+          Workflow.label(found.target), String(Int(found.candidate.fps)),
+          String(found.candidate.architecture.activationBits),
+          Workflow.fixed(found.candidate.averageWeightBits, 2), String(found.candidate.dsp),
+          Workflow.fixed(100 * found.candidate.accuracy, 2) + " %",
+        ]
+      }
+      print(Console.table(["target FPS", "FPS", "A bits", "W bits", "DSP", "held-out accuracy"], rows))
+      print("\(result.candidates.count) candidates scored, \(result.refused) refused by the constraints: \(out)")
+    }
+  }
+}
+
+struct FinetuneCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "finetune", abstract: "Train one sub-network on, ending in exact integers.",
+    discussion:
+      "Example: quasar finetune --run runs/supernet --subnet runs/search/subnet-4000.json --out runs/fast")
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var seed: SeedOption
+  @OptionGroup var data: DataOption
+  @OptionGroup var training: TrainingArguments
+  @Option(name: .long, help: "Run folder of the supernet.") var run: String
+  @Option(name: .long, help: "Sub-network file from 'quasar search'.") var subnet: String
+  @Option(name: .long, help: "Run folder of the fine-tuned network.") var out: String
+  @Flag(name: .long, help: "Go on from the checkpoint in the run folder.") var resume = false
+
+  func run() throws {
+    try common.apply()
+    var options = PipelineConfiguration.finetuneDefaults
+    try training.apply(to: &options)
+    let directory = RunDirectory(out)
+    if !resume, directory.hasCheckpoint {
+      throw QuasarError(.cannotWrite, "\(out): holds a run; add --resume, or choose another --out")
+    }
+    let progress = ConsoleProgress()
+    progress.begin("finetune")
+    try Workflow.finetune(
+      supernet: RunDirectory(self.run).load(), architecture: Workflow.architecture(contentsOf: subnet),
+      data: data.load(), options: options, seed: seed.seed, directory: directory, resume: resume,
+      progress: progress)
+    if common.json {
+      try Console.json(["run": out])
+    } else {
+      print("checkpoint: \(directory.checkpointPath)")
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import QuasarHardware
+import QuasarSupernet
+import Testing
+
+@Suite("Named architectures and workloads")
+struct ArchitectureTests {
+  @Test(
+    "GMAC of the published architectures",
+    arguments: [
+      ("deit-t", 1.25), ("deit-s", 4.60), ("deit-b", 17.56), ("autoformer-t", 1.28), ("autoformer-s", 4.77),
+      ("autoformer-b", 11.05),
+    ])
+  func multiplyAccumulates(name: String, giga: Double) throws {
+    let architecture = try Architecture.named(name)
+    #expect(abs(Double(architecture.multiplyAccumulates) / 1e9 - giga) < 0.01)
+  }
+
+  @Test("Workloads carry every product and every row of the architecture")
+  func totals() throws {
+    for name in Architecture.knownNames {
+      let architecture = try Architecture.named(name).with(
+        weightBits: WeightBits("mixed:0.25"), activationBits: 6)
+      let work = try NetworkWork(architecture)
+      #expect(work.workloads.reduce(0) { $0 + $1.multiplyAccumulates } == architecture.multiplyAccumulates)
+      let products = work.workloads.filter { $0.kind.isProduct && !$0.kind.isAttention }
+      #expect(products.map(\.rows8) == architecture.weightMatrices.map(\.rows8))
+      #expect(work.weightBits == architecture.weightMatrices.reduce(0) { $0 + $1.weightBits })
+      #expect(work.distinct().reduce(0) { $0 + $1.count } == work.workloads.count)
+      #expect(
+        products.filter(\.inputUnsigned).allSatisfy { $0.kind == .patchEmbedding || $0.kind == .contract })
+      #expect(products.first?.inputBits == 8 && products.last?.inputBits == 8 && products[1].inputBits == 6)
+    }
+  }
+
+  @Test("Weight bits as written on the command line")
+  func weightBits() throws {
+    #expect(try WeightBits("8").share == .all)
+    #expect(try WeightBits("4").share == .none)
+    #expect(try WeightBits("mixed:0.25").share == .quarter)
+    #expect(try WeightBits("mixed:0.25").description == "mixed:0.25")
+    for text in ["5", "mixed", "mixed:0.3", ""] {
+      #expect(throws: HardwareError.self) { try WeightBits(text) }
+    }
+    #expect(throws: HardwareError.self) { try Architecture.named("deit-xxl") }
+    #expect(throws: HardwareError.self) {
+      try Architecture.named("deit-t").with(weightBits: WeightBits("8"), activationBits: 7)
+    }
+  }
+
+  @Test("Shapes that cannot run are refused with the reason")
+  func refused() throws {
+    var architecture = try Architecture.named("vit-cifar")
+    architecture.geometry.patchSize = 5
+    let error = try #require(throws: HardwareError.self) { try NetworkWork(architecture) }
+    #expect(error.kind == .badInput && error.message.contains("patch"))
+    architecture = try Architecture.named("vit-cifar")
+    architecture.blocks[2].heads = 0
+    #expect(throws: HardwareError.self) { try NetworkWork(architecture) }
+    architecture.blocks = []
+    #expect(throws: HardwareError.self) { try NetworkWork(architecture) }
+  }
+}
