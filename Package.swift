@@ -63,7 +63,7 @@ let package = Package(
     .testTarget(name: "QuasarQuantTests", dependencies: ["QuasarQuant", "QuasarTestSupport"]),
     .testTarget(name: "QuasarSupernetTests", dependencies: ["QuasarSupernet", "QuasarTestSupport"]),
     .testTarget(name: "QuasarDeployTests", dependencies: ["QuasarDeploy", "QuasarTrain", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarHardwareTests", dependencies: ["QuasarHardware"]),
+    .testTarget(name: "QuasarHardwareTests", dependencies: ["QuasarHardware", "QuasarSupernet"]),
     .testTarget(name: "QuasarDataTests", dependencies: ["QuasarData"]),
     .testTarget(name: "QuasarInterchangeTests", dependencies: ["QuasarInterchange"]),
     .testTarget(name: "QuasarTrainTests", dependencies: ["QuasarTrain", "QuasarTestSupport"]),

@@ -1,4 +1,5 @@
 import Foundation
+import QuasarTensor
 
 /// What one FPGA board offers: arithmetic, logic, memory, bandwidth; and how much of it a design may use.
 ///
@@ -88,11 +89,11 @@ extension Device {
 
   /// The built-in device of that name.
   ///
-  /// Throws `HardwareError` of kind `usage` that lists the known names.
+  /// Throws `QuasarError` of kind `usage` that lists the known names.
   public static func named(_ name: String) throws -> Device {
     let known = builtInNames
     guard known.contains(name) else {
-      throw HardwareError(
+      throw QuasarError(
         .usage,
         "unknown device '\(name)': use one of \(known.joined(separator: ", ")),"
           + " or the path of a device file (.yaml)"
@@ -111,14 +112,14 @@ extension Device {
 
   /// The device that a YAML file describes.
   ///
-  /// Throws `HardwareError`: `missing` if the file cannot be read, `badInput` with file, line and key
+  /// Throws `QuasarError`: `missing` if the file cannot be read, `badData` with file, line and key
   /// otherwise.
   public init(contentsOf url: URL) throws {
     let text: String
     do {
       text = try String(contentsOf: url, encoding: .utf8)
     } catch {
-      throw HardwareError(
+      throw QuasarError(
         .missing, "cannot read device file '\(url.path)': check the path, or use one of the built-in devices")
     }
     try self.init(yaml: text, file: url.path)

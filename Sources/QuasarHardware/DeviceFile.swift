@@ -1,4 +1,5 @@
 import Yams
+import QuasarTensor
 
 extension Device {
   /// The device that a YAML text describes; `file` is its name in messages.
@@ -49,12 +50,12 @@ private struct DeviceReader {
       node = try Yams.compose(yaml: yaml)
     } catch let problem as YamlError {
       let text = "\(problem)".split(separator: "\n").joined(separator: " ")
-      throw HardwareError(
-        .badInput, "\(file): not valid YAML: \(text); compare it with a built-in device file")
+      throw QuasarError(
+        .badData, "\(file): not valid YAML: \(text); compare it with a built-in device file")
     }
     guard let mapping = node?.mapping else {
-      throw HardwareError(
-        .badInput, "\(file):1: a device file is a list of 'key: value' lines; this is not one")
+      throw QuasarError(
+        .badData, "\(file):1: a device file is a list of 'key: value' lines; this is not one")
     }
     root = mapping
     for key in Self.figures where mapping[key] != nil {
@@ -86,8 +87,8 @@ private struct DeviceReader {
       }
     }
     for name in allowed where mapping[name] == nil {
-      throw HardwareError(
-        .badInput, "\(file):\(mapping.mark?.line ?? 1): \(path(parent, name)): missing: add '\(name): …' here"
+      throw QuasarError(
+        .badData, "\(file):\(mapping.mark?.line ?? 1): \(path(parent, name)): missing: add '\(name): …' here"
       )
     }
   }
@@ -139,8 +140,8 @@ private struct DeviceReader {
 
   func scalar(_ key: String, of mapping: Node.Mapping, under parent: String?) throws -> String {
     guard let node = mapping[key] else {
-      throw HardwareError(
-        .badInput, "\(file):\(mapping.mark?.line ?? 1): \(path(parent, key)): missing: add '\(key): …' here")
+      throw QuasarError(
+        .badData, "\(file):\(mapping.mark?.line ?? 1): \(path(parent, key)): missing: add '\(key): …' here")
     }
     guard let text = node.scalar?.string, !text.isEmpty else {
       throw error(path(parent, key), "must be a single non-empty value", at: node)
@@ -150,7 +151,7 @@ private struct DeviceReader {
 
   func path(_ parent: String?, _ key: String) -> String { parent.map { "\($0).\(key)" } ?? key }
 
-  func error(_ key: String, _ problem: String, at node: Node? = nil) -> HardwareError {
-    HardwareError(.badInput, "\(file):\((node ?? root[key])?.mark?.line ?? 1): \(key): \(problem)")
+  func error(_ key: String, _ problem: String, at node: Node? = nil) -> QuasarError {
+    QuasarError(.badData, "\(file):\((node ?? root[key])?.mark?.line ?? 1): \(key): \(problem)")
   }
 }

@@ -1,3 +1,5 @@
+import QuasarTensor
+
 /// The parameters of one engine: the array of DSPs, its packing modes, the vector units and the memory plan.
 ///
 /// The array has `outputElements` × `inputElements` × `tokenElements` DSPs. In a mode with w weights and a
@@ -82,11 +84,11 @@ public struct EngineConfiguration: Codable, Hashable, Sendable {
   /// The largest P_t of the modes.
   public var largestTokenLanes: Int { modes.map { tokenLanes($0) }.max()! }
 
-  /// Throws `HardwareError` naming the parameter that cannot work on the device, and what to change.
+  /// Throws `QuasarError` naming the parameter that cannot work on the device, and what to change.
   public func validate(on device: Device) throws {
     func positive(_ name: String, _ value: Int) throws {
       guard value >= 1 else {
-        throw HardwareError(.badInput, "engine: \(name) is \(value): it must be at least 1")
+        throw QuasarError(.badData, "engine: \(name) is \(value): it must be at least 1")
       }
     }
     try positive("outputElements", outputElements)
@@ -102,22 +104,22 @@ public struct EngineConfiguration: Codable, Hashable, Sendable {
     try positive("axiPorts", axiPorts)
     try positive("axiBits", axiBits)
     guard fabricTokens >= 0 else {
-      throw HardwareError(.badInput, "engine: fabricTokens is \(fabricTokens): it must be 0 or more")
+      throw QuasarError(.badData, "engine: fabricTokens is \(fabricTokens): it must be 0 or more")
     }
     guard drainGroup <= inputElements else {
-      throw HardwareError(
-        .badInput,
+      throw QuasarError(
+        .badData,
         "engine: drainGroup \(drainGroup) is larger than inputElements \(inputElements): make it smaller")
     }
     for mode in modes where mode.generation != device.dspGeneration {
-      throw HardwareError(
-        .badInput,
+      throw QuasarError(
+        .badData,
         "engine: mode \(mode.name) is for DSP48\(mode.generation.rawValue), device \(device.name) has"
           + " DSP48\(device.dspGeneration.rawValue): choose a mode of that generation")
     }
     guard axiPorts <= device.axiPorts, axiBits <= device.axiBits else {
-      throw HardwareError(
-        .badInput,
+      throw QuasarError(
+        .badData,
         "engine: \(axiPorts) ports of \(axiBits) bits, device \(device.name) has \(device.axiPorts) of"
           + " \(device.axiBits): use no more than that")
     }
@@ -140,19 +142,19 @@ public struct ChainLengths: Codable, Hashable, Sendable {
   /// Softmax codes (unsigned) times v (signed).
   public var context: Int
 
-  /// Throws `HardwareError` if a mode cannot hold even one product of its kind.
+  /// Throws `QuasarError` if a mode cannot hold even one product of its kind.
   public init(_ engine: EngineConfiguration, activationBits bits: Int) throws {
-    func length(_ mode: PackingMode, weightBits: Int, _ activation: CodeRange, _ use: String) throws -> Int {
+    func length(_ mode: PackingMode, weightBits: Int, _ activation: OperandRange, _ use: String) throws -> Int {
       let depth = mode.depth(weight: .signed(bits: weightBits, narrow: true), activation: activation)
       guard let depth, depth >= 1 else {
-        throw HardwareError(
-          .badInput,
+        throw QuasarError(
+          .badData,
           "engine: mode \(mode.name) cannot hold one product of \(use): choose a mode with wider lanes")
       }
       return min(depth, engine.maximumChainLength)
     }
-    let signed = CodeRange.signed(bits: bits, narrow: true)
-    let unsigned = CodeRange.unsigned(bits: bits)
+    let signed = OperandRange.signed(bits: bits, narrow: true)
+    let unsigned = OperandRange.unsigned(bits: bits)
     let four = engine.fourBitMode
     let eight = engine.eightBitMode
     let attention = engine.attentionMode

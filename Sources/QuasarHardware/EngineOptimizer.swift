@@ -1,4 +1,5 @@
 import QuasarSupernet
+import QuasarTensor
 
 /// Finds the engine with the smallest latency for a network under the caps of a device.
 ///
@@ -55,14 +56,14 @@ public struct EngineOptimizer: Sendable {
 
   /// The fastest engine for the architecture.
   ///
-  /// Throws `HardwareError` if even the smallest engine of the grid does not fit the device.
+  /// Throws `QuasarError` if even the smallest engine of the grid does not fit the device.
   public func engine(for architecture: Architecture) throws -> EngineConfiguration {
     let work = try NetworkWork(architecture)
     var search = try OptimizerRun(self, work: work)
     search.run()
     guard let best = search.best else {
-      throw HardwareError(
-        .badInput,
+      throw QuasarError(
+        .badData,
         "no engine of the grid fits \(device.name) for this network: use a larger device or raise its caps")
     }
     return try relaxed(best, architecture)

@@ -1,4 +1,5 @@
 import QuasarSupernet
+import QuasarTensor
 
 /// Whether a network reaches a frame rate on a device, and what stands in the way if not.
 public struct FeasibilityReport: Codable, Hashable, Sendable {
@@ -38,7 +39,7 @@ extension HardwareModel {
     _ architecture: Architecture, targetFPS: Double, engine: EngineChoice = .optimised
   ) throws -> FeasibilityReport {
     guard targetFPS > 0 else {
-      throw HardwareError(.usage, "target of \(targetFPS) frames per second: use a positive number")
+      throw QuasarError(.usage, "target of \(targetFPS) frames per second: use a positive number")
     }
     let estimate = try estimate(architecture, engine: engine)
     let limit = Self.limit(of: estimate)

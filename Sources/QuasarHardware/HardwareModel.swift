@@ -1,4 +1,5 @@
 import QuasarSupernet
+import QuasarTensor
 
 /// The engine that runs a network: made for it, or one given engine for all.
 public enum EngineChoice: Codable, Hashable, Sendable {
@@ -14,11 +15,11 @@ public struct HardwareModel: Sendable {
   public var device: Device
   public var clockMHz: Double
 
-  /// `clockMHz` nil: the device's default. Throws `HardwareError` for a clock outside 1…2000 MHz.
+  /// `clockMHz` nil: the device's default. Throws `QuasarError` for a clock outside 1…2000 MHz.
   public init(device: Device, clockMHz: Double? = nil) throws {
     let clock = clockMHz ?? device.clockMHz
     guard clock >= 1, clock <= 2000 else {
-      throw HardwareError(.usage, "clock \(clock) MHz: use a value from 1 to 2000 (150 to 300 are usual)")
+      throw QuasarError(.usage, "clock \(clock) MHz: use a value from 1 to 2000 (150 to 300 are usual)")
     }
     self.device = device
     self.clockMHz = clock

@@ -1,4 +1,5 @@
 import QuasarSupernet
+import QuasarTensor
 
 extension Architecture {
   /// Names that `named(_:)` knows.
@@ -11,7 +12,7 @@ extension Architecture {
   /// DeiT: depth 12, head width 64, MLP ratio 4. AutoFormer: the released sub-networks (files
   /// `experiments/subnet/AutoFormer-{T,S,B}.yaml`). All on 224 × 224, patch 16, 1000 classes, 197 tokens.
   /// vit-cifar: 32 × 32, patch 4, width 192, depth 9, 3 heads, ratio 2, 10 classes.
-  /// Throws `HardwareError` that lists the known names.
+  /// Throws `QuasarError` that lists the known names.
   public static func named(_ name: String) throws -> Architecture {
     let imageNet = ImageGeometry(imageSize: 224, channels: 3, patchSize: 16, classes: 1000, headDimension: 64)
     let cifar = ImageGeometry(imageSize: 32, channels: 3, patchSize: 4, classes: 10, headDimension: 64)
@@ -38,7 +39,7 @@ extension Architecture {
         ratios: [3.5, 3.5, 4, 3.5, 4, 3.5, 3.5, 3, 4, 4, 3, 4, 3, 3.5])
     case "vit-cifar": return uniform(cifar, width: 192, depth: 9, ratio: 2)
     default:
-      throw HardwareError(
+      throw QuasarError(
         .usage, "unknown architecture '\(name)': use one of \(knownNames.joined(separator: ", "))")
     }
   }
@@ -56,7 +57,7 @@ extension Architecture {
   /// The same shape with the weight bits and activation bits of a command line.
   public func with(weightBits: WeightBits, activationBits: Int) throws -> Architecture {
     guard [4, 6, 8].contains(activationBits) else {
-      throw HardwareError(.usage, "activation bits \(activationBits): use 8 or 6 (4 is allowed)")
+      throw QuasarError(.usage, "activation bits \(activationBits): use 8 or 6 (4 is allowed)")
     }
     return uniform(share: weightBits.share, activationBits: activationBits)
   }
@@ -68,7 +69,7 @@ public struct WeightBits: Codable, Hashable, Sendable, CustomStringConvertible {
 
   public init(share: RowShare) { self.share = share }
 
-  /// "8", "4", "mixed:R" with R one of 0, 0.25, 0.5, 0.75, 1; throws `HardwareError` otherwise.
+  /// "8", "4", "mixed:R" with R one of 0, 0.25, 0.5, 0.75, 1; throws `QuasarError` otherwise.
   public init(_ text: String) throws {
     if text == "8" {
       share = .all
@@ -79,7 +80,7 @@ public struct WeightBits: Codable, Hashable, Sendable, CustomStringConvertible {
     {
       share = known
     } else {
-      throw HardwareError(
+      throw QuasarError(
         .usage, "weight bits '\(text)': use 8, 4 or mixed:R with R one of 0, 0.25, 0.5, 0.75, 1")
     }
   }

@@ -1,3 +1,5 @@
+import QuasarTensor
+
 /// How several products share one DSP slice: weights on the pre-adder side, activations on the 18-bit port.
 ///
 /// AD = Σ_i w_i·2^(pitch·a·i) and B = Σ_j x_j·2^(pitch·j) for w weights and a activations, so the product
@@ -56,21 +58,21 @@ public struct PackingMode: Codable, Hashable, Sendable {
   /// The codes of weight part i (0 … weightParts − 1) when a whole weight has the codes `weight`.
   ///
   /// Atoms are h = w >> 4 (arithmetic) and l = w & 15; even parts are l.
-  public func partRange(_ index: Int, weight: CodeRange) -> CodeRange {
+  public func partRange(_ index: Int, weight: OperandRange) -> OperandRange {
     guard weightForm == .atoms else { return weight }
-    if index % 2 == 0 { return CodeRange(lowest: 0, highest: 15) }
-    return CodeRange(lowest: weight.lowest >> 4, highest: weight.highest >> 4)
+    if index % 2 == 0 { return OperandRange(lowest: 0, highest: 15) }
+    return OperandRange(lowest: weight.lowest >> 4, highest: weight.highest >> 4)
   }
 
   /// True when AD fits the pre-adder and B the 18-bit port for every combination of these operands.
-  public func fits(weight: CodeRange, activation: CodeRange) -> Bool {
-    var wide = CodeRange(lowest: 0, highest: 0)
+  public func fits(weight: OperandRange, activation: OperandRange) -> Bool {
+    var wide = OperandRange(lowest: 0, highest: 0)
     for part in 0..<weightParts {
       let range = partRange(part, weight: weight)
       wide.lowest += range.lowest << (pitch * activations * part)
       wide.highest += range.highest << (pitch * activations * part)
     }
-    var narrow = CodeRange(lowest: 0, highest: 0)
+    var narrow = OperandRange(lowest: 0, highest: 0)
     for position in 0..<activations {
       narrow.lowest += activation.lowest << (pitch * position)
       narrow.highest += activation.highest << (pitch * position)
@@ -78,7 +80,7 @@ public struct PackingMode: Codable, Hashable, Sendable {
     return Self.isSigned(wide, bits: generation.preAdderBits) && Self.isSigned(narrow, bits: 18)
   }
 
-  private static func isSigned(_ range: CodeRange, bits: Int) -> Bool {
+  private static func isSigned(_ range: OperandRange, bits: Int) -> Bool {
     range.lowest >= -(1 << (bits - 1)) && range.highest < 1 << (bits - 1)
   }
 
@@ -88,7 +90,7 @@ public struct PackingMode: Codable, Hashable, Sendable {
   /// widens the lower fields by one but allows one product only; carry counters leave the top lane's bits as
   /// the limit. nil only when all products are zero. 0 also when the operands do not fit the ports.
   /// Example: W4A6 two by two, narrow: 7·31 = 217 in 11 bits signed → 1023 / 217 = 4.
-  public func depth(weight: CodeRange, activation: CodeRange) -> Int? {
+  public func depth(weight: OperandRange, activation: OperandRange) -> Int? {
     guard fits(weight: weight, activation: activation) else { return 0 }
     var smallest: Int?
     for lane in 0..<lanes {
@@ -166,10 +168,10 @@ extension PackingMode {
     w8a6PairE1, w8a6WidePairE1, w4a4BlockE1, a6a6PairE1, a8a8WidePairE1,
   ]
 
-  /// The mode of that name; throws `HardwareError` that lists the known names.
+  /// The mode of that name; throws `QuasarError` that lists the known names.
   public static func named(_ name: String) throws -> PackingMode {
     if let mode = all.first(where: { $0.name == name }) { return mode }
-    throw HardwareError(
+    throw QuasarError(
       .usage, "unknown packing mode '\(name)': use one of \(all.map(\.name).joined(separator: ", "))")
   }
 }

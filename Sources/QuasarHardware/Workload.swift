@@ -1,4 +1,5 @@
 import QuasarSupernet
+import QuasarTensor
 
 /// One piece of work of an image: a matrix product on the array or a function on the vector units.
 ///
@@ -59,7 +60,7 @@ public struct NetworkWork: Sendable {
   ///
   /// Per block: norm1, qkv, scores, softmax, context, projection, norm2, expand (with the GELU table at its
   /// output), contract; before them the patch embedding, after them the final norm and the head, both on the
-  /// class token only. Throws `HardwareError` for shapes that no engine can run.
+  /// class token only. Throws `QuasarError` for shapes that no engine can run.
   public init(_ architecture: Architecture) throws {
     try Self.check(architecture)
     let geometry = architecture.geometry
@@ -164,21 +165,21 @@ public struct NetworkWork: Sendable {
       geometry.headDimension > 0, architecture.embedDimension > 0,
       geometry.imageSize % geometry.patchSize == 0
     else {
-      throw HardwareError(
-        .badInput,
+      throw QuasarError(
+        .badData,
         "architecture: image \(geometry.imageSize), patch \(geometry.patchSize), width"
           + " \(architecture.embedDimension): all sizes must be positive and the patch must divide the image")
     }
     guard [4, 6, 8].contains(architecture.activationBits) else {
-      throw HardwareError(
-        .badInput, "architecture: activation bits \(architecture.activationBits): use 8 or 6 (4 is allowed)")
+      throw QuasarError(
+        .badData, "architecture: activation bits \(architecture.activationBits): use 8 or 6 (4 is allowed)")
     }
     guard architecture.depth > 0 else {
-      throw HardwareError(.badInput, "architecture: no blocks: give it at least one")
+      throw QuasarError(.badData, "architecture: no blocks: give it at least one")
     }
     for (index, block) in architecture.blocks.enumerated() where block.heads <= 0 || block.mlpRatio <= 0 {
-      throw HardwareError(
-        .badInput,
+      throw QuasarError(
+        .badData,
         "architecture: block \(index) has \(block.heads) heads and MLP ratio \(block.mlpRatio):"
           + " both must be positive"
       )

@@ -71,7 +71,7 @@ public struct ReportBuilder {
     let entries = RunDirectory("\(output)/\(folder)").log.read()
     guard !entries.isEmpty else { return nil }
     let training = entries.filter { $0.event == .training }
-    let subnets = ["largest", "smallest", "network"].filter { kind in entries.contains { $0.subnet == kind } }
+    let subnets: [String] = ["largest", "smallest", "network"].filter { kind in entries.contains { $0.subnet == kind } }
     return TrainingRun(
       name: name,
       loss: [
@@ -80,7 +80,7 @@ public struct ReportBuilder {
       accuracy: subnets.map { kind in
         let points = entries.filter { $0.subnet == kind }
         return Curve(
-          name: kind == "network" ? kind : "\(kind) sub-network", steps: points.map(\.step),
+          name: kind == "network" ? kind : kind + " sub-network", steps: points.map(\.step),
           values: points.map { $0.accuracy ?? .nan })
       })
   }

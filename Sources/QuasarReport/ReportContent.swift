@@ -243,12 +243,12 @@ public struct SearchSummary: Codable, Sendable, Equatable {
   /// Where the accuracies below come from: "supernet weights, 1,000 held-out images".
   public var accuracySource: String
   /// Every candidate whose accuracy was measured.
-  public var candidates: [Candidate]
+  public var candidates: [CandidatePoint]
   /// Candidates that a constraint ruled out before any accuracy was measured.
   public var rejected: Int
 
   /// The summary of a search.
-  public init(accuracySource: String, candidates: [Candidate], rejected: Int) {
+  public init(accuracySource: String, candidates: [CandidatePoint], rejected: Int) {
     self.accuracySource = accuracySource
     self.candidates = candidates
     self.rejected = rejected
@@ -256,7 +256,7 @@ public struct SearchSummary: Codable, Sendable, Equatable {
 }
 
 /// One sub-network that the search evaluated.
-public struct Candidate: Codable, Sendable, Equatable {
+public struct CandidatePoint: Codable, Sendable, Equatable {
   /// Predicted frames a second.
   public var fps: Double
   /// Measured during the search, before fine-tuning.

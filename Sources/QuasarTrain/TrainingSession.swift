@@ -43,18 +43,17 @@ public struct TrainingSession {
   private let heldOut: ImageSet?
   /// Steps between two lines of the log.
   private let logInterval = 20
-  private let evaluationImages = 500
+  private static let evaluationImages = 500
 
   /// `heldOut`: training images kept aside, for the accuracy curve; nil for none.
   public init(trainer: Trainer, directory: RunDirectory, classNames: [String], heldOut: ImageSet?) throws {
     self.trainer = trainer
     self.directory = directory
     self.classNames = classNames
-    self.heldOut =
-      try heldOut.map { set in
-        let count = min(evaluationImages, set.count)
-        return try set.selecting((0..<count).map { $0 * set.count / count })
-      }
+    self.heldOut = try heldOut.map { set in
+      let count = min(TrainingSession.evaluationImages, set.count)
+      return try set.selecting((0..<count).map { $0 * set.count / count })
+    }
   }
 
   /// Trains to the end. Writes a checkpoint after every epoch and at the end.

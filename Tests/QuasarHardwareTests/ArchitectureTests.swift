@@ -1,6 +1,7 @@
 import QuasarHardware
 import QuasarSupernet
 import Testing
+import QuasarTensor
 
 @Suite("Named architectures and workloads")
 struct ArchitectureTests {
@@ -39,10 +40,10 @@ struct ArchitectureTests {
     #expect(try WeightBits("mixed:0.25").share == .quarter)
     #expect(try WeightBits("mixed:0.25").description == "mixed:0.25")
     for text in ["5", "mixed", "mixed:0.3", ""] {
-      #expect(throws: HardwareError.self) { try WeightBits(text) }
+      #expect(throws: QuasarError.self) { try WeightBits(text) }
     }
-    #expect(throws: HardwareError.self) { try Architecture.named("deit-xxl") }
-    #expect(throws: HardwareError.self) {
+    #expect(throws: QuasarError.self) { try Architecture.named("deit-xxl") }
+    #expect(throws: QuasarError.self) {
       try Architecture.named("deit-t").with(weightBits: WeightBits("8"), activationBits: 7)
     }
   }
@@ -51,12 +52,12 @@ struct ArchitectureTests {
   func refused() throws {
     var architecture = try Architecture.named("vit-cifar")
     architecture.geometry.patchSize = 5
-    let error = try #require(throws: HardwareError.self) { try NetworkWork(architecture) }
-    #expect(error.kind == .badInput && error.message.contains("patch"))
+    let error = try #require(throws: QuasarError.self) { try NetworkWork(architecture) }
+    #expect(error.kind == .badData && error.message.contains("patch"))
     architecture = try Architecture.named("vit-cifar")
     architecture.blocks[2].heads = 0
-    #expect(throws: HardwareError.self) { try NetworkWork(architecture) }
+    #expect(throws: QuasarError.self) { try NetworkWork(architecture) }
     architecture.blocks = []
-    #expect(throws: HardwareError.self) { try NetworkWork(architecture) }
+    #expect(throws: QuasarError.self) { try NetworkWork(architecture) }
   }
 }

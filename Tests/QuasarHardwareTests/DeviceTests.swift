@@ -1,6 +1,7 @@
 import Foundation
 import QuasarHardware
 import Testing
+import QuasarTensor
 
 @Suite("Devices")
 struct DeviceTests {
@@ -23,10 +24,10 @@ struct DeviceTests {
 
   @Test("An unknown name lists the known ones; a missing file says so")
   func unknown() throws {
-    let unknown = try #require(throws: HardwareError.self) { try Device.named("zcu999") }
+    let unknown = try #require(throws: QuasarError.self) { try Device.named("zcu999") }
     #expect(
       unknown.kind == .usage && unknown.message.contains("zcu102") && unknown.message.contains("pynq-z2"))
-    let missing = try #require(throws: HardwareError.self) { try Device.load("/nowhere/board.yaml") }
+    let missing = try #require(throws: QuasarError.self) { try Device.load("/nowhere/board.yaml") }
     #expect(missing.kind == .missing && missing.message.contains("/nowhere/board.yaml"))
   }
 
@@ -78,10 +79,10 @@ struct DeviceTests {
       ("part: XC1", "part: XC1\npart: XC2", "not valid YAML"),
     ])
   func mistakes(change: (from: String, to: String, message: String)) throws {
-    let error = try #require(throws: HardwareError.self) {
+    let error = try #require(throws: QuasarError.self) {
       try load { $0.replacingOccurrences(of: change.from, with: change.to) }
     }
-    #expect(error.kind == .badInput)
+    #expect(error.kind == .badData)
     #expect(error.message.contains(change.message), "\(error.message)")
     #expect(!error.message.contains("\n"))
   }

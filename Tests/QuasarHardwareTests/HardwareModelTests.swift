@@ -3,6 +3,7 @@ import QuasarSupernet
 import Testing
 
 @testable import QuasarHardware
+import QuasarTensor
 
 @Suite("Hardware model")
 struct HardwareModelTests {
@@ -201,29 +202,29 @@ struct HardwareModelTests {
     device.memoryBandwidth = 0.02
     let slow = try HardwareModel(device: device).feasibility(Architecture.named("deit-s"), targetFPS: 5)
     #expect(!slow.feasible && [.weightBandwidth, .activationBandwidth].contains(slow.limit))
-    #expect(throws: HardwareError.self) { try model.feasibility(tinyNetwork(), targetFPS: 0) }
-    #expect(throws: HardwareError.self) { try HardwareModel(device: model.device, clockMHz: 0) }
+    #expect(throws: QuasarError.self) { try model.feasibility(tinyNetwork(), targetFPS: 0) }
+    #expect(throws: QuasarError.self) { try HardwareModel(device: model.device, clockMHz: 0) }
   }
 
   @Test("An engine for another device or with impossible parameters is refused")
   func refused() throws {
     let model = try model("pynq-z2")
     let foreign = smallEngine(try Device.named("zcu102"))
-    let error = try #require(throws: HardwareError.self) {
+    let error = try #require(throws: QuasarError.self) {
       try model.estimate(tinyNetwork(), engine: foreign)
     }
     #expect(error.message.contains("DSP48E2") && error.message.contains("pynq-z2"))
     var engine = smallEngine(model.device)
     engine.drainGroup = 99
-    #expect(throws: HardwareError.self) { try model.estimate(tinyNetwork(), engine: engine) }
+    #expect(throws: QuasarError.self) { try model.estimate(tinyNetwork(), engine: engine) }
     engine = smallEngine(model.device)
     engine.normLanes = 0
-    #expect(throws: HardwareError.self) { try model.estimate(tinyNetwork(), engine: engine) }
+    #expect(throws: QuasarError.self) { try model.estimate(tinyNetwork(), engine: engine) }
     // A plain triple holds no unsigned 8-bit product.
     let zcu102 = try self.model("zcu102")
     engine = smallEngine(zcu102.device, bits: 8)
     engine.fourBitMode = .w4a8Triple
-    let depth = try #require(throws: HardwareError.self) {
+    let depth = try #require(throws: QuasarError.self) {
       try zcu102.estimate(tinyNetwork(bits: 8), engine: engine)
     }
     #expect(depth.message.contains("w4a8-triple"))

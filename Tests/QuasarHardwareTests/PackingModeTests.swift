@@ -1,5 +1,6 @@
 import QuasarHardware
 import Testing
+import QuasarTensor
 
 /// A small random number generator with a seed.
 struct SplitMix: RandomNumberGenerator {
@@ -80,8 +81,8 @@ struct PackingModeTests {
   @Test("A mode that needs narrow weights says so, and only such a mode refuses the lowest code")
   func narrowFlag() {
     for mode in PackingMode.all {
-      let weight = CodeRange.signed(bits: mode.weightBits, narrow: false)
-      let activation = CodeRange.signed(bits: mode.activationBits, narrow: false)
+      let weight = OperandRange.signed(bits: mode.weightBits, narrow: false)
+      let activation = OperandRange.signed(bits: mode.activationBits, narrow: false)
       #expect(mode.fits(weight: weight, activation: activation) == !mode.needsNarrowWeights, "\(mode.name)")
     }
   }
@@ -90,7 +91,7 @@ struct PackingModeTests {
   func names() throws {
     #expect(Set(PackingMode.all.map(\.name)).count == PackingMode.all.count)
     for mode in PackingMode.all { #expect(try PackingMode.named(mode.name) == mode) }
-    let error = try #require(throws: HardwareError.self) { try PackingMode.named("w3a3") }
+    let error = try #require(throws: QuasarError.self) { try PackingMode.named("w3a3") }
     #expect(error.kind == .usage && error.message.contains("w4a6-2x2"))
   }
 
@@ -177,13 +178,13 @@ struct PackingModeTests {
     var generator = SplitMix(state: 1)
     for narrow in [false, true] where narrow || !mode.needsNarrowWeights {
       for unsigned in [false, true] {
-        let weight = CodeRange.signed(bits: mode.weightBits, narrow: narrow)
+        let weight = OperandRange.signed(bits: mode.weightBits, narrow: narrow)
         let activation =
           unsigned
-          ? CodeRange.unsigned(bits: mode.activationBits)
-          : CodeRange.signed(bits: mode.activationBits, narrow: narrow)
+          ? OperandRange.unsigned(bits: mode.activationBits)
+          : OperandRange.signed(bits: mode.activationBits, narrow: narrow)
         let depth = try #require(mode.depth(weight: weight, activation: activation))
-        func corners(_ range: CodeRange) -> [Int] {
+        func corners(_ range: OperandRange) -> [Int] {
           [range.lowest, range.lowest + 1, -1, 0, 1, 15, 16, range.highest - 1, range.highest]
             .filter { $0 >= range.lowest && $0 <= range.highest }
         }

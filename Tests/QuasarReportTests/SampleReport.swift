@@ -68,8 +68,8 @@ enum SampleReport {
         version: "0.1.0"))
   }
 
-  private static func candidates(_ random: inout Noise, targets: [(Double, Int)]) -> [Candidate] {
-    var all: [Candidate] = []
+  private static func candidates(_ random: inout Noise, targets: [(Double, Int)]) -> [CandidatePoint] {
+    var all: [CandidatePoint] = []
     for generation in 0..<12 {
       for _ in 0..<40 {
         let bits = random.next() > 0.1 ? 8 : 6
@@ -77,7 +77,7 @@ enum SampleReport {
         let ceiling = 0.885 - 0.00016 * speed - (bits == 6 ? 0.004 : 0.012 * speed / 400)
         let spread = 0.035 / (1 + Double(generation) / 3)
         all.append(
-          Candidate(
+          CandidatePoint(
             fps: speed, accuracy: ceiling - spread * abs(random.next()), activationBits: bits,
             generation: generation))
       }

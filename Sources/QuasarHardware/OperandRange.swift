@@ -1,5 +1,5 @@
 /// lowest…highest: the codes one operand of a product can take.
-public struct CodeRange: Codable, Hashable, Sendable {
+public struct OperandRange: Codable, Hashable, Sendable {
   public var lowest: Int
   public var highest: Int
 
@@ -9,20 +9,20 @@ public struct CodeRange: Codable, Hashable, Sendable {
   }
 
   /// −2^(b−1)…2^(b−1)−1, or −(2^(b−1)−1)…2^(b−1)−1 when `narrow`.
-  public static func signed(bits: Int, narrow: Bool) -> CodeRange {
+  public static func signed(bits: Int, narrow: Bool) -> OperandRange {
     let highest = (1 << (bits - 1)) - 1
-    return CodeRange(lowest: narrow ? -highest : -highest - 1, highest: highest)
+    return OperandRange(lowest: narrow ? -highest : -highest - 1, highest: highest)
   }
 
   /// 0…2^b−1.
-  public static func unsigned(bits: Int) -> CodeRange { CodeRange(lowest: 0, highest: (1 << bits) - 1) }
+  public static func unsigned(bits: Int) -> OperandRange { OperandRange(lowest: 0, highest: (1 << bits) - 1) }
 
   /// [min, max] over a ∈ self, b ∈ other of a·b, from the four corners (the product is bilinear).
-  public func products(with other: CodeRange) -> CodeRange {
+  public func products(with other: OperandRange) -> OperandRange {
     let corners = [
       lowest * other.lowest, lowest * other.highest, highest * other.lowest, highest * other.highest,
     ]
-    return CodeRange(lowest: corners.min()!, highest: corners.max()!)
+    return OperandRange(lowest: corners.min()!, highest: corners.max()!)
   }
 
   /// The largest n with n·self inside a field of `bits` bits; nil when every n fits (all products zero).
