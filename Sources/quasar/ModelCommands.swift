@@ -8,14 +8,14 @@ struct PackCommand: ParsableCommand {
     discussion: "Example: quasar pack --run runs/fast --out fast.quasar")
 
   @OptionGroup var common: CommonOptions
-  @Option(name: .long, help: "Run folder.") var run: String
+  @Option(name: .customLong("run"), help: "Run folder.") var runFolder: String
   @Option(name: .long, help: "Sub-network file, for the run of a supernet.") var subnet: String?
   @Option(name: .long, help: "The file to write.") var out: String
 
   func run() throws {
     try common.apply()
     let model = try Workflow.pack(
-      RunDirectory(self.run).load(), architecture: subnet.map { try Workflow.architecture(contentsOf: $0) },
+      RunDirectory(runFolder).load(), architecture: subnet.map { try Workflow.architecture(contentsOf: $0) },
       to: out)
     let bytes = try PackedFile.encode(model).count
     if common.json {

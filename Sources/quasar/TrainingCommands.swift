@@ -119,7 +119,7 @@ struct SearchCommand: ParsableCommand {
   @OptionGroup var seed: SeedOption
   @OptionGroup var data: DataOption
   @OptionGroup var device: DeviceOptions
-  @Option(name: .long, help: "Run folder of a trained supernet.") var run: String
+  @Option(name: .customLong("run"), help: "Run folder of a trained supernet.") var runFolder: String
   @Option(name: .long, help: "Speed targets in images per second, one image after another.") var fps: String
   @Option(name: .long, help: "Folder for search.json, lineage.jsonl and the sub-networks.") var out: String
   @Option(name: .long, help: "Generations of the evolution.") var generations: Int?
@@ -142,7 +142,7 @@ struct SearchCommand: ParsableCommand {
     let progress = ConsoleProgress()
     progress.begin("search")
     let result = try Workflow.search(
-      supernet: RunDirectory(self.run).load(), data: data.load(), hardware: device.model(), targets: targets,
+      supernet: RunDirectory(runFolder).load(), data: data.load(), hardware: device.model(), targets: targets,
       options: options, seed: seed.seed, directory: out, progress: progress)
     if common.json {
       try Console.json([
@@ -174,7 +174,7 @@ struct FinetuneCommand: ParsableCommand {
   @OptionGroup var seed: SeedOption
   @OptionGroup var data: DataOption
   @OptionGroup var training: TrainingArguments
-  @Option(name: .long, help: "Run folder of the supernet.") var run: String
+  @Option(name: .customLong("run"), help: "Run folder of the supernet.") var runFolder: String
   @Option(name: .long, help: "Sub-network file from 'quasar search'.") var subnet: String
   @Option(name: .long, help: "Run folder of the fine-tuned network.") var out: String
   @Flag(name: .long, help: "Go on from the checkpoint in the run folder.") var resume = false
@@ -190,7 +190,7 @@ struct FinetuneCommand: ParsableCommand {
     let progress = ConsoleProgress()
     progress.begin("finetune")
     try Workflow.finetune(
-      supernet: RunDirectory(self.run).load(), architecture: Workflow.architecture(contentsOf: subnet),
+      supernet: RunDirectory(runFolder).load(), architecture: Workflow.architecture(contentsOf: subnet),
       data: data.load(), options: options, seed: seed.seed, directory: directory, resume: resume,
       progress: progress)
     if common.json {
