@@ -10,8 +10,8 @@ typedef struct {
   int8_t *codes;
 } slice_job;
 
-// Rows of one task.
-#define SLICE_ROWS 8
+// Rows of one task: about QK_ELEMENT_BLOCK elements, so short vectors stay on the calling thread.
+static inline size_t task_rows(size_t width) { return width >= QK_ELEMENT_BLOCK ? 1 : QK_ELEMENT_BLOCK / (width ? width : 1); }
 
 static inline float row_limit(uint8_t bits) { return bits == 4 ? 7.0f : 127.0f; }
 
@@ -39,7 +39,7 @@ void qk_weight_slice_forward(size_t rows, size_t width, const float *latent, siz
                              const int32_t *row, const uint8_t *bits, const float *scale4,
                              const float *scale8, float *q) {
   slice_job job = {rows, width, stride, latent, scale4, scale8, 0, row, bits, q, 0, 0, 0, 0};
-  qk_parallel_for(rows, SLICE_ROWS, &job, forward_body);
+  qk_parallel_for(rows, task_rows(width), &job, forward_body);
 }
 
 QK_CLONES static void codes_body(void *context, size_t begin, size_t end) {
@@ -60,7 +60,7 @@ QK_CLONES static void codes_body(void *context, size_t begin, size_t end) {
 void qk_weight_slice_codes(size_t rows, size_t width, const float *latent, size_t stride, const int32_t *row,
                            const uint8_t *bits, const float *scale4, const float *scale8, int8_t *codes) {
   slice_job job = {rows, width, stride, latent, scale4, scale8, 0, row, bits, 0, 0, 0, 0, codes};
-  qk_parallel_for(rows, SLICE_ROWS, &job, codes_body);
+  qk_parallel_for(rows, task_rows(width), &job, codes_body);
 }
 
 // Rows of a slice are distinct, so every task owns the latent rows it adds to.
@@ -93,5 +93,5 @@ void qk_weight_slice_backward(size_t rows, size_t width, const float *latent, si
                               float *gscale8) {
   slice_job job = {rows,  width, stride, latent,  scale4,  scale8, gq,
                    row,   bits,  0,      glatent, gscale4, gscale8, 0};
-  qk_parallel_for(rows, SLICE_ROWS, &job, backward_body);
+  qk_parallel_for(rows, task_rows(width), &job, backward_body);
 }

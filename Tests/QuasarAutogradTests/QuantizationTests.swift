@@ -1,0 +1,183 @@
+import QuasarAutograd
+import QuasarTensor
+import QuasarTestSupport
+import Testing
+
+@Suite struct QuantizationTests {
+  /// [rows, width, segments]; clamp limits of signed, unsigned and offset codes.
+  @Test(
+    arguments: [[1, 1, 1], [7, 13, 1], [65, 6, 3], [129, 3, 1], [129, 1, 1], [3, 50, 2]],
+    [[-7, 7], [-127, 127], [0, 15], [-10, 53]])
+  func quantize(shape: [Int], limits: [Int]) {
+    var random = AwkwardValues(shape[0] + limits[1])
+    let (width, segments) = (shape[1], shape[2])
+    let scales = (0..<segments).map { Float(0.03125) * Float(3 + 5 * $0) }
+    let x = (0..<shape[0] * width).map { i in
+      random.quantizable(low: limits[0], high: limits[1], step: scales[i % width / (width / segments)])
+    }
+    let oracle = QuantizerOracle(low: Double(limits[0]), high: Double(limits[1]))
+    let segment = { (i: Int) in i % width / (width / segments) }
+    let frozen = x.indices.map { oracle.frozen(Double(x[$0]), Double(scales[segment($0)])) }
+    verify(
+      GradientCase(
+        [Tensor(x, shape: [shape[0], width]), Tensor(scales, shape: [segments])],
+        // v = x/s is known to |v|·2^−23 and so is round(v) − v: slopes are sums of up to 127·2^−23 each.
+        terms: 16 * shape[0] * width,
+        build: {
+          $0.quantize(
+            $0.parameter($1[0]), scales: $0.parameter($1[1]), low: Float(limits[0]), high: Float(limits[1]))
+        },
+        forward: { x in x[0].indices.map { oracle.value(x[0][$0], x[1][segment($0)]) } },
+        surrogate: { x in x[0].indices.map { frozen[$0](x[0][$0], x[1][segment($0)]) } }))
+  }
+
+  @Test func quantizeWorkedNumbers() {
+    let tape = Tape(recording: false)
+    let x = tape.constant(Tensor([1.3, -1.3, 0.25, 0.75, 9, -9], shape: [1, 6]))
+    let s = tape.constant(Tensor([0.5], shape: [1]))
+    // 0.25/0.5 and 0.75/0.5 are ties: half to even.
+    #expect(tape.quantize(x, scales: s, low: -7, high: 7).value.scalars == [1.5, -1.5, 0, 1, 3.5, -3.5])
+  }
+
+  @Test func straightThroughHasTheOtherValueAndTheIdentityGradient() {
+    var random = AwkwardValues(8)
+    let x = random.tensor([7, 13])
+    let other = random.tensor([7, 13])
+    verify(
+      GradientCase(
+        [x], terms: 1, build: { $0.straightThrough($0.parameter($1[0]), value: other) },
+        forward: { _ in other.doubles }, surrogate: { $0[0] }))
+  }
+}
+
+/// Slices of a latent matrix [rows, stride]: order, width and precisions of the rows are chosen.
+@Suite struct WeightSliceTests {
+  struct Layout {
+    var latentRows: Int
+    var stride: Int
+    var width: Int
+    var rows: [Int32]
+    var bits: [UInt8]
+
+    init(latentRows: Int, stride: Int, width: Int, count: Int, precisions: [UInt8], seed: Int) {
+      var random = AwkwardValues(seed)
+      self.latentRows = latentRows
+      self.stride = stride
+      self.width = width
+      rows = random.permutation(latentRows).prefix(count).map(Int32.init)
+      bits = (0..<count).map { precisions[$0 % precisions.count] }
+    }
+
+    func step(_ x: [[Double]], _ i: Int) -> Double {
+      x[bits[i] == 4 ? 1 : 2][Int(rows[i])]
+    }
+    func limit(_ i: Int) -> Double { bits[i] == 4 ? 7 : 127 }
+  }
+
+  static func inputs(_ layout: Layout) -> [Tensor] {
+    var random = AwkwardValues(layout.latentRows + layout.stride)
+    let scale8 = random.tensor([layout.latentRows], in: 0.01...0.03)
+    let scale4 = random.tensor([layout.latentRows], in: 0.1...0.3)
+    let latent = random.tensor([layout.latentRows, layout.stride])
+    for (i, row) in layout.rows.enumerated() where layout.bits[i] != 32 {
+      let four = layout.bits[i] == 4
+      for c in 0..<layout.stride {
+        latent[flat: Int(row) * layout.stride + c] = random.quantizable(
+          low: four ? -7 : -127, high: four ? 7 : 127, step: (four ? scale4 : scale8)[flat: Int(row)])
+      }
+    }
+    return [latent, scale4, scale8]
+  }
+
+  static let layouts = [
+    Layout(latentRows: 1, stride: 1, width: 1, count: 1, precisions: [4], seed: 1),
+    Layout(latentRows: 13, stride: 17, width: 7, count: 7, precisions: [8], seed: 2),
+    Layout(latentRows: 13, stride: 17, width: 17, count: 13, precisions: [4, 8, 32], seed: 3),
+    Layout(latentRows: 129, stride: 5, width: 3, count: 65, precisions: [8, 4], seed: 4),
+    Layout(latentRows: 7, stride: 131, width: 1, count: 5, precisions: [32], seed: 5),
+    Layout(latentRows: 9, stride: 131, width: 131, count: 9, precisions: [4], seed: 6),
+  ]
+
+  @Test(arguments: layouts.indices)
+  func valuesAndGradients(index: Int) {
+    let layout = Self.layouts[index]
+    let inputs = Self.inputs(layout)
+    let start = inputs.map(\.doubles)
+    let place = { (i: Int, c: Int) in Int(layout.rows[i]) * layout.stride + c }
+    func map(_ body: (Int, Int) -> Double) -> [Double] {
+      layout.rows.indices.flatMap { i in (0..<layout.width).map { body(i, $0) } }
+    }
+    let frozen = layout.rows.indices.map { i in
+      (0..<layout.width).map { c in
+        QuantizerOracle(low: -layout.limit(i), high: layout.limit(i))
+          .frozen(start[0][place(i, c)], layout.bits[i] == 32 ? 1 : layout.step(start, i))
+      }
+    }
+    verify(
+      GradientCase(
+        inputs, terms: 16 * layout.width * layout.rows.count,
+        build: {
+          $0.slice(
+            WeightSlice(
+              latent: $1[0], scale4: $1[1], scale8: $1[2], rows: layout.rows, width: layout.width,
+              bits: layout.bits))
+        },
+        forward: { x in
+          map { i, c in
+            let w = x[0][place(i, c)]
+            if layout.bits[i] == 32 { return w }
+            return QuantizerOracle(low: -layout.limit(i), high: layout.limit(i)).value(w, layout.step(x, i))
+          }
+        },
+        surrogate: { x in
+          map { i, c in
+            let w = x[0][place(i, c)]
+            return layout.bits[i] == 32 ? w : frozen[i][c](w, layout.step(x, i))
+          }
+        }), limit: 250)
+  }
+
+  @Test func gradientsOutsideTheSliceStayZero() {
+    let layout = Self.layouts[1]
+    let inputs = Self.inputs(layout)
+    let parameters = ["w", "s4", "s8"].enumerated().map {
+      Parameter(name: $1, role: .weight, value: inputs[$0])
+    }
+    let tape = Tape()
+    let out = tape.slice(
+      WeightSlice(
+        latent: parameters[0], scale4: parameters[1], scale8: parameters[2], rows: layout.rows,
+        width: layout.width, bits: layout.bits))
+    #expect(out.shape == [7, 7])
+    tape.backward(from: out)
+    var touched = 0
+    for row in 0..<layout.latentRows {
+      let used = layout.rows.contains(Int32(row))
+      for c in 0..<layout.stride {
+        let g = parameters[0].gradient[flat: row * layout.stride + c]
+        if !used || c >= layout.width { #expect(g == 0, "row \(row), column \(c)") } else if g != 0 { touched += 1 }
+      }
+      #expect((parameters[2].gradient[flat: row] != 0) == used, "8-bit step of row \(row)")
+      #expect(parameters[1].gradient[flat: row] == 0, "4-bit step of row \(row)")
+    }
+    #expect(touched > 7 * 7 / 2)
+  }
+
+  @Test func vectorForms() {
+    var random = AwkwardValues(31)
+    let vector = random.tensor([13])
+    verify(
+      GradientCase(
+        [vector], terms: 1, build: { $0.slice(WeightSlice(prefix: 5, of: $1[0])) },
+        forward: { Array($0[0].prefix(5)) }))
+    let entries: [Int32] = [12, 0, 7, 3]
+    verify(
+      GradientCase(
+        [vector], terms: 1, build: { $0.slice(WeightSlice(entries: entries, of: $1[0])) },
+        forward: { x in entries.map { x[0][Int($0)] } }))
+    let tape = Tape(recording: false)
+    let parameter = Parameter(name: "v", role: .vector, value: vector)
+    #expect(tape.slice(WeightSlice(prefix: 5, of: parameter)).shape == [5])
+    #expect(tape.slice(WeightSlice(entries: entries, of: parameter)).shape == [4])
+  }
+}

@@ -1,0 +1,77 @@
+import QuasarSupernet
+import Testing
+
+@Suite struct ArchitectureTests {
+  /// round(r·N/8)·8 with halves up, in exact quarters: r·N/8 = share·N/32.
+  @Test func numberOfEightBitRows() {
+    let expected: [(rows: Int, counts: [Int])] = [
+      (8, [0, 0, 8, 8, 8]), (16, [0, 8, 8, 16, 16]), (24, [0, 8, 16, 16, 24]), (32, [0, 8, 16, 24, 32]),
+      (96, [0, 24, 48, 72, 96]), (40, [0, 8, 24, 32, 40]), (10, [0, 0, 8, 8, 10]), (3, [0, 0, 0, 0, 3]),
+      (192, [0, 48, 96, 144, 192]),
+    ]
+    for (rows, counts) in expected {
+      #expect(RowShare.allCases.map { $0.rows8(of: rows) } == counts, "\(rows) rows")
+    }
+  }
+
+  @Test func sharesGrowAndStayInside() {
+    for rows in 1...300 {
+      let counts = RowShare.allCases.map { $0.rows8(of: rows) }
+      #expect(counts == counts.sorted() && counts[0] == 0 && counts[4] == rows, "\(rows) rows: \(counts)")
+      for (share, count) in zip(RowShare.allCases, counts) where share != .all {
+        #expect(count % 8 == 0 && abs(Double(count) - share.value * Double(rows)) <= 4 || count == rows)
+      }
+    }
+  }
+
+  @Test func shareFromNumber() {
+    #expect([0, 0.25, 0.5, 0.75, 1].map { RowShare(value: $0) } == RowShare.allCases)
+    #expect(RowShare(value: 0.3) == nil && RowShare(value: -0.25) == nil && RowShare(value: 1.25) == nil)
+  }
+
+  /// One block, worked by hand: 8×8 pixels, patch 4, embed 16, 2 heads of 8, MLP 24, 3 classes.
+  @Test func matricesOfOneBlockByHand() {
+    let architecture = Architecture(
+      geometry: Tiny.geometry, embedDimension: 16, activationBits: 8,
+      blocks: [Tiny.genes(ratio: 1.5, qkv: .half, projection: .quarter, expand: .half, contract: .none)])
+    #expect(architecture.geometry.tokens == 5 && architecture.geometry.patchInputs == 16)
+    #expect(architecture.attentionWidth(0) == 16 && architecture.hiddenWidth(0) == 24)
+    let expected: [(String, WeightMatrix.Kind, Int?, Int, Int, Int)] = [
+      ("patch_embed", .patchEmbedding, nil, 16, 16, 16),
+      // Half of the 8 rows of each head rounds to 8: all 48.
+      ("blocks.0.qkv", .qkv, 0, 48, 16, 48),
+      ("blocks.0.projection", .projection, 0, 16, 16, 8),
+      ("blocks.0.expand", .expand, 0, 24, 16, 16),
+      ("blocks.0.contract", .contract, 0, 16, 24, 0),
+      ("head", .head, nil, 3, 16, 3),
+    ]
+    #expect(
+      architecture.weightMatrices
+        == expected.map {
+          WeightMatrix(name: $0.0, kind: $0.1, block: $0.2, rows: $0.3, depth: $0.4, rows8: $0.5)
+        })
+    // Weights 256 + 768 + 256 + 384 + 384 + 48 = 2096; those of 4 bits 128 + 128 + 384 = 640.
+    #expect(architecture.averageWeightBits == Double(2096 * 8 - 640 * 4) / 2096)
+    // 8-bit rows 16 + 48 + 8 + 16 + 0 + 3 = 91 of 123.
+    #expect(architecture.share8Bit == 91.0 / 123)
+    // Patches 4·256, head 48, 5 tokens · (768 + 256 + 384 + 384), scores and context 2·25·16.
+    #expect(architecture.multiplyAccumulates == 1024 + 48 + 5 * 1792 + 800)
+  }
+
+  @Test func hiddenWidthIsAMultipleOfEight() {
+    var architecture = Tiny.full
+    for (embed, ratio, expected) in [(40, 1.5, 64), (16, 0.25, 8), (56, 1.5, 88), (8, 1, 8)] {
+      architecture.embedDimension = embed
+      architecture.blocks[0].mlpRatio = ratio
+      #expect(architecture.hiddenWidth(0) == expected, "\(embed) × \(ratio)")
+    }
+  }
+
+  @Test func uniformPrecisionBoundsTheBits() {
+    let eight = Tiny.full.uniform(share: .all, activationBits: 6)
+    #expect(eight.averageWeightBits == 8 && eight.share8Bit == 1 && eight.activationBits == 6)
+    let four = Tiny.full.uniform(share: .none, activationBits: 8)
+    #expect(four.averageWeightBits > 4 && four.averageWeightBits < 5)
+    #expect(four.multiplyAccumulates == eight.multiplyAccumulates)
+  }
+}
