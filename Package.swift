@@ -62,14 +62,15 @@ let package = Package(
     .testTarget(name: "QuasarAutogradTests", dependencies: ["QuasarAutograd", "QuasarTestSupport"]),
     .testTarget(name: "QuasarQuantTests", dependencies: ["QuasarQuant", "QuasarTestSupport"]),
     .testTarget(name: "QuasarSupernetTests", dependencies: ["QuasarSupernet", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarDeployTests", dependencies: ["QuasarDeploy", "QuasarTrain", "QuasarTestSupport"]),
+    .testTarget(
+      name: "QuasarDeployTests", dependencies: ["QuasarDeploy", "QuasarTrain", "QuasarTestSupport"]),
     .testTarget(name: "QuasarHardwareTests", dependencies: ["QuasarHardware", "QuasarSupernet"]),
     .testTarget(name: "QuasarDataTests", dependencies: ["QuasarData"]),
     .testTarget(name: "QuasarInterchangeTests", dependencies: ["QuasarInterchange"]),
     .testTarget(name: "QuasarTrainTests", dependencies: ["QuasarTrain", "QuasarTestSupport"]),
     .testTarget(name: "QuasarSearchTests", dependencies: ["QuasarSearch", "QuasarTestSupport"]),
     .testTarget(name: "QuasarReportTests", dependencies: ["QuasarReport"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["Quasar"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["Quasar", "quasar"]),
   ],
   swiftLanguageModes: [.v6]
 )

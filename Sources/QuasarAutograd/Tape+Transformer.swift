@@ -84,7 +84,8 @@ extension Tape {
     precondition(
       shape.tokens <= Int(QK_FLOAT_ATTENTION_MAX_TOKENS)
         && shape.headDimension <= Int(QK_FLOAT_ATTENTION_MAX_HEAD),
-      "attention: at most \(QK_FLOAT_ATTENTION_MAX_TOKENS) tokens and heads of \(QK_FLOAT_ATTENTION_MAX_HEAD)")
+      "attention: at most \(QK_FLOAT_ATTENTION_MAX_TOKENS) tokens and heads of \(QK_FLOAT_ATTENTION_MAX_HEAD)"
+    )
     let probabilities = Tensor(
       uninitialized: [shape.batch * shape.heads, shape.tokens, shape.tokens])
     let out = Tensor(uninitialized: [rows, inner])

@@ -92,7 +92,9 @@ public struct IntegerModel {
     let expected = [geometry.channels, geometry.imageSize, geometry.imageSize]
     guard images.shape.count == 4, Array(images.shape.dropFirst()) == expected else {
       throw QuasarError(
-        .badData, "images \(images.shape) do not fit the model's [n, \(expected.map(String.init).joined(separator: ", "))]")
+        .badData,
+        "images \(images.shape) do not fit the model's [n, \(expected.map(String.init).joined(separator: ", "))]"
+      )
     }
     let count = images.shape[0]
     let result = NDArray<Int32>(uninitialized: [count, geometry.classes])

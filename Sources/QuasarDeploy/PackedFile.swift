@@ -1,5 +1,4 @@
 import CZlib
-import Foundation
 import QuasarInterchange
 import QuasarQuant
 import QuasarSupernet
@@ -22,13 +21,7 @@ public enum PackedFile {
 
   /// Reads a model, checking every byte; the file's name is in every error.
   public static func read(_ path: String) throws -> IntegerModel {
-    guard FileManager.default.fileExists(atPath: path) else {
-      throw QuasarError(.missing, "\(path): no such model file; make one with 'quasar pack'")
-    }
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw QuasarError(.inputOutput, "\(path): cannot be read")
-    }
-    return try decode([UInt8](data), file: path)
+    try decode(InputFile.read(path), file: path)
   }
 
   /// The bytes of a model's file: equal models give equal bytes.

@@ -158,7 +158,8 @@ enum PackedTensors {
       shape[0] == rows8, narrowShape[0] == bits.count - rows8, narrowShape[1] == (shape[1] + 1) / 2
     else {
       throw QuasarError(
-        .badData, "\(name): codes \(shape) and \(narrowShape) do not fit \(bits.count) rows, \(rows8) of 8 bits")
+        .badData,
+        "\(name): codes \(shape) and \(narrowShape) do not fit \(bits.count) rows, \(rows8) of 8 bits")
     }
     let depth = shape[1]
     let pairs = narrowShape[1]
@@ -182,7 +183,9 @@ enum PackedTensors {
       requantisers: requantisers(file, "\(name).requantiser"))
   }
 
-  private static func norm(_ file: SafetensorsFile, _ name: String, _ range: CodeRange) throws -> IntegerLayerNorm {
+  private static func norm(_ file: SafetensorsFile, _ name: String, _ range: CodeRange) throws
+    -> IntegerLayerNorm
+  {
     let epsilon: [Int64] = try file.values("\(name).epsilon")
     guard epsilon.count == 1 else {
       throw QuasarError(.badData, "\(name).epsilon: \(epsilon.count) entries instead of 1")

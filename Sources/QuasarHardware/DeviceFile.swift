@@ -1,5 +1,5 @@
-import Yams
 import QuasarTensor
+import Yams
 
 extension Device {
   /// The device that a YAML text describes; `file` is its name in messages.

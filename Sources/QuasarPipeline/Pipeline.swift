@@ -58,7 +58,7 @@ public final class Pipeline {
       try Workflow.trainSupernet(
         space: space, data: data, options: configuration.train, seed: configuration.seed,
         directory: supernetRun, resume: true, progress: progress)
-      return "\(Workflow.fixed(space.logSize, 1)) digits of sub-networks share one set of weights"
+      return "about 10^\(Workflow.fixed(space.logSize, 0)) sub-networks share one set of weights"
     }
     let supernet = try supernetRun.load()
     try step("search") {

@@ -69,7 +69,8 @@ extension TrainingOptions {
   /// Takes the keys that a mapping has; refuses keys it does not know.
   public mutating func read(_ yaml: StrictYAML) throws {
     try yaml.allowOnly([
-      "epochs", "batch_size", "learning_rate", "warm_up", "full_precision", "exact", "label_smoothing", "flip",
+      "epochs", "batch_size", "learning_rate", "warm_up", "full_precision", "exact", "label_smoothing",
+      "flip",
       "shift", "random_erasing", "drop_path", "random_subnets", "sandwich", "distillation", "weight_decay",
     ])
     if yaml.has("epochs") { epochs = try yaml.integer("epochs", 1...100_000) }

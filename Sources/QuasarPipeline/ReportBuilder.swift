@@ -37,7 +37,9 @@ public struct ReportBuilder {
       baseline: state.baseline.map { Baseline(name: "softmax regression", accuracy: $0) },
       subnets: try subnets.map(summary),
       supernet: curves("supernet", folder: "supernet"),
-      fineTunings: subnets.compactMap { curves(name($0.fpsTarget), folder: "finetune-\(Workflow.label($0.fpsTarget))") },
+      fineTunings: subnets.compactMap {
+        curves(name($0.fpsTarget), folder: "finetune-\(Workflow.label($0.fpsTarget))")
+      },
       search: try searchSummary(chosen: subnets.map(\.fpsTarget)),
       provenance: Provenance(
         seed: Int(truncatingIfNeeded: configuration.seed), command: "quasar run PIPELINE.yaml --out DIR",
@@ -71,7 +73,9 @@ public struct ReportBuilder {
     let entries = RunDirectory("\(output)/\(folder)").log.read()
     guard !entries.isEmpty else { return nil }
     let training = entries.filter { $0.event == .training }
-    let subnets: [String] = ["largest", "smallest", "network"].filter { kind in entries.contains { $0.subnet == kind } }
+    let subnets: [String] = ["largest", "smallest", "network"].filter { kind in
+      entries.contains { $0.subnet == kind }
+    }
     return TrainingRun(
       name: name,
       loss: [

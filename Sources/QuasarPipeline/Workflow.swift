@@ -71,7 +71,8 @@ public enum Workflow {
     } else {
       let net = try supernet.net.extract(architecture)
       trainer = try Trainer(
-        net: net, plan: .fixed(architecture), data: data.train, options: options, seed: seed, teacher: teacher)
+        net: net, plan: .fixed(architecture), data: data.train, options: options, seed: seed, teacher: teacher
+      )
     }
     try run(trainer, directory, data.classNames, nil, progress)
   }
@@ -105,7 +106,8 @@ public enum Workflow {
     let result = try search.run(targets: targets) { done, total, candidate in
       progress.update(
         done: done, total: total,
-        note: "\(Int(candidate.target)) FPS: \(fixed(100 * candidate.accuracy, 1)) % at \(Int(candidate.fps))")
+        note: "\(Int(candidate.target)) FPS: \(fixed(100 * candidate.accuracy, 1)) % at \(Int(candidate.fps))"
+      )
     }
     try makeFolder(directory)
     try AtomicFile.write(json(result), to: directory + "/search.json")
@@ -120,7 +122,9 @@ public enum Workflow {
 
   /// Packs the network of a fine-tuned run into a `.quasar` file; returns the model.
   @discardableResult
-  public static func pack(_ checkpoint: Checkpoint, architecture: Architecture?, to path: String) throws -> IntegerModel {
+  public static func pack(_ checkpoint: Checkpoint, architecture: Architecture?, to path: String) throws
+    -> IntegerModel
+  {
     guard let chosen = architecture ?? checkpoint.description.architecture else {
       throw QuasarError(.usage, "the run holds a supernet: name one sub-network with --subnet FILE")
     }
@@ -166,7 +170,8 @@ public enum Workflow {
   static func json(_ value: some Encodable, pretty: Bool = true) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting =
-      pretty ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
+      pretty
+      ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
     return String(decoding: try encoder.encode(value), as: UTF8.self)
   }
 

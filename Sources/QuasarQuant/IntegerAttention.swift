@@ -21,7 +21,8 @@ public struct IntegerAttention {
   ) throws {
     guard exponentTable.count == Int(QK_EXPONENT_TABLE_SIZE) else {
       throw QuasarError(
-        .badData, "\(name): an exponent table has \(QK_EXPONENT_TABLE_SIZE) entries, not \(exponentTable.count)")
+        .badData,
+        "\(name): an exponent table has \(QK_EXPONENT_TABLE_SIZE) entries, not \(exponentTable.count)")
     }
     self.name = name
     self.heads = heads
@@ -54,7 +55,8 @@ public struct IntegerAttention {
   public func codes(_ qkv: NDArray<Int8>, batch: Int, tokens: Int) throws -> NDArray<Int8> {
     let inner = heads * headDimension
     guard qkv.count == batch * tokens * 3 * inner else {
-      throw QuasarError(.badData, "\(name): codes \(qkv.shape) for \(batch) × \(tokens) tokens of \(3 * inner)")
+      throw QuasarError(
+        .badData, "\(name): codes \(qkv.shape) for \(batch) × \(tokens) tokens of \(3 * inner)")
     }
     let result = NDArray<Int8>(uninitialized: [batch * tokens, inner])
     var arguments = qk_attention_arguments()

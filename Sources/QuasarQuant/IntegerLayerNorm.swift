@@ -33,14 +33,17 @@ public struct IntegerLayerNorm {
     let width = Double(weight.count)
     let code = (width * epsilon / (Double(residualStep) * Double(residualStep))).rounded()
     guard code < 0x1p40 else {
-      throw QuasarError(.badData, "\(name): residual step \(residualStep) is too small for epsilon \(epsilon)")
+      throw QuasarError(
+        .badData, "\(name): residual step \(residualStep) is too small for epsilon \(epsilon)")
     }
     var scales: [Requantiser] = []
     var offsets: [Int64] = []
     for (w, b) in zip(weight, bias) {
       let factor = Double(w) * width.squareRoot() / (0x1p30 * Double(outputStep))
       let requantiser = try Requantiser(factor: factor, layer: name)
-      let offset = (Double(b) / Double(outputStep) * Double(sign: .plus, exponent: Int(requantiser.shift), significand: 1))
+      let offset =
+        (Double(b) / Double(outputStep)
+        * Double(sign: .plus, exponent: Int(requantiser.shift), significand: 1))
         .rounded()
       guard abs(offset) < 0x1p62 else {
         throw QuasarError(.badData, "\(name): bias \(b) is beyond the range of output step \(outputStep)")

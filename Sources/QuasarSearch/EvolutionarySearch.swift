@@ -70,7 +70,8 @@ public final class EvolutionarySearch {
         .sorted(by: Candidate.ranksBefore).first
       guard let best else {
         throw QuasarError(
-          .infeasible, "no second sub-network reaches \(target) FPS; the space is too small for these targets")
+          .infeasible, "no second sub-network reaches \(target) FPS; the space is too small for these targets"
+        )
       }
       taken.insert(best.architecture)
       results.append(TargetResult(target: target, candidate: best))
@@ -85,7 +86,9 @@ public final class EvolutionarySearch {
 
   private func evolve(_ target: Double, total: Int, observe: Observer) throws {
     var population: [Int] = []
-    func add(_ architecture: Architecture, _ origin: Candidate.Origin, _ parents: [Int], _ generation: Int) throws {
+    func add(_ architecture: Architecture, _ origin: Candidate.Origin, _ parents: [Int], _ generation: Int)
+      throws
+    {
       let id = try score(architecture, origin, parents, generation, target)
       if !population.contains(id) { population.append(id) }
       try observe(candidates.count, total, candidates[id])

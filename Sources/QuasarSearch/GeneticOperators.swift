@@ -22,7 +22,9 @@ extension SearchSpace {
 
   /// Block mutation: blocks are redrawn whole or in their precision alone, network genes with a chance of
   /// their own; at least one gene changes place in the draw.
-  func mutation(_ parent: Architecture, _ options: SearchOptions, _ random: inout RandomStream) -> Architecture {
+  func mutation(_ parent: Architecture, _ options: SearchOptions, _ random: inout RandomStream)
+    -> Architecture
+  {
     var child = parent
     if random.unit() < options.networkMutation { child.embedDimension = random.pick(embedDimensions) }
     if random.unit() < options.networkMutation { child.activationBits = random.pick(activationBits) }

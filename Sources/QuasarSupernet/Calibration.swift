@@ -112,7 +112,8 @@ extension Supernet {
         let w = linear.weight.value.pointer[row * depth + k]
         let code = min(max((w / step).rounded(.toNearestOrEven), -7), 7)
         // Columns beyond the calibrated width were not seen; they count with weight one.
-        error += Double((w - step * code) * (w - step * code)) * (k < inputSquares.count ? inputSquares[k] : 1)
+        error +=
+          Double((w - step * code) * (w - step * code)) * (k < inputSquares.count ? inputSquares[k] : 1)
       }
       return error
     }

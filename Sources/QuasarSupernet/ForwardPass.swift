@@ -168,7 +168,8 @@ private struct ForwardPass {
       hidden = tape.straightThrough(hidden, value: values)
     }
 
-    var z = residual(y, linear(hidden, parameters.contract, slices.contract), parameters.gain2, dropPath?(2 * i + 1))
+    var z = residual(
+      y, linear(hidden, parameters.contract, slices.contract), parameters.gain2, dropPath?(2 * i + 1))
     if let integer, let hiddenCodes {
       stream = try integer.contract.residualCodes(.unsigned(hiddenCodes), residual: stream)
       z = exactStream(z)

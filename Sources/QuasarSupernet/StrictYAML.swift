@@ -125,7 +125,8 @@ public struct StrictYAML {
 
   private func number(_ node: Node, _ key: String, _ range: ClosedRange<Double>) throws -> Double {
     guard let value = node.float, range.contains(value) else {
-      throw error(key, node, "expected a number from \(range.lowerBound) to \(range.upperBound)\(found(node))")
+      throw error(
+        key, node, "expected a number from \(range.lowerBound) to \(range.upperBound)\(found(node))")
     }
     return value
   }

@@ -29,7 +29,8 @@ public struct IntegerEmbedding {
       guard let base = codes.baseAddress else { return }
       for b in 0..<batch {
         (stream.pointer + b * tokens * width).update(from: base, count: width)
-        (patchCodes.pointer + b * (tokens - 1) * width).update(from: base + width, count: (tokens - 1) * width)
+        (patchCodes.pointer + b * (tokens - 1) * width).update(
+          from: base + width, count: (tokens - 1) * width)
       }
     }
     let embedded = try linear.residualCodes(patches, residual: patchCodes)

@@ -22,7 +22,8 @@ extension Architecture {
     let d = embedDimension
     var all = [
       WeightMatrix(
-        name: "patch_embed", kind: .patchEmbedding, block: nil, rows: d, depth: geometry.patchInputs, rows8: d)
+        name: "patch_embed", kind: .patchEmbedding, block: nil, rows: d, depth: geometry.patchInputs, rows8: d
+      )
     ]
     for (i, genes) in blocks.enumerated() {
       let width = attentionWidth(i)

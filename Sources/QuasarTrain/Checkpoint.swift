@@ -25,7 +25,8 @@ public struct Checkpoint {
     public var totalSteps: Int
 
     public init(
-      net: Supernet, classNames: [String], plan: SubnetPlan, options: TrainingOptions, seed: UInt64, step: Int,
+      net: Supernet, classNames: [String], plan: SubnetPlan, options: TrainingOptions, seed: UInt64,
+      step: Int,
       totalSteps: Int
     ) {
       size = net.size

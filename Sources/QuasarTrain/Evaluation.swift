@@ -38,7 +38,9 @@ public struct Evaluation {
   }
 
   /// Share of rows whose largest entry (the lowest index among ties) is the label.
-  public static func accuracy<Scalar: ArrayScalar & Comparable>(_ logits: NDArray<Scalar>, _ labels: [UInt8]) -> Double {
+  public static func accuracy<Scalar: ArrayScalar & Comparable>(_ logits: NDArray<Scalar>, _ labels: [UInt8])
+    -> Double
+  {
     let width = logits.width
     var right = 0
     for (row, label) in labels.enumerated() {

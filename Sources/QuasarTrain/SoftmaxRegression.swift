@@ -6,7 +6,9 @@ import QuasarTensor
 /// Softmax regression on raw pixels: the baseline every network has to beat.
 public enum SoftmaxRegression {
   /// Test accuracy after `epochs` of AdamW on centred pixels.
-  public static func accuracy(train: ImageSet, test: ImageSet, epochs: Int = 20, seed: UInt64) throws -> Double {
+  public static func accuracy(train: ImageSet, test: ImageSet, epochs: Int = 20, seed: UInt64) throws
+    -> Double
+  {
     let inputs = train.bytesPerImage
     let classes = train.classNames.count
     let weight = Parameter(name: "weight", role: .weight, value: Tensor(zeros: [classes, inputs]))

@@ -106,7 +106,8 @@ public final class Trainer {
     for (i, architecture) in architectures.enumerated() {
       let tape = Tape()
       let result = try net.forward(
-        tape, patches, architecture: architecture, mode: mode, dropPath: dropPath(step, i, batch.labels.count))
+        tape, patches, architecture: architecture, mode: mode, dropPath: dropPath(step, i, batch.labels.count)
+      )
       let loss = tape.crossEntropy(result.logits, targets: targets)
       tape.backward(from: loss)
       if i == 0 {

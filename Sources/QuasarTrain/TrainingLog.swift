@@ -52,7 +52,8 @@ public struct TrainingLog {
       try handle.seekToEnd()
       try handle.write(contentsOf: Data(try line(entry).utf8))
     } catch {
-      throw QuasarError(.inputOutput, "\(path): writing the training log failed (\(error.localizedDescription))")
+      throw QuasarError(
+        .inputOutput, "\(path): writing the training log failed (\(error.localizedDescription))")
     }
   }
 

@@ -19,7 +19,8 @@ public struct RunDirectory: Sendable {
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
-      throw QuasarError(.cannotWrite, "\(path): the run folder cannot be made (\(error.localizedDescription))")
+      throw QuasarError(
+        .cannotWrite, "\(path): the run folder cannot be made (\(error.localizedDescription))")
     }
   }
 

@@ -81,7 +81,8 @@ struct BenchCommand: ParsableCommand {
         for column in 0..<k { weights[row * k + column] = weights[row * k + column] % 8 }
       }
       return try IntegerLinear(
-        name: "bench", codes: NDArray(weights, shape: [n, k]), rowBits: bits, realBias: Array(repeating: 0, count: n),
+        name: "bench", codes: NDArray(weights, shape: [n, k]), rowBits: bits,
+        realBias: Array(repeating: 0, count: n),
         scales: IntegerLinear.Scales(
           input: 0.05, rows: Array(repeating: 0.01, count: n), output: Array(repeating: 0.1, count: n)))
     }

@@ -31,7 +31,8 @@ struct DataCommand: ParsableCommand {
       discussion: "Example: quasar data inspect embedded --sheet sheet.png")
 
     @OptionGroup var common: CommonOptions
-    @Argument(help: "embedded, fashion-mnist:DIR, mnist:DIR, cifar10:DIR or folder:DIR.") var specification: String
+    @Argument(help: "embedded, fashion-mnist:DIR, mnist:DIR, cifar10:DIR or folder:DIR.") var specification:
+      String
     @Option(name: .long, help: "Write a PNG with samples of every class.") var sheet: String?
 
     func run() throws {
@@ -53,7 +54,8 @@ struct DataCommand: ParsableCommand {
             + "\(data.train.channels)×\(data.train.height)×\(data.train.width)")
         let rows = data.classNames.indices.map { index in
           [
-            data.classNames[index], String(data.train.classCounts[index]), String(data.test.classCounts[index]),
+            data.classNames[index], String(data.train.classCounts[index]),
+            String(data.test.classCounts[index]),
           ]
         }
         print(Console.table(["class", "train", "test"], rows))

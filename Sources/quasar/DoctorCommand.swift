@@ -42,7 +42,8 @@ struct DoctorCommand: ParsableCommand {
     print("quasar \(quasarVersion), \(Machine.threads) thread(s), kernels: \(Machine.name(current))")
     print(
       Console.table(
-        ["instruction set", "available"] + DoctorCommand.operations.map { String(cString: qk_operation_name($0)) },
+        ["instruction set", "available"]
+          + DoctorCommand.operations.map { String(cString: qk_operation_name($0)) },
         sets.map { [$0.name, $0.available ? "yes" : "no"] + $0.kernels.map(\.1) }))
     print("integer peak of \(Machine.name(current)), one thread: \(Workflow.fixed(peak, 0)) GOP/s (measured)")
     for (name, path) in simulators {

@@ -38,7 +38,8 @@ struct EstimateCommand: ParsableCommand {
         weightBits: WeightBits(weightBits ?? "mixed:0.5"), activationBits: activationBits ?? 8)
     case (nil, let path?):
       guard weightBits == nil, activationBits == nil else {
-        throw QuasarError(.usage, "a sub-network file fixes its bits; leave out --weight-bits and --activation-bits")
+        throw QuasarError(
+          .usage, "a sub-network file fixes its bits; leave out --weight-bits and --activation-bits")
       }
       return try Workflow.architecture(contentsOf: path)
     default:

@@ -82,12 +82,14 @@ struct EvalCommand: ParsableCommand {
     }
     guard isFolder.boolValue else {
       throw QuasarError(
-        .usage, "\(model): a packed file holds integers only; --backend \(backend.rawValue) takes a run folder")
+        .usage,
+        "\(model): a packed file holds integers only; --backend \(backend.rawValue) takes a run folder")
     }
     let checkpoint = try RunDirectory(model).load()
     let chosen = try subnet.map { try Workflow.architecture(contentsOf: $0) }
     guard
-      let architecture = chosen ?? checkpoint.description.architecture ?? checkpoint.description.space?.largest
+      let architecture = chosen ?? checkpoint.description.architecture
+        ?? checkpoint.description.space?.largest
     else {
       throw QuasarError(.badData, "\(model): the checkpoint names no architecture")
     }

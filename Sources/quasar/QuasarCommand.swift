@@ -42,7 +42,8 @@ struct CommonOptions: ParsableArguments {
   @Option(name: .long, help: "Number of threads (default: all CPUs).")
   var threads: Int?
 
-  @Option(name: .long, help: "Instruction set of the integer kernels: reference or avx2 (default: the fastest).")
+  @Option(
+    name: .long, help: "Instruction set of the integer kernels: reference or avx2 (default: the fastest).")
   var isa: String?
 
   /// Sets threads and instruction set for the process.

@@ -95,7 +95,8 @@ struct TrainCommand: ParsableCommand {
     let progress = ConsoleProgress()
     progress.begin("supernet")
     try Workflow.trainSupernet(
-      space: space, data: data.load(), options: options, seed: seed.seed, directory: directory, resume: resume,
+      space: space, data: data.load(), options: options, seed: seed.seed, directory: directory,
+      resume: resume,
       progress: progress)
     let entries = directory.log.read().filter { $0.event == .evaluation }
     let last = Dictionary(entries.map { ($0.subnet ?? "", $0.accuracy ?? 0) }, uniquingKeysWith: { $1 })
@@ -113,7 +114,8 @@ struct TrainCommand: ParsableCommand {
 struct SearchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "search", abstract: "Find one sub-network for each speed target.",
-    discussion: "Example: quasar search --run runs/supernet --device pynq-z2 --fps 4000,8000 --out runs/search")
+    discussion:
+      "Example: quasar search --run runs/supernet --device pynq-z2 --fps 4000,8000 --out runs/search")
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var seed: SeedOption
@@ -159,7 +161,8 @@ struct SearchCommand: ParsableCommand {
         ]
       }
       print(Console.table(["target FPS", "FPS", "A bits", "W bits", "DSP", "held-out accuracy"], rows))
-      print("\(result.candidates.count) candidates scored, \(result.refused) refused by the constraints: \(out)")
+      print(
+        "\(result.candidates.count) candidates scored, \(result.refused) refused by the constraints: \(out)")
     }
   }
 }

@@ -11,8 +11,10 @@ final class AttentionProblem {
   init(batch: Int, tokens: Int, heads: Int, dimension: Int, bits: Int, full: Bool, seed: Int) {
     var random = SplitMix(seed)
     (self.batch, self.tokens, self.heads, self.dimension, self.bits) = (batch, tokens, heads, dimension, bits)
-    let top = full ? 127 : (1 << (bits - 1)) - 1, bottom = full ? -128 : -top
-    qkv = Guarded((0..<batch * tokens * 3 * heads * dimension).map { _ in Int8(random.code(in: bottom...top)) })
+    let top = full ? 127 : (1 << (bits - 1)) - 1
+    let bottom = full ? -128 : -top
+    qkv = Guarded(
+      (0..<batch * tokens * 3 * heads * dimension).map { _ in Int8(random.code(in: bottom...top)) })
     table = Guarded(count: 256)
     precondition(qk_exponent_table(Int32(bits), table.base) == QK_OK)
     // Typical distances span a few powers of two; sometimes all or nothing.
@@ -46,15 +48,20 @@ final class AttentionProblem {
         let part = { (section: Int) in
           (0..<self.tokens).map { t in
             (0..<self.dimension).map { c in
-              Int(self.qkv.base[(((image * self.tokens + t) * 3 + section) * self.heads + head) * self.dimension + c])
+              Int(
+                self.qkv.base[
+                  (((image * self.tokens + t) * 3 + section) * self.heads + head) * self.dimension + c])
             }
           }
         }
         let result = Oracle.attention(
           q: part(0), k: part(1), v: part(2), score: (Int(score.multiplier), Int(score.shift)), bits: bits,
-          table: table.array.map(Int.init), output: (Int(output.multiplier), Int(output.shift)), lo: -127, hi: 127)
+          table: table.array.map(Int.init), output: (Int(output.multiplier), Int(output.shift)), lo: -127,
+          hi: 127)
         for t in 0..<tokens {
-          for c in 0..<dimension { out[((image * tokens + t) * heads + head) * dimension + c] = Int8(result[t][c]) }
+          for c in 0..<dimension {
+            out[((image * tokens + t) * heads + head) * dimension + c] = Int8(result[t][c])
+          }
         }
       }
     }
@@ -66,10 +73,13 @@ final class AttentionProblem {
   @Test(arguments: [1, 2, 17, 50, 197], [4, 6, 8]) func everyKernelEqualsTheOracle(tokens: Int, bits: Int) {
     for dimension in [8, 16, 24, 32, 64] {
       let seed = tokens * 100 + bits * 10 + dimension
-      let p = AttentionProblem(batch: tokens < 100 ? 2 : 1, tokens: tokens, heads: 2, dimension: dimension, bits: bits,
-                               full: false, seed: seed)
+      let p = AttentionProblem(
+        batch: tokens < 100 ? 2 : 1, tokens: tokens, heads: 2, dimension: dimension, bits: bits,
+        full: false, seed: seed)
       let expected = p.oracle()
-      for isa in instructionSets { #expect(firstDifference(p.run(isa), expected) == nil, "dimension \(dimension)") }
+      for isa in instructionSets {
+        #expect(firstDifference(p.run(isa), expected) == nil, "dimension \(dimension)")
+      }
     }
   }
 
@@ -80,16 +90,21 @@ final class AttentionProblem {
       for tokens in Array(1...34) + [48, 49, 96, 97, 129] {
         for dimension in [1, 2, 3, 7, 9, 15, 17, 31, 33, 40, 100] {
           seed += 1
-          let p = AttentionProblem(batch: 1, tokens: tokens, heads: 1 + seed % 3, dimension: dimension,
-                                   bits: [4, 6, 8][seed % 3], full: true, seed: seed)
-          #expect(firstDifference(p.run(isa), p.run(QK_ISA_REFERENCE)) == nil,
-                  "tokens \(tokens) dimension \(dimension) seed \(seed)")
+          let p = AttentionProblem(
+            batch: 1, tokens: tokens, heads: 1 + seed % 3, dimension: dimension,
+            bits: [4, 6, 8][seed % 3], full: true, seed: seed)
+          #expect(
+            firstDifference(p.run(isa), p.run(QK_ISA_REFERENCE)) == nil,
+            "tokens \(tokens) dimension \(dimension) seed \(seed)")
         }
       }
       for (tokens, dimension) in [(513, 32), (1025, 8), (1030, 5), (300, 256), (20, 255)] {
-        let p = AttentionProblem(batch: 1, tokens: tokens, heads: 1, dimension: dimension, bits: 8, full: true,
-                                 seed: tokens)
-        #expect(firstDifference(p.run(isa), p.run(QK_ISA_REFERENCE)) == nil, "tokens \(tokens) dimension \(dimension)")
+        let p = AttentionProblem(
+          batch: 1, tokens: tokens, heads: 1, dimension: dimension, bits: 8, full: true,
+          seed: tokens)
+        #expect(
+          firstDifference(p.run(isa), p.run(QK_ISA_REFERENCE)) == nil,
+          "tokens \(tokens) dimension \(dimension)")
       }
     }
   }
@@ -97,7 +112,8 @@ final class AttentionProblem {
   @Test func largestCall() {
     for isa in fastSets {
       let p = AttentionProblem(batch: 1, tokens: 4096, heads: 1, dimension: 2, bits: 8, full: true, seed: 12)
-      let q = AttentionProblem(batch: 1, tokens: 4096, heads: 1, dimension: 2, bits: 8, full: true, seed: 11)  // M = 0
+      // Seed 11 draws M = 0.
+      let q = AttentionProblem(batch: 1, tokens: 4096, heads: 1, dimension: 2, bits: 8, full: true, seed: 11)
       #expect(firstDifference(p.run(isa), p.run(QK_ISA_REFERENCE)) == nil)
       #expect(firstDifference(q.run(isa), q.run(QK_ISA_REFERENCE)) == nil)
     }
@@ -105,17 +121,29 @@ final class AttentionProblem {
 
   @Test func refusals() {
     let p = AttentionProblem(batch: 1, tokens: 3, heads: 1, dimension: 4, bits: 8, full: false, seed: 1)
-    let out = Guarded<Int8>(count: 12), otherTable = Guarded<UInt16>(count: 256)
+    let out = Guarded<Int8>(count: 12)
+    let otherTable = Guarded<UInt16>(count: 256)
     #expect(qk_exponent_table(6, otherTable.base) == QK_OK)
     let cases: [(qk_status, (inout qk_attention_arguments) -> Void)] = [
       (QK_NULL_POINTER, { $0.qkv = nil }), (QK_NULL_POINTER, { $0.exponent_table = nil }),
-      (QK_NULL_POINTER, { $0.output = nil }), (QK_BAD_SIZE, { $0.batch = 0 }), (QK_BAD_SIZE, { $0.heads = 0 }),
-      (QK_BAD_SIZE, { $0.tokens = 0 }), (QK_BAD_SIZE, { $0.tokens = 4097 }), (QK_BAD_SIZE, { $0.head_dimension = 0 }),
+      (QK_NULL_POINTER, { $0.output = nil }), (QK_BAD_SIZE, { $0.batch = 0 }),
+      (QK_BAD_SIZE, { $0.heads = 0 }),
+      (QK_BAD_SIZE, { $0.tokens = 0 }), (QK_BAD_SIZE, { $0.tokens = 4097 }),
+      (QK_BAD_SIZE, { $0.head_dimension = 0 }),
       (QK_BAD_SIZE, { $0.head_dimension = 257 }), (QK_BAD_SPEC, { $0.activation_bits = 7 }),
-      (QK_BAD_SPEC, { $0.activation_bits = 6 }), (QK_BAD_SPEC, { $0.exponent_table = UnsafePointer(otherTable.base) }),
+      (QK_BAD_SPEC, { $0.activation_bits = 6 }),
+      (QK_BAD_SPEC, { $0.exponent_table = UnsafePointer(otherTable.base) }),
       (QK_BAD_REQUANTISER, { $0.score.multiplier = -40000 }), (QK_BAD_REQUANTISER, { $0.score.shift = 0 }),
-      (QK_BAD_REQUANTISER, { $0.output_requantiser.multiplier = 1 }), (QK_CODE_OUT_OF_RANGE, { $0.lo = -129 }),
-      (QK_CODE_OUT_OF_RANGE, { $0.hi = 128 }), (QK_CODE_OUT_OF_RANGE, { $0.lo = 1; $0.hi = 0 }),
+      (QK_BAD_REQUANTISER, { $0.output_requantiser.multiplier = 1 }),
+      (QK_CODE_OUT_OF_RANGE, { $0.lo = -129 }),
+      (QK_CODE_OUT_OF_RANGE, { $0.hi = 128 }),
+      (
+        QK_CODE_OUT_OF_RANGE,
+        {
+          $0.lo = 1
+          $0.hi = 0
+        }
+      ),
     ]
     for isa in instructionSets {
       for (index, (expected, change)) in cases.enumerated() {

@@ -9,34 +9,43 @@ final class GemmProblem {
   let activations: Guarded<UInt8>, bias: Guarded<Int32>, requantisers: Guarded<qk_requantiser>
   let table: Guarded<UInt8>, residual: Guarded<Int16>
 
-  init(tokens: Int, rows: Int, depth: Int, isUnsigned: Bool, form: qk_output_form, share: Int, slack: Int,
-       seed: Int) {
+  init(
+    tokens: Int, rows: Int, depth: Int, isUnsigned: Bool, form: qk_output_form, share: Int, slack: Int,
+    seed: Int
+  ) {
     var random = SplitMix(seed)
     (self.tokens, self.rows, self.depth, self.isUnsigned, self.form) = (tokens, rows, depth, isUnsigned, form)
     activationStride = depth + slack
     outputStride = rows + slack
     residualStride = rows + 2 * slack
-    (lo, hi) = form == QK_OUTPUT_INT32 ? (-1_000_000, 900_000)
+    (lo, hi) =
+      form == QK_OUTPUT_INT32
+      ? (-1_000_000, 900_000)
       : [(-128, 127), (-127, 127), (0, 63), (-31, 31)].randomElement(using: &random)!
     matrix = Matrix(rows: rows, depth: depth, share: share, random: &random)
     packed = Packed(matrix)
     // The last row ends at the guard page: it has no slack behind it.
-    activations = Guarded((0..<(tokens - 1) * activationStride + depth).map { _ in
-      UInt8(truncatingIfNeeded: random.code(in: isUnsigned ? 0...255 : -128...127))
-    })
+    activations = Guarded(
+      (0..<(tokens - 1) * activationStride + depth).map { _ in
+        UInt8(truncatingIfNeeded: random.code(in: isUnsigned ? 0...255 : -128...127))
+      })
     let limit = (1 << 30) - 1
-    bias = Guarded((0..<rows).map { _ in
-      let wide = Bool.random(using: &random)
-      return Int32(wide ? random.code(in: -limit...limit) : Int.random(in: -9999...9999, using: &random))
-    })
-    requantisers = Guarded((0..<rows).map { _ in
-      Int.random(in: 0..<10, using: &random) == 0 ? qk_requantiser(multiplier: 0, shift: 1)
-        : random.requantiser(0x1p-31...30000)
-    })
+    bias = Guarded(
+      (0..<rows).map { _ in
+        let wide = Bool.random(using: &random)
+        return Int32(wide ? random.code(in: -limit...limit) : Int.random(in: -9999...9999, using: &random))
+      })
+    requantisers = Guarded(
+      (0..<rows).map { _ in
+        Int.random(in: 0..<10, using: &random) == 0
+          ? qk_requantiser(multiplier: 0, shift: 1)
+          : random.requantiser(0x1p-31...30000)
+      })
     table = Guarded((0..<256).map { _ in UInt8.random(in: 0...255, using: &random) })
-    residual = Guarded((0..<(tokens - 1) * residualStride + rows).map { _ in
-      Int16(random.code(in: -32768...32767))
-    })
+    residual = Guarded(
+      (0..<(tokens - 1) * residualStride + rows).map { _ in
+        Int16(random.code(in: -32768...32767))
+      })
   }
 
   var elementBytes: Int {
@@ -103,4 +112,6 @@ final class GemmProblem {
   }
 }
 
-let outputForms = [QK_OUTPUT_ACCUMULATOR, QK_OUTPUT_INT32, QK_OUTPUT_INT8, QK_OUTPUT_TABLE, QK_OUTPUT_RESIDUAL]
+let outputForms = [
+  QK_OUTPUT_ACCUMULATOR, QK_OUTPUT_INT32, QK_OUTPUT_INT8, QK_OUTPUT_TABLE, QK_OUTPUT_RESIDUAL,
+]

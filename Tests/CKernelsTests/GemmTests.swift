@@ -9,9 +9,12 @@ import Testing
         for isUnsigned in [false, true] {
           for share in [0, 2, 4] {
             seed += 1
-            let p = GemmProblem(tokens: 1 + seed % 7, rows: rows, depth: depth, isUnsigned: isUnsigned,
-                                form: qk_output_form(form), share: share, slack: seed % 4, seed: seed)
-            #expect(firstDifference(p.run(QK_ISA_REFERENCE), p.oracle()) == nil, "rows \(rows) depth \(depth) seed \(seed)")
+            let p = GemmProblem(
+              tokens: 1 + seed % 7, rows: rows, depth: depth, isUnsigned: isUnsigned,
+              form: qk_output_form(form), share: share, slack: seed % 4, seed: seed)
+            #expect(
+              firstDifference(p.run(QK_ISA_REFERENCE), p.oracle()) == nil,
+              "rows \(rows) depth \(depth) seed \(seed)")
           }
         }
       }
@@ -26,10 +29,12 @@ import Testing
           seed += 1
           let depths = [1 + seed % 9, 10 + seed * 7 % 60]
           for depth in depths {
-            let p = GemmProblem(tokens: tokens, rows: rows, depth: depth, isUnsigned: seed % 2 == 0,
-                                form: qk_output_form(form), share: seed % 5, slack: seed % 3, seed: seed)
-            #expect(firstDifference(p.run(isa), p.run(QK_ISA_REFERENCE)) == nil,
-                    "tokens \(tokens) rows \(rows) depth \(depth) seed \(seed)")
+            let p = GemmProblem(
+              tokens: tokens, rows: rows, depth: depth, isUnsigned: seed % 2 == 0,
+              form: qk_output_form(form), share: seed % 5, slack: seed % 3, seed: seed)
+            #expect(
+              firstDifference(p.run(isa), p.run(QK_ISA_REFERENCE)) == nil,
+              "tokens \(tokens) rows \(rows) depth \(depth) seed \(seed)")
           }
         }
       }
@@ -40,15 +45,19 @@ import Testing
   @Test func fastEqualsReferenceInBlocks() {
     var seed = 3000
     for isa in fastSets {
-      for (tokens, rows, depth) in [(49, 40, 513), (97, 70, 512), (48, 130, 511), (53, 200, 1027), (7, 1040, 68),
-                                    (3, 1537, 33), (100, 513, 20), (1, 2000, 5), (197, 96, 64), (2, 17, 5000),
-                                    (5, 255, 100)] {
+      for (tokens, rows, depth) in [
+        (49, 40, 513), (97, 70, 512), (48, 130, 511), (53, 200, 1027), (7, 1040, 68),
+        (3, 1537, 33), (100, 513, 20), (1, 2000, 5), (197, 96, 64), (2, 17, 5000),
+        (5, 255, 100),
+      ] {
         for form in outputForms {
           seed += 1
-          let p = GemmProblem(tokens: tokens, rows: rows, depth: depth, isUnsigned: seed % 2 == 0, form: form,
-                              share: seed % 5, slack: seed % 2 * 5, seed: seed)
-          #expect(firstDifference(p.run(isa), p.run(QK_ISA_REFERENCE)) == nil,
-                    "tokens \(tokens) rows \(rows) depth \(depth) seed \(seed)")
+          let p = GemmProblem(
+            tokens: tokens, rows: rows, depth: depth, isUnsigned: seed % 2 == 0, form: form,
+            share: seed % 5, slack: seed % 2 * 5, seed: seed)
+          #expect(
+            firstDifference(p.run(isa), p.run(QK_ISA_REFERENCE)) == nil,
+            "tokens \(tokens) rows \(rows) depth \(depth) seed \(seed)")
         }
       }
     }
@@ -58,15 +67,19 @@ import Testing
   @Test func extremeDepth() {
     for isa in instructionSets {
       for isUnsigned in [false, true] {
-        let p = GemmProblem(tokens: 2, rows: 3, depth: 32000, isUnsigned: isUnsigned, form: QK_OUTPUT_ACCUMULATOR,
-                            share: 4, slack: 0, seed: 1)
+        let p = GemmProblem(
+          tokens: 2, rows: 3, depth: 32000, isUnsigned: isUnsigned, form: QK_OUTPUT_ACCUMULATOR,
+          share: 4, slack: 0, seed: 1)
         let weights = Matrix.constant(-128, rows: 3, depth: 32000)
         let packed = Packed(weights)
         p.activations.fill(byte: isUnsigned ? 255 : 0x80)
         for n in 0..<3 { p.bias.base[n] = isUnsigned ? -(1 << 30) + 1 : (1 << 30) - 1 }
         let output = Guarded<Int32>(count: 6)
         var a = p.arguments(output: output.base)
-        let status = withUnsafePointer(to: &packed.weights) { a.weights = $0; return qk_gemm_with(isa, &a) }
+        let status = withUnsafePointer(to: &packed.weights) {
+          a.weights = $0
+          return qk_gemm_with(isa, &a)
+        }
         #expect(status == QK_OK)
         let expected = isUnsigned ? -128 * 255 * 32000 - (1 << 30) + 1 : 128 * 128 * 32000 + (1 << 30) - 1
         #expect(output.array.allSatisfy { Int($0) == expected })
@@ -76,18 +89,23 @@ import Testing
 
   @Test func residualMayBeTheOutput() {
     for isa in instructionSets {
-      let p = GemmProblem(tokens: 13, rows: 37, depth: 50, isUnsigned: false, form: QK_OUTPUT_RESIDUAL, share: 2,
-                          slack: 0, seed: 77)
+      let p = GemmProblem(
+        tokens: 13, rows: 37, depth: 50, isUnsigned: false, form: QK_OUTPUT_RESIDUAL, share: 2,
+        slack: 0, seed: 77)
       let expected = p.oracle()
       var a = p.arguments(output: p.residual.base)
-      let status = withUnsafePointer(to: &p.packed.weights) { a.weights = $0; return qk_gemm_with(isa, &a) }
+      let status = withUnsafePointer(to: &p.packed.weights) {
+        a.weights = $0
+        return qk_gemm_with(isa, &a)
+      }
       #expect(status == QK_OK && p.residual.bytes == expected)
     }
   }
 
   @Test func refusals() {
-    let p = GemmProblem(tokens: 3, rows: 5, depth: 9, isUnsigned: false, form: QK_OUTPUT_INT8, share: 2, slack: 1,
-                        seed: 5)
+    let p = GemmProblem(
+      tokens: 3, rows: 5, depth: 9, isUnsigned: false, form: QK_OUTPUT_INT8, share: 2, slack: 1,
+      seed: 5)
     let output = Guarded<UInt8>(count: p.outputBytes * 4, alignment: 4)
     let deep = Guarded<Int32>([0, 1, 2, 3, 4] + Array(repeating: -1, count: 11))
     var outOfOrder = p.packed.slotRow.array
@@ -96,7 +114,8 @@ import Testing
     let swapped = Guarded<Int32>(outOfOrder)
     let twice = Guarded<Int32>(p.packed.slotRow.array.map { $0 == 4 ? 3 : $0 })
     typealias Change = (inout qk_gemm_arguments, inout qk_packed_weights) -> Void
-    let badBias = Guarded<Int32>([0, 0, 1 << 30, 0, 0]), badBias2 = Guarded<Int32>([0, 0, 0, 0, -(1 << 30)])
+    let badBias = Guarded<Int32>([0, 0, 1 << 30, 0, 0])
+    let badBias2 = Guarded<Int32>([0, 0, 0, 0, -(1 << 30)])
     let badRequantisers = Guarded(p.requantisers.array.dropLast() + [qk_requantiser(multiplier: 3, shift: 9)])
     let cases: [(qk_status, String, Change)] = [
       (QK_NULL_POINTER, "activations", { a, _ in a.activations = nil }),
@@ -106,8 +125,20 @@ import Testing
       (QK_NULL_POINTER, "bias", { a, _ in a.bias = nil }),
       (QK_NULL_POINTER, "requantisers", { a, _ in a.requantisers = nil }),
       (QK_NULL_POINTER, "output", { a, _ in a.output = nil }),
-      (QK_NULL_POINTER, "table", { a, _ in a.form = QK_OUTPUT_TABLE; a.table = nil }),
-      (QK_NULL_POINTER, "residual", { a, _ in a.form = QK_OUTPUT_RESIDUAL; a.residual = nil }),
+      (
+        QK_NULL_POINTER, "table",
+        { a, _ in
+          a.form = QK_OUTPUT_TABLE
+          a.table = nil
+        }
+      ),
+      (
+        QK_NULL_POINTER, "residual",
+        { a, _ in
+          a.form = QK_OUTPUT_RESIDUAL
+          a.residual = nil
+        }
+      ),
       (QK_BAD_SIZE, "tokens", { a, _ in a.tokens = 0 }),
       (QK_BAD_SIZE, "tokens < 0", { a, _ in a.tokens = -1 }),
       (QK_BAD_SIZE, "rows", { _, w in w.rows = 0 }),
@@ -121,25 +152,54 @@ import Testing
       (QK_BAD_SIZE, "row twice", { _, w in w.slot_row = UnsafePointer(twice.base) }),
       (QK_BAD_SIZE, "activation stride", { a, _ in a.activation_stride = 8 }),
       (QK_BAD_SIZE, "output stride", { a, _ in a.output_stride = 4 }),
-      (QK_BAD_SIZE, "residual stride", { a, _ in a.form = QK_OUTPUT_RESIDUAL; a.residual_stride = 4 }),
+      (
+        QK_BAD_SIZE, "residual stride",
+        { a, _ in
+          a.form = QK_OUTPUT_RESIDUAL
+          a.residual_stride = 4
+        }
+      ),
       (QK_BAD_SPEC, "form", { a, _ in a.form = qk_output_form(9) }),
-      (QK_CODE_OUT_OF_RANGE, "lo > hi", { a, _ in a.lo = 5; a.hi = 4 }),
+      (
+        QK_CODE_OUT_OF_RANGE, "lo > hi",
+        { a, _ in
+          a.lo = 5
+          a.hi = 4
+        }
+      ),
       (QK_CODE_OUT_OF_RANGE, "hi", { a, _ in a.hi = 128 }),
-      (QK_CODE_OUT_OF_RANGE, "lo", { a, _ in a.form = QK_OUTPUT_TABLE; a.lo = -129 }),
-      (QK_CODE_OUT_OF_RANGE, "int32 range", { a, _ in a.form = QK_OUTPUT_INT32; a.lo = 2; a.hi = 1 }),
+      (
+        QK_CODE_OUT_OF_RANGE, "lo",
+        { a, _ in
+          a.form = QK_OUTPUT_TABLE
+          a.lo = -129
+        }
+      ),
+      (
+        QK_CODE_OUT_OF_RANGE, "int32 range",
+        { a, _ in
+          a.form = QK_OUTPUT_INT32
+          a.lo = 2
+          a.hi = 1
+        }
+      ),
       (QK_BIAS_OUT_OF_RANGE, "bias", { a, _ in a.bias = UnsafePointer(badBias.base) }),
       (QK_BIAS_OUT_OF_RANGE, "bias", { a, _ in a.bias = UnsafePointer(badBias2.base) }),
       (QK_BAD_REQUANTISER, "requantiser", { a, _ in a.requantisers = UnsafePointer(badRequantisers.base) }),
-      (QK_DEPTH_BEYOND_PROOF, "depth", { a, w in
-        (w.depth, w.padded_depth, w.slots8, w.slots4) = (32001, 32004, 16, 0)
-        w.slot_row = UnsafePointer(deep.base)
-        a.activation_stride = 40000
-      }),
+      (
+        QK_DEPTH_BEYOND_PROOF, "depth",
+        { a, w in
+          (w.depth, w.padded_depth, w.slots8, w.slots4) = (32001, 32004, 16, 0)
+          w.slot_row = UnsafePointer(deep.base)
+          a.activation_stride = 40000
+        }
+      ),
     ]
     for isa in instructionSets {
       for (expected, name, change) in cases {
         output.fill(byte: 0x5A)
-        var a = p.arguments(output: output.base), w = p.packed.weights
+        var a = p.arguments(output: output.base)
+        var w = p.packed.weights
         withUnsafeMutablePointer(to: &w) { pointer in
           a.weights = UnsafePointer(pointer)
           change(&a, &pointer.pointee)

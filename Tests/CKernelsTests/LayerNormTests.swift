@@ -12,33 +12,41 @@ final class LayerNormProblem {
     var random = SplitMix(seed)
     (self.rows, self.width, self.slack) = (rows, width, slack)
     epsilon = [0, 1, 1000, (1 << 40) - 1].randomElement(using: &random)!
-    let level = Int16.random(in: -32768...32767, using: &random), place = Int.random(in: 0..<width, using: &random)
-    input = Guarded((0..<(rows - 1) * (width + slack) + width).map { i in
-      switch kind {
-      case .random: Int16.random(in: -32768...32767, using: &random)
-      case .small: Int16.random(in: -3...3, using: &random)
-      case .constant: level
-      case .extreme: Bool.random(using: &random) ? 32767 : -32767
-      case .single: i % (width + slack) == place ? -32768 : 32767
-      case .corners: Int16(random.code(in: -32768...32767))
-      }
-    })
+    let level = Int16.random(in: -32768...32767, using: &random)
+    let place = Int.random(in: 0..<width, using: &random)
+    input = Guarded(
+      (0..<(rows - 1) * (width + slack) + width).map { i in
+        switch kind {
+        case .random: Int16.random(in: -32768...32767, using: &random)
+        case .small: Int16.random(in: -3...3, using: &random)
+        case .constant: level
+        case .extreme: Bool.random(using: &random) ? 32767 : -32767
+        case .single: i % (width + slack) == place ? -32768 : 32767
+        case .corners: Int16(random.code(in: -32768...32767))
+        }
+      })
     // |c·F| < 2^30 for a code of some tens: factors around 2^−25; the extremes appear too.
-    scales = Guarded((0..<width).map { _ in
-      let wild = Int.random(in: 0..<8, using: &random) == 0
-      return wild ? random.requantiser(0x1p-32...30000) : random.requantiser(0x1p-28...0x1p-20)
-    })
+    scales = Guarded(
+      (0..<width).map { _ in
+        let wild = Int.random(in: 0..<8, using: &random) == 0
+        return wild ? random.requantiser(0x1p-32...30000) : random.requantiser(0x1p-28...0x1p-20)
+      })
     let most = (1 << 62) - 1
-    offsets = Guarded(scales.array.map { scale in
-      Int.random(in: 0..<8, using: &random) == 0 ? Int64(random.code(in: -most...most))
-        : Int64.random(in: -40...40, using: &random) << Int64(scale.shift) + Int64.random(in: -1...1, using: &random)
-    })
+    offsets = Guarded(
+      scales.array.map { scale in
+        Int.random(in: 0..<8, using: &random) == 0
+          ? Int64(random.code(in: -most...most))
+          : Int64.random(in: -40...40, using: &random) << Int64(scale.shift)
+            + Int64.random(in: -1...1, using: &random)
+      })
   }
 
   func arguments(_ out: UnsafeMutablePointer<Int8>) -> qk_layer_norm_arguments {
     qk_layer_norm_arguments(
-      rows: Int32(rows), width: Int32(width), input: input.base, input_stride: width + slack, epsilon_code: epsilon,
-      scales: scales.base, offsets: offsets.base, lo: -127, hi: 126, output: out, output_stride: width + slack)
+      rows: Int32(rows), width: Int32(width), input: input.base, input_stride: width + slack,
+      epsilon_code: epsilon,
+      scales: scales.base, offsets: offsets.base, lo: -127, hi: 126, output: out, output_stride: width + slack
+    )
   }
 
   func run(_ isa: qk_isa) -> [Int8] {
@@ -56,7 +64,8 @@ final class LayerNormProblem {
       let start = row * (width + slack)
       let y = Oracle.layerNorm(
         (0..<width).map { Int(input.base[start + $0]) }, epsilon: Int(epsilon),
-        scales: scales.array.map { (Int($0.multiplier), Int($0.shift)) }, offsets: offsets.array.map(Int.init),
+        scales: scales.array.map { (Int($0.multiplier), Int($0.shift)) },
+        offsets: offsets.array.map(Int.init),
         lo: -127, hi: 126)
       for i in 0..<width { out[start + i] = Int8(y[i]) }
     }
@@ -65,7 +74,9 @@ final class LayerNormProblem {
 }
 
 @Suite struct LayerNormTests {
-  @Test(arguments: LayerNormProblem.Rows.allCases) func everyKernelEqualsTheOracle(kind: LayerNormProblem.Rows) {
+  @Test(arguments: LayerNormProblem.Rows.allCases) func everyKernelEqualsTheOracle(
+    kind: LayerNormProblem.Rows
+  ) {
     for width in Array(1...40) + [48, 63, 64, 65, 96, 192, 255, 384, 400] {
       for slack in [0, 3] {
         let p = LayerNormProblem(rows: 4, width: width, slack: slack, kind: kind, seed: width * 2 + slack)
@@ -88,13 +99,27 @@ final class LayerNormProblem {
     let low = Guarded([-(1 << 62)] + p.offsets.array.dropFirst())
     let cases: [(qk_status, (inout qk_layer_norm_arguments) -> Void)] = [
       (QK_NULL_POINTER, { $0.input = nil }), (QK_NULL_POINTER, { $0.scales = nil }),
-      (QK_NULL_POINTER, { $0.offsets = nil }), (QK_NULL_POINTER, { $0.output = nil }), (QK_BAD_SIZE, { $0.rows = 0 }),
+      (QK_NULL_POINTER, { $0.offsets = nil }), (QK_NULL_POINTER, { $0.output = nil }),
+      (QK_BAD_SIZE, { $0.rows = 0 }),
       (QK_BAD_SIZE, { $0.width = 0 }),
-      (QK_BAD_SIZE, { $0.width = 8193; $0.input_stride = 9000; $0.output_stride = 9000 }),
+      (
+        QK_BAD_SIZE,
+        {
+          $0.width = 8193
+          $0.input_stride = 9000
+          $0.output_stride = 9000
+        }
+      ),
       (QK_BAD_SIZE, { $0.input_stride = 8 }), (QK_BAD_SIZE, { $0.output_stride = 8 }),
       (QK_CODE_OUT_OF_RANGE, { $0.epsilon_code = -1 }), (QK_CODE_OUT_OF_RANGE, { $0.epsilon_code = 1 << 40 }),
       (QK_CODE_OUT_OF_RANGE, { $0.lo = -129 }), (QK_CODE_OUT_OF_RANGE, { $0.hi = 128 }),
-      (QK_CODE_OUT_OF_RANGE, { $0.lo = 4; $0.hi = 3 }),
+      (
+        QK_CODE_OUT_OF_RANGE,
+        {
+          $0.lo = 4
+          $0.hi = 3
+        }
+      ),
       (QK_BAD_REQUANTISER, { $0.scales = UnsafePointer(badScales.base) }),
       (QK_BIAS_OUT_OF_RANGE, { $0.offsets = UnsafePointer(high.base) }),
       (QK_BIAS_OUT_OF_RANGE, { $0.offsets = UnsafePointer(low.base) }),

@@ -33,7 +33,9 @@ enum Oracle {
   static func exponent(_ d: Int, _ m: Int, _ s: Int) -> Int128 { roundHalfUp(Int128(d) * Int128(m), s) }
 
   static func probability(_ d: Int, _ m: Int, _ s: Int, bits: Int, table: [Int]) -> Int {
-    let z = exponent(d, m, s), whole = z / 256, f = Int(z % 256)
+    let z = exponent(d, m, s)
+    let whole = z / 256
+    let f = Int(z % 256)
     return whole > Int128(bits) ? 0 : Int(roundHalfUp(Int128(table[f]), 16 - bits + Int(whole)))
   }
 
@@ -42,8 +44,10 @@ enum Oracle {
   }
 
   /// One head: q, k, v are [tokens][dimension].
-  static func attention(q: [[Int]], k: [[Int]], v: [[Int]], score: (Int, Int), bits: Int, table: [Int],
-                        output: (Int, Int), lo: Int, hi: Int) -> [[Int]] {
+  static func attention(
+    q: [[Int]], k: [[Int]], v: [[Int]], score: (Int, Int), bits: Int, table: [Int],
+    output: (Int, Int), lo: Int, hi: Int
+  ) -> [[Int]] {
     q.map { query in
       let scores = k.map { key in zip(query, key).reduce(0) { $0 + $1.0 * $1.1 } }
       let top = scores.max()!
@@ -57,8 +61,11 @@ enum Oracle {
     }
   }
 
-  static func layerNorm(_ r: [Int], epsilon: Int, scales: [(Int, Int)], offsets: [Int], lo: Int, hi: Int) -> [Int] {
-    let d = r.count, sum = r.reduce(0, +)
+  static func layerNorm(_ r: [Int], epsilon: Int, scales: [(Int, Int)], offsets: [Int], lo: Int, hi: Int)
+    -> [Int]
+  {
+    let d = r.count
+    let sum = r.reduce(0, +)
     let mean = Int(floorDivide(Int128(2 * sum + d), Int128(2 * d)))
     let variance = r.reduce(epsilon) { $0 + ($1 - mean) * ($1 - mean) }
     let f = (1 << 30) / max(Int(squareRoot(UInt64(variance))), 1)

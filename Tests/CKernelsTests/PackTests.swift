@@ -12,11 +12,13 @@ import Testing
           let kd = (depth + 3) / 4 * 4
           let rows8 = (0..<rows).filter { matrix.bits[$0] == 8 }
           let rows4 = (0..<rows).filter { matrix.bits[$0] == 4 }
-          let slots8 = (rows8.count + 15) / 16 * 16, slots4 = (rows4.count + 15) / 16 * 16
+          let slots8 = (rows8.count + 15) / 16 * 16
+          let slots4 = (rows4.count + 15) / 16 * 16
           let w = packed.weights
           #expect(w.rows == rows && w.depth == depth && w.padded_depth == kd)
           #expect(w.slots8 == slots8 && w.slots4 == slots4)
-          let slots = rows8 + Array(repeating: -1, count: slots8 - rows8.count)
+          let slots =
+            rows8 + Array(repeating: -1, count: slots8 - rows8.count)
             + rows4 + Array(repeating: -1, count: slots4 - rows4.count)
           #expect(packed.slotRow.array.map(Int.init) == slots)
 
@@ -28,7 +30,9 @@ import Testing
           for panel in 0..<slots8 / 16 {
             for pair in 0..<kd / 2 {
               for row in 0..<16 {
-                for half in 0..<2 { bytes.append(UInt8(truncatingIfNeeded: code(panel * 16 + row, 2 * pair + half))) }
+                for half in 0..<2 {
+                  bytes.append(UInt8(truncatingIfNeeded: code(panel * 16 + row, 2 * pair + half)))
+                }
               }
             }
           }
@@ -42,7 +46,8 @@ import Testing
           }
           #expect(packed.panels.array == bytes)
 
-          let codes = Guarded<Int8>(count: rows * depth), bits = Guarded<UInt8>(count: rows)
+          let codes = Guarded<Int8>(count: rows * depth)
+          let bits = Guarded<UInt8>(count: rows)
           #expect(qk_unpack_rows(&packed.weights, codes.base, bits.base) == QK_OK)
           #expect(codes.array == matrix.codes && bits.array == matrix.bits)
         }
@@ -51,11 +56,17 @@ import Testing
   }
 
   @Test func refusals() {
-    let codes: [Int8] = [-9, 0, 0, 0], four: [UInt8] = [4], eight: [UInt8] = [8], odd: [UInt8] = [5]
-    var panels = [UInt8](repeating: 7, count: 64), slots = [Int32](repeating: 7, count: 16)
+    let codes: [Int8] = [-9, 0, 0, 0]
+    let four: [UInt8] = [4]
+    let eight: [UInt8] = [8]
+    let odd: [UInt8] = [5]
+    var panels = [UInt8](repeating: 7, count: 64)
+    var slots = [Int32](repeating: 7, count: 16)
     var out = qk_packed_weights()
     out.rows = 7
-    func untouched() -> Bool { panels.allSatisfy { $0 == 7 } && slots.allSatisfy { $0 == 7 } && out.rows == 7 }
+    func untouched() -> Bool {
+      panels.allSatisfy { $0 == 7 } && slots.allSatisfy { $0 == 7 } && out.rows == 7
+    }
     #expect(qk_pack_rows(codes, four, 1, 4, &panels, &slots, &out) == QK_CODE_OUT_OF_RANGE)
     #expect(qk_pack_rows([8, 0, 0, 0], four, 1, 4, &panels, &slots, &out) == QK_CODE_OUT_OF_RANGE)
     #expect(qk_pack_rows(codes, odd, 1, 4, &panels, &slots, &out) == QK_BAD_SIZE)
@@ -92,11 +103,13 @@ final class Packed {
   let panels: Guarded<UInt8>, slotRow: Guarded<Int32>
   var weights = qk_packed_weights()
   init(_ matrix: Matrix) {
-    let n8 = Int32(matrix.bits.filter { $0 == 8 }.count), n4 = Int32(matrix.rows) - n8
+    let n8 = Int32(matrix.bits.filter { $0 == 8 }.count)
+    let n4 = Int32(matrix.rows) - n8
     panels = Guarded(count: qk_packed_bytes(n8, n4, Int32(matrix.depth)), alignment: 64)
     slotRow = Guarded(count: qk_packed_slots(n8, n4))
-    let status = qk_pack_rows(matrix.codes, matrix.bits, Int32(matrix.rows), Int32(matrix.depth), panels.base,
-                              slotRow.base, &weights)
+    let status = qk_pack_rows(
+      matrix.codes, matrix.bits, Int32(matrix.rows), Int32(matrix.depth), panels.base,
+      slotRow.base, &weights)
     precondition(status == QK_OK)
   }
 }

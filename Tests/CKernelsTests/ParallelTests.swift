@@ -77,15 +77,19 @@ private final class Record {
 
   @Test func resultsDoNotDependOnThreads() {
     for isa in fastSets {
-      let gemm = GemmProblem(tokens: 150, rows: 300, depth: 130, isUnsigned: false, form: QK_OUTPUT_INT8, share: 2,
-                             slack: 1, seed: 9)
-      let attention = AttentionProblem(batch: 3, tokens: 70, heads: 3, dimension: 16, bits: 8, full: false, seed: 9)
+      let gemm = GemmProblem(
+        tokens: 150, rows: 300, depth: 130, isUnsigned: false, form: QK_OUTPUT_INT8, share: 2,
+        slack: 1, seed: 9)
+      let attention = AttentionProblem(
+        batch: 3, tokens: 70, heads: 3, dimension: 16, bits: 8, full: false, seed: 9)
       let norm = LayerNormProblem(rows: 300, width: 192, slack: 0, kind: .random, seed: 9)
       qk_set_thread_count(1)
       let one = (gemm.run(isa), attention.run(isa), norm.run(isa))
       for threads in [2, 4] {
         qk_set_thread_count(Int32(threads))
-        for _ in 0..<5 { #expect(gemm.run(isa) == one.0 && attention.run(isa) == one.1 && norm.run(isa) == one.2) }
+        for _ in 0..<5 {
+          #expect(gemm.run(isa) == one.0 && attention.run(isa) == one.1 && norm.run(isa) == one.2)
+        }
       }
       #expect(one.0 == gemm.run(QK_ISA_REFERENCE))
     }
@@ -114,11 +118,16 @@ private final class Record {
     #expect(qk_isa_available(best) == 1 && qk_isa_current() == best)
     for isa in instructionSets {
       #expect(qk_isa_force(isa) == QK_OK && qk_isa_current() == isa)
-      let p = GemmProblem(tokens: 9, rows: 20, depth: 30, isUnsigned: true, form: QK_OUTPUT_TABLE, share: 2,
-                          slack: 0, seed: 4)
+      let p = GemmProblem(
+        tokens: 9, rows: 20, depth: 30, isUnsigned: true, form: QK_OUTPUT_TABLE, share: 2,
+        slack: 0, seed: 4)
       let out = Guarded<UInt8>(count: p.outputBytes)
       var a = p.arguments(output: out.base)
-      #expect(withUnsafePointer(to: &p.packed.weights) { a.weights = $0; return qk_gemm(&a) } == QK_OK)
+      #expect(
+        withUnsafePointer(to: &p.packed.weights) {
+          a.weights = $0
+          return qk_gemm(&a)
+        } == QK_OK)
       #expect(out.bytes == p.oracle())
     }
     #expect(qk_isa_force(qk_isa(99)) == QK_ISA_NOT_AVAILABLE)
@@ -126,7 +135,9 @@ private final class Record {
   }
 
   @Test func everyStatusHasItsSentence() {
-    let sentences = (0...QK_ISA_NOT_AVAILABLE.rawValue).map { String(cString: qk_status_message(qk_status($0))) }
+    let sentences = (0...QK_ISA_NOT_AVAILABLE.rawValue).map {
+      String(cString: qk_status_message(qk_status($0)))
+    }
     #expect(Set(sentences).count == sentences.count && sentences.allSatisfy { !$0.isEmpty })
     #expect(String(cString: qk_status_message(qk_status(99))) == "unknown status")
   }

@@ -38,11 +38,13 @@ final class Guarded<Element> {
   private let mappedBytes: Int
 
   init(count: Int, alignment: Int = MemoryLayout<Element>.alignment) {
-    let page = 4096, bytes = count * MemoryLayout<Element>.stride
+    let page = 4096
+    let bytes = count * MemoryLayout<Element>.stride
     let body = (bytes + alignment + page - 1) / page * page
     mappedBytes = body + 2 * page
     mapping = mmap(nil, mappedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)!
-    precondition(mprotect(mapping, page, PROT_NONE) == 0 && mprotect(mapping + page + body, page, PROT_NONE) == 0)
+    precondition(
+      mprotect(mapping, page, PROT_NONE) == 0 && mprotect(mapping + page + body, page, PROT_NONE) == 0)
     let offset = (page + body - bytes) / alignment * alignment
     base = (mapping + offset).bindMemory(to: Element.self, capacity: count)
     self.count = count
@@ -55,7 +57,9 @@ final class Guarded<Element> {
 
   var array: [Element] { Array(UnsafeBufferPointer(start: base, count: count)) }
   func fill(byte: UInt8) { memset(base, Int32(byte), count * MemoryLayout<Element>.stride) }
-  var bytes: [UInt8] { Array(UnsafeRawBufferPointer(start: base, count: count * MemoryLayout<Element>.stride)) }
+  var bytes: [UInt8] {
+    Array(UnsafeRawBufferPointer(start: base, count: count * MemoryLayout<Element>.stride))
+  }
 }
 
 /// The first index at which two outputs differ; nil when they are equal. Keeps reports of failures short.

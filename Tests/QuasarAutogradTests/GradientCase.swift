@@ -79,7 +79,8 @@ func verify(
   let one = walk(test, seed: seed, threads: 1)
   let two = walk(test, seed: seed, threads: 2)
   let forward = difference(
-    one.output.scalars, expected, tolerance: floatTolerance(terms: test.terms, magnitude: magnitude(expected)))
+    one.output.scalars, expected, tolerance: floatTolerance(terms: test.terms, magnitude: magnitude(expected))
+  )
   #expect(forward == nil, "forward: \(forward ?? "")", sourceLocation: sourceLocation)
   #expect(one.output.bits == two.output.bits, "forward bits with 2 threads", sourceLocation: sourceLocation)
   let surrogate = test.surrogate ?? test.forward

@@ -155,7 +155,11 @@ import Testing
       let used = layout.rows.contains(Int32(row))
       for c in 0..<layout.stride {
         let g = parameters[0].gradient[flat: row * layout.stride + c]
-        if !used || c >= layout.width { #expect(g == 0, "row \(row), column \(c)") } else if g != 0 { touched += 1 }
+        if !used || c >= layout.width {
+          #expect(g == 0, "row \(row), column \(c)")
+        } else if g != 0 {
+          touched += 1
+        }
       }
       #expect((parameters[2].gradient[flat: row] != 0) == used, "8-bit step of row \(row)")
       #expect(parameters[1].gradient[flat: row] == 0, "4-bit step of row \(row)")

@@ -1,5 +1,7 @@
+import Dispatch
 import QuasarTensor
 import QuasarTestSupport
+import Synchronization
 import Testing
 
 @testable import QuasarAutograd
@@ -95,6 +97,43 @@ import Testing
     _ = tape.scale(tape.parameter(q), by: 5)
     tape.backward(from: y)
     #expect(p.gradient.scalars == [4] && q.gradient.scalars == [0])
+  }
+
+  /// The storage pool serves all threads: memory that a kernel still uses must not go back to it.
+  ///
+  /// One thread walks backwards through the operations with scratch sums, the other holds small tensors of the
+  /// same size classes (3 blocks·1…13 columns) and looks whether anybody writes into them.
+  @Test func kernelsKeepTheirScratchWhileTheyRun() {
+    let overwritten = Atomic(0)
+    let walks = Atomic(0)
+    DispatchQueue.concurrentPerform(iterations: 2) { thread in
+      if thread == 0 {
+        for _ in 0..<300 { Self.walkThroughScratch() }
+        walks.store(300, ordering: .releasing)
+      } else {
+        while walks.load(ordering: .acquiring) == 0 {
+          let tensors = (0..<64).map { Tensor(repeating: 7, shape: [$0 % 2 == 0 ? 3 : 39]) }
+          for _ in 0..<20 {
+            for tensor in tensors where tensor.scalars.contains(where: { $0 != 7 }) {
+              overwritten.add(1, ordering: .relaxed)
+            }
+          }
+        }
+      }
+    }
+    #expect(overwritten.load(ordering: .relaxed) == 0, "tensors of another thread were overwritten")
+  }
+
+  private static func walkThroughScratch() {
+    let x = Parameter(name: "x", role: .weight, value: Tensor(repeating: 0.5, shape: [1, 129, 13]))
+    let row = Parameter(name: "row", role: .vector, value: Tensor(repeating: 0.25, shape: [13]))
+    let step = Parameter(name: "step", role: .scale, value: Tensor(repeating: 0.3, shape: [1]))
+    let tape = Tape()
+    let vx = tape.parameter(x)
+    let vrow = tape.parameter(row)
+    let codes = tape.quantize(vx, scales: tape.parameter(step), low: -7, high: 7)
+    let y = tape.residual(tape.addRow(tape.multiplyRow(codes, vrow), vrow), branch: vx, gain: vrow)
+    tape.backward(from: tape.columnSums(y))
   }
 
   /// A whole block by the chain rule: LayerNorm, linear, GELU, residual, cross-entropy.

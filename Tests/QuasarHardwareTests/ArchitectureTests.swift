@@ -1,7 +1,7 @@
 import QuasarHardware
 import QuasarSupernet
-import Testing
 import QuasarTensor
+import Testing
 
 @Suite("Named architectures and workloads")
 struct ArchitectureTests {

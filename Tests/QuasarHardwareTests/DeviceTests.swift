@@ -1,7 +1,7 @@
 import Foundation
 import QuasarHardware
-import Testing
 import QuasarTensor
+import Testing
 
 @Suite("Devices")
 struct DeviceTests {

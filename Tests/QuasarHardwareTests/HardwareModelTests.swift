@@ -1,9 +1,9 @@
 import Foundation
 import QuasarSupernet
+import QuasarTensor
 import Testing
 
 @testable import QuasarHardware
-import QuasarTensor
 
 @Suite("Hardware model")
 struct HardwareModelTests {

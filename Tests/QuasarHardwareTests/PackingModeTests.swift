@@ -1,6 +1,6 @@
 import QuasarHardware
-import Testing
 import QuasarTensor
+import Testing
 
 /// A small random number generator with a seed.
 struct SplitMix: RandomNumberGenerator {

@@ -1,5 +1,6 @@
-import QuasarSupernet
 import Testing
+
+@testable import QuasarSupernet
 
 @Suite struct ArchitectureTests {
   /// round(r·N/8)·8 with halves up, in exact quarters: r·N/8 = share·N/32.
@@ -45,11 +46,10 @@ import Testing
       ("blocks.0.contract", .contract, 0, 16, 24, 0),
       ("head", .head, nil, 3, 16, 3),
     ]
-    #expect(
-      architecture.weightMatrices
-        == expected.map {
-          WeightMatrix(name: $0.0, kind: $0.1, block: $0.2, rows: $0.3, depth: $0.4, rows8: $0.5)
-        })
+    let matrices = expected.map {
+      WeightMatrix(name: $0.0, kind: $0.1, block: $0.2, rows: $0.3, depth: $0.4, rows8: $0.5)
+    }
+    #expect(architecture.weightMatrices == matrices)
     // Weights 256 + 768 + 256 + 384 + 384 + 48 = 2096; those of 4 bits 128 + 128 + 384 = 640.
     #expect(architecture.averageWeightBits == Double(2096 * 8 - 640 * 4) / 2096)
     // 8-bit rows 16 + 48 + 8 + 16 + 0 + 3 = 91 of 123.

@@ -62,7 +62,7 @@ import Testing
         let inside = used[name] ?? []
         let outside = gradient.indices.filter { !inside.contains($0) && gradient[$0] != 0 }
         #expect(outside.isEmpty, "\(name): \(outside.prefix(5)) of \(gradient.count) lie outside the slice")
-        #expect(gradient.allSatisfy(\.isFinite), "\(name)")
+        #expect(gradient.allSatisfy { $0.isFinite }, "\(name)")
         if name.hasSuffix(".weight"), !inside.isEmpty {
           // Few weights inside may happen to get none (clipped or dead), but not half of a matrix.
           #expect(inside.filter { gradient[$0] != 0 }.count * 2 > inside.count, "\(name)")
@@ -89,7 +89,9 @@ import Testing
     let quantized = try Tiny.gradients(net, architecture, .quantized, input)
     for parameter in net.parameters where parameter.role != .scale {
       let (a, b) = (exact[parameter.name] ?? [], quantized[parameter.name] ?? [])
-      func dot(_ x: [Float], _ y: [Float]) -> Double { zip(x, y).reduce(0) { $0 + Double($1.0) * Double($1.1) } }
+      func dot(_ x: [Float], _ y: [Float]) -> Double {
+        zip(x, y).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+      }
       guard dot(b, b) > 0 else { continue }
       let difference = zip(a, b).map { $0 - $1 }
       let relative = (dot(difference, difference) / dot(b, b)).squareRoot()

@@ -64,7 +64,8 @@ import Testing
     bias.value.pointer[3] = 1e9
     let error = try #require(
       quasarError { _ = try Tiny.forward(net, Tiny.full, .exact, Tiny.patches(1)) })
-    #expect(error.kind == .badData && error.message.hasPrefix("blocks.1.expand: bias code"), "\(error.message)")
+    #expect(
+      error.kind == .badData && error.message.hasPrefix("blocks.1.expand: bias code"), "\(error.message)")
     #expect(error.message.contains("row 3"))
     #expect(try Tiny.forward(net, Tiny.full, .quantized, Tiny.patches(1)).logitCodes == nil)
   }

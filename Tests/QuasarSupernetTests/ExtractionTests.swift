@@ -18,7 +18,8 @@ import Testing
       for mode in ForwardMode.allCases {
         let sliced = try Tiny.forward(net, architecture, mode, input)
         let extracted = try Tiny.forward(alone, architecture, mode, input)
-        #expect(Tiny.bits(sliced.logits.value) == Tiny.bits(extracted.logits.value), "\(mode) \(architecture)")
+        #expect(
+          Tiny.bits(sliced.logits.value) == Tiny.bits(extracted.logits.value), "\(mode) \(architecture)")
         #expect(sliced.logitCodes?.scalars == extracted.logitCodes?.scalars)
         #expect((sliced.logitCodes != nil) == (mode == .exact))
       }

@@ -71,7 +71,7 @@ enum Tiny {
     tape.backward(
       from: tape.crossEntropy(
         result.logits, targets: Targets.labels(labels, classes: architecture.geometry.classes)))
-    defer { net.parameters.forEach { $0.clearGradient() } }
+    defer { for parameter in net.parameters { parameter.clearGradient() } }
     return Dictionary(uniqueKeysWithValues: net.parameters.map { ($0.name, $0.gradient.scalars) })
   }
 

@@ -44,14 +44,16 @@ import Testing
     Case(line: 7, text: "  head_dim: 8", key: "image.head_dim", says: "unknown key"),
     Case(line: 9, text: "  embed_dimension: 8", key: "genes.embed_dimension", says: "expected a list"),
     Case(line: 9, text: "  embed_dimension: []", key: "genes.embed_dimension", says: "expected a list"),
-    Case(line: 9, text: "  embed_dimension: [8, 20]", key: "genes.embed_dimension", says: "20 is no multiple"),
+    Case(
+      line: 9, text: "  embed_dimension: [8, 20]", key: "genes.embed_dimension", says: "20 is no multiple"),
     Case(line: 10, text: "  depth: [1, 1]", key: "genes.depth", says: "1 is listed twice"),
     Case(line: 10, text: "  depth: [0]", key: "genes.depth", says: "from 1 to 64"),
     Case(line: 11, text: "  heads: [1, two]", key: "genes.heads", says: "found 'two'"),
     Case(line: 12, text: "  mlp_ratio: [.nan]", key: "genes.mlp_ratio", says: "expected a number"),
     Case(line: 13, text: "  share_8bit: [0, 0.3]", key: "genes.share_8bit", says: "0.3 is none of 0, 0.25"),
     Case(line: 13, text: "  share_8bit: [0, 2]", key: "genes.share_8bit", says: "from 0.0 to 1.0"),
-    Case(line: 14, text: "  activation_bits: [5]", key: "genes.activation_bits", says: "5 is none of 4, 6, 8"),
+    Case(
+      line: 14, text: "  activation_bits: [5]", key: "genes.activation_bits", says: "5 is none of 4, 6, 8"),
     Case(line: 14, text: "  activation_bits: [8]\n  colour: [1]", key: "genes.colour", says: "unknown key"),
   ]
 

@@ -92,7 +92,9 @@ import Testing
   }
 
   @Test func blocksHoldTheirRoundedSize() {
-    let sizes = [(0, 64), (1, 64), (64, 64), (65, 128), (4096, 4096), (4097, 8192), (8192, 8192), (8193, 16384)]
+    let sizes = [
+      (0, 64), (1, 64), (64, 64), (65, 128), (4096, 4096), (4097, 8192), (8192, 8192), (8193, 16384),
+    ]
     for (bytes, rounded) in sizes {
       #expect(StorageBlock(byteCount: bytes).byteCount == rounded, "\(bytes) bytes")
     }

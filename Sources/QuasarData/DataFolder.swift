@@ -1,26 +1,8 @@
 import Foundation
 import QuasarTensor
 
-/// Files as bytes, with errors that say which file and what to do.
-enum InputFile {
-  /// The bytes of one file.
-  static func read(_ path: String) throws(QuasarError) -> [UInt8] {
-    var isDirectory: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
-      throw QuasarError(
-        .missing, "\(path): there is no such file; check the folder in the data specification")
-    }
-    guard !isDirectory.boolValue else {
-      throw QuasarError(.badData, "\(path): a folder stands where a file is expected; move it away")
-    }
-    do {
-      return [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
-    } catch {
-      throw QuasarError(
-        .inputOutput, "\(path): cannot be read (\(error.localizedDescription)); check its permissions")
-    }
-  }
-
+/// Folders of data sets, with errors that say which one and what to do.
+extension InputFile {
   /// The path of the first of `names` that is a file in `directory`.
   static func locate(_ names: [String], in directory: String) throws(QuasarError) -> String {
     try requireDirectory(directory)

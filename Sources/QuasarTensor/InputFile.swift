@@ -1,9 +1,9 @@
 import Foundation
-import QuasarTensor
 
 /// Files as bytes, with errors that say which file and what to do.
-enum InputFile {
-  static func read(_ path: String) throws(QuasarError) -> [UInt8] {
+public enum InputFile {
+  /// The bytes of one file; throws `missing`, `badData` for a folder, or `inputOutput`.
+  public static func read(_ path: String) throws(QuasarError) -> [UInt8] {
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
       throw QuasarError(.missing, "\(path): there is no such file; check the path")

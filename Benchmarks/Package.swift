@@ -1,0 +1,13 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// A package of its own, so that what benchmarks need never reaches a user of the library.
+let package = Package(
+  name: "quasar-benchmarks",
+  dependencies: [.package(name: "quasar", path: "..")],
+  targets: [
+    .executableTarget(
+      name: "kernels", dependencies: [.product(name: "Quasar", package: "quasar")], path: "Sources/Kernels")
+  ],
+  swiftLanguageModes: [.v6]
+)

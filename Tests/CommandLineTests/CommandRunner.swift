@@ -1,0 +1,114 @@
+import Foundation
+import Quasar
+
+/// Runs the built `quasar` program, which lies beside the test bundle.
+struct CommandRunner {
+  struct Result {
+    var status: Int32
+    var output: String
+    var errors: String
+  }
+
+  static var program: URL {
+    URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+      .appendingPathComponent("quasar")
+  }
+
+  static func run(_ arguments: [String]) throws -> Result {
+    let process = Process()
+    process.executableURL = program
+    process.arguments = arguments
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    // Files instead of pipes: a full pipe would block the program.
+    let (out, err) = (folder.appendingPathComponent("out"), folder.appendingPathComponent("err"))
+    for file in [out, err] { _ = FileManager.default.createFile(atPath: file.path, contents: nil) }
+    process.standardOutput = try FileHandle(forWritingTo: out)
+    process.standardError = try FileHandle(forWritingTo: err)
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    process.waitUntilExit()
+    return Result(
+      status: process.terminationStatus, output: try String(contentsOf: out, encoding: .utf8),
+      errors: try String(contentsOf: err, encoding: .utf8))
+  }
+}
+
+/// A folder for one test, with a small IDX data set, a space and a pipeline in it.
+final class Workplace {
+  let folder: URL
+
+  init() throws {
+    folder = FileManager.default.temporaryDirectory.appendingPathComponent("quasar-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  }
+
+  deinit {
+    try? FileManager.default.removeItem(at: folder)
+  }
+
+  func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
+
+  func bytes(_ name: String) throws -> [UInt8] {
+    [UInt8](try Data(contentsOf: folder.appendingPathComponent(name)))
+  }
+
+  func write(_ text: String, _ name: String) throws -> String {
+    try text.write(toFile: path(name), atomically: true, encoding: .utf8)
+    return path(name)
+  }
+
+  func write(_ bytes: [UInt8], _ name: String) throws -> String {
+    try Data(bytes).write(to: folder.appendingPathComponent(name))
+    return path(name)
+  }
+
+  /// 400 training and 100 test images of the embedded set as a Fashion-MNIST folder; its specification.
+  func smallData() throws -> String {
+    let data = try DataSpecification(parsing: "embedded").load()
+    for (set, prefix, count) in [(data.train, "train", 40), (data.test, "t10k", 10)] {
+      let part = try set.firstOfEachClass(count)
+      _ = try write(
+        Workplace.header(0x803, [part.count, 28, 28]) + part.images, "\(prefix)-images-idx3-ubyte")
+      _ = try write(Workplace.header(0x801, [part.count]) + part.labels, "\(prefix)-labels-idx1-ubyte")
+    }
+    return "fashion-mnist:\(folder.path)"
+  }
+
+  static func header(_ magic: UInt32, _ sizes: [Int]) -> [UInt8] {
+    ([magic] + sizes.map { UInt32($0) }).flatMap { word in
+      (0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * $0)) }
+    }
+  }
+
+  func smallSpace() throws -> String {
+    try write(
+      """
+      name: small
+      image: {size: 28, channels: 1, patch: 7, classes: 10, head_dimension: 8}
+      genes:
+        embed_dimension: [16, 24]
+        depth: [1, 2]
+        heads: [1, 2]
+        mlp_ratio: [1, 2]
+        share_8bit: [0, 0.5, 1]
+        activation_bits: [8, 6]
+      """, "space.yaml")
+  }
+
+  func smallPipeline(targets: String = "30000, 40000") throws -> String {
+    try write(
+      """
+      name: Small pipeline
+      data: \(smallData())
+      space: \(smallSpace())
+      device: pynq-z2
+      targets_fps: [\(targets)]
+      seed: 3
+      train: {epochs: 3, batch_size: 32}
+      search: {population: 4, generations: 1, children: 3, elites: 2, images: 40}
+      finetune: {epochs: 2, batch_size: 32}
+      """, "pipeline.yaml")
+  }
+}

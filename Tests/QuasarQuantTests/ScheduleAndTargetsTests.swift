@@ -1,0 +1,49 @@
+import Foundation
+import QuasarNN
+import QuasarTensor
+import Testing
+
+@Suite struct LearningRateScheduleTests {
+  @Test func workedValues() {
+    let plain = LearningRateSchedule(peak: 1, warmUpSteps: 0, totalSteps: 100)
+    for (step, rate) in [(0, Float(1)), (25, 0.853_553_4), (50, 0.5), (75, 0.146_446_6), (100, 0), (1000, 0)] {
+      #expect(abs(plain.rate(at: step) - rate) < 1e-6, "step \(step)")
+    }
+  }
+
+  @Test func warmUpIsLinearAndMeetsThePeak() {
+    let schedule = LearningRateSchedule(peak: 0.8, floor: 0.2, warmUpSteps: 4, totalSteps: 24)
+    let rates: [Float] = [0.2, 0.4, 0.6, 0.8, 0.8]
+    for (step, rate) in rates.enumerated() { #expect(abs(schedule.rate(at: step) - rate) < 1e-6) }
+    // Half of the cosine: the middle of floor and peak.
+    #expect(abs(schedule.rate(at: 14) - 0.5) < 1e-6)
+    #expect(abs(schedule.rate(at: 24) - 0.2) < 1e-6)
+    for step in 4..<24 { #expect(schedule.rate(at: step + 1) < schedule.rate(at: step)) }
+  }
+
+  @Test func onlyWarmUp() {
+    let schedule = LearningRateSchedule(peak: 1, warmUpSteps: 5, totalSteps: 5)
+    #expect(schedule.rate(at: 4) == 1 && schedule.rate(at: 5) == 1 && schedule.rate(at: 6) == 0)
+  }
+}
+
+@Suite struct TargetsTests {
+  @Test func labelsAreOneHot() {
+    #expect(Targets.labels([2, 0], classes: 3).scalars == [0, 0, 1, 1, 0, 0])
+    #expect(Targets.labels([], classes: 3).count == 0)
+  }
+
+  @Test func smoothingKeepsTheSum() {
+    let t = Targets.labels([1, 3], classes: 4, smoothing: 0.2)
+    #expect(t.shape == [2, 4])
+    for (value, expected) in zip(t.scalars, [Float(0.05), 0.85, 0.05, 0.05, 0.05, 0.05, 0.05, 0.85]) {
+      #expect(abs(value - expected) < 1e-7)
+    }
+  }
+
+  @Test func argMaxTakesTheLowestOfTies() {
+    let logits = Tensor([1, 3, 3, -1, -5, -1, 0, 0, 0, 1, 2, 9], shape: [4, 3])
+    #expect(Targets.argMax(logits) == [1, 0, 0, 2])
+    #expect(Targets.argMax(Tensor([4, 5], shape: [2, 1])) == [0, 0])
+  }
+}

@@ -1,0 +1,150 @@
+import CKernels
+import Foundation
+import QuasarData
+import QuasarSupernet
+import QuasarTensor
+import Testing
+
+@testable import QuasarTrain
+
+/// The number of threads is process-wide: these tests run one after the other and put it back.
+@Suite(.serialized) struct TrainerTests {
+  private func train(
+    _ plan: SubnetPlan, _ size: SupernetSize, _ data: ImageSet, _ options: TrainingOptions, folder: String,
+    stopAfter: Int? = nil, resume: Bool = false
+  ) throws {
+    let directory = RunDirectory(folder)
+    let checkpoint = resume ? try directory.load() : nil
+    let net = checkpoint?.net ?? Tiny.net(size, data: data)
+    let trainer = try Trainer(net: net, plan: plan, data: data, options: options, seed: 5)
+    try checkpoint?.restore(trainer.optimizer)
+    let session = try TrainingSession(
+      trainer: trainer, directory: directory, classNames: data.classNames, heldOut: data)
+    try session.run(shouldStop: { stopAfter.map { trainer.step >= $0 } ?? false })
+  }
+
+  private func bytes(_ folder: String) throws -> Data {
+    try Data(contentsOf: URL(fileURLWithPath: RunDirectory(folder).checkpointPath))
+  }
+
+  /// fp32, fake quantisation and exact integers all occur in the run.
+  private func threePhases(epochs: Int) -> TrainingOptions {
+    var options = Tiny.options(epochs: epochs)
+    options.fullPrecision = 0.3
+    options.exact = 0.3
+    options.flip = true
+    options.shift = 1
+    options.randomErasing = 0.5
+    options.dropPath = 0.2
+    return options
+  }
+
+  @Test func threadsDoNotChangeTheCheckpoint() throws {
+    let before = qk_thread_count()
+    defer { qk_set_thread_count(Int32(before)) }
+    let data = try Tiny.toySet(48, seed: 1)
+    let runs: [(SubnetPlan, SupernetSize)] = [
+      (.fixed(Tiny.architecture), SupernetSize(Tiny.architecture)),
+      (.space(Tiny.space), SupernetSize(Tiny.space)),
+    ]
+    for (plan, size) in runs {
+      try withTemporaryFolder { folder in
+        for threads in [1, 2] {
+          qk_set_thread_count(Int32(threads))
+          // 3 steps an epoch: 6 steps.
+          try train(plan, size, data, threePhases(epochs: 2), folder: "\(folder)/\(threads)")
+        }
+        #expect(try bytes("\(folder)/1") == bytes("\(folder)/2"))
+      }
+    }
+  }
+
+  /// Stopped at any step and resumed in a new process's state: the same bytes as one run.
+  @Test(arguments: [2, 3, 4, 5])
+  func resumedRunEqualsOneRun(stop: Int) throws {
+    let data = try Tiny.toySet(48, seed: 2)
+    let size = SupernetSize(Tiny.space)
+    try withTemporaryFolder { folder in
+      let options = threePhases(epochs: 2)
+      try train(.space(Tiny.space), size, data, options, folder: "\(folder)/whole")
+      let error = quasarError {
+        try train(.space(Tiny.space), size, data, options, folder: "\(folder)/parts", stopAfter: stop)
+      }
+      #expect(error?.kind == .interrupted)
+      #expect(error?.message.contains("stopped at step \(stop) of 6") == true, "\(error?.message ?? "none")")
+      #expect(try RunDirectory("\(folder)/parts").load().description.step == stop)
+      try train(.space(Tiny.space), size, data, options, folder: "\(folder)/parts", resume: true)
+      #expect(try bytes("\(folder)/whole") == bytes("\(folder)/parts"))
+      let logs = ["whole", "parts"].map { RunDirectory("\(folder)/\($0)").log.read() }
+      func evaluations(_ log: [LogEntry]) -> [String] {
+        log.filter { $0.event == .evaluation }
+          .map { "\($0.step) \($0.subnet ?? "") \($0.accuracy ?? -1)" }
+      }
+      #expect(evaluations(logs[0]) == evaluations(logs[1]) && evaluations(logs[0]).count == 4)
+    }
+  }
+
+  @Test func lossFallsAndTheToySetIsLearned() throws {
+    let data = try Tiny.toySet(96, seed: 3)
+    var options = Tiny.options(epochs: 12, batch: 32)
+    options.exact = 0.2
+    options.labelSmoothing = 0
+    let net = Tiny.net(data: data)
+    let trainer = try Trainer(
+      net: net, plan: .fixed(Tiny.architecture), data: data, options: options, seed: 1)
+    var losses: [Double] = []
+    var modes: [ForwardMode] = []
+    let finished = try trainer.run(observe: {
+      losses.append($0.loss)
+      modes.append($0.mode)
+    })
+    #expect(finished && trainer.step == 36 && losses.count == 36)
+    // 36 steps: 0.4·36 = 14.4 in fp32, from 0.8·36 = 28.8 on exact.
+    let expected: [ForwardMode] =
+      Array(repeating: .full, count: 15) + Array(repeating: .quantized, count: 14)
+      + Array(repeating: .exact, count: 7)
+    #expect(modes == expected)
+    let (first, last) = (losses.prefix(3).reduce(0, +) / 3, losses.suffix(3).reduce(0, +) / 3)
+    #expect(first > 0.7 && last < 0.2 * first, "loss \(first) → \(last)")
+    let test = try Tiny.toySet(60, seed: 77)
+    for mode in ForwardMode.allCases {
+      let evaluation = try Evaluation(net, architecture: Tiny.architecture, mode: mode, data: test)
+      #expect(evaluation.accuracy > 0.9, "\(mode): \(evaluation.accuracy)")
+    }
+  }
+
+  @Test func divergenceStopsWithItsStep() throws {
+    let data = try Tiny.toySet(48, seed: 1)
+    var options = Tiny.options(epochs: 20)
+    options.learningRate = 1e30
+    options.warmUp = 0
+    let trainer = try Trainer(
+      net: Tiny.net(data: data), plan: .fixed(Tiny.architecture), data: data, options: options, seed: 1)
+    var seen = 0
+    let error = try #require(quasarError { _ = try trainer.run(observe: { seen = $0.step + 1 }) })
+    #expect(error.kind == .badData)
+    #expect(error.message.hasPrefix("training diverged at step \(seen): loss"), "\(error.message)")
+    #expect(error.message.contains("lower the learning rate"))
+  }
+
+  @Test func refusesDataOfAnotherShape() throws {
+    let colour = try Tiny.toySet(12, seed: 1, channels: 3)
+    let net = Tiny.net(data: try Tiny.toySet(12, seed: 1))
+    let error = try #require(
+      quasarError {
+        _ = try Trainer(
+          net: net, plan: .fixed(Tiny.architecture), data: colour, options: Tiny.options(epochs: 1), seed: 1)
+      })
+    #expect(error.kind == .badData && error.message.contains("3×8×8"), "\(error.message)")
+    #expect(throws: QuasarError.self) {
+      try Evaluation(net, architecture: Tiny.architecture, mode: .full, data: colour)
+    }
+  }
+
+  @Test func softmaxRegressionBeatsChance() throws {
+    let (train, test) = (try Tiny.toySet(90, seed: 1), try Tiny.toySet(60, seed: 2))
+    let accuracy = try SoftmaxRegression.accuracy(train: train, test: test, epochs: 30, seed: 1)
+    #expect(accuracy > 0.8, "\(accuracy)")
+    #expect(try SoftmaxRegression.accuracy(train: train, test: test, epochs: 30, seed: 1) == accuracy)
+  }
+}
