@@ -73,6 +73,7 @@ enum PackedTensors {
     } catch {
       throw QuasarError(.badData, "\(path): its model description is not understood (\(error))")
     }
+    try header.architecture.validate(source: path)
     do {
       return try model(header, file)
     } catch let error as QuasarError {

@@ -142,7 +142,11 @@ public enum Workflow {
       throw QuasarError(.missing, "\(path): no such sub-network file; 'quasar search' writes them")
     }
     do {
-      return try JSONDecoder().decode(Architecture.self, from: data)
+      let architecture = try JSONDecoder().decode(Architecture.self, from: data)
+      try architecture.validate(source: path)
+      return architecture
+    } catch let error as QuasarError {
+      throw error
     } catch DecodingError.keyNotFound(let key, _) {
       throw QuasarError(.badData, "\(path): the gene '\(key.stringValue)' is missing")
     } catch {

@@ -90,8 +90,21 @@ public struct Checkpoint {
     } catch {
       throw QuasarError(.badData, "\(path): its description is not understood (\(error))")
     }
-    guard description.plan != nil else {
+    let expected: SupernetSize
+    if let architecture = description.architecture {
+      try architecture.validate(source: path)
+      expected = SupernetSize(architecture)
+    } else if let space = description.space {
+      try space.validate(source: path)
+      expected = SupernetSize(space)
+    } else {
       throw QuasarError(.badData, "\(path): names neither a space nor an architecture")
+    }
+    let channels = expected.geometry.channels
+    guard description.size == expected, description.preprocessing.mean.count == channels,
+      description.preprocessing.deviation.count == channels
+    else {
+      throw QuasarError(.badData, "\(path): sizes or preprocessing do not fit its architecture or space")
     }
     net = Supernet(
       size: description.size, preprocessing: description.preprocessing,

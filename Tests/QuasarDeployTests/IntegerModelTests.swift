@@ -9,10 +9,10 @@ import Testing
 ///
 /// Thread count and forced ISA are process-wide: these tests run one after the other and put them back.
 @Suite(.serialized) struct IntegerModelTests {
-  private static let shapes: [(Int) -> Architecture] =
-    RowShare.allCases.map { share in { bits in Tiny.uniform(share, bits: bits, depth: 2) } } + [
-      { bits in Tiny.mixed(bits: bits) }, { bits in Tiny.mixed(bits: bits, channels: 3) },
-    ]
+  private func architectures(bits: Int) -> [Architecture] {
+    RowShare.allCases.map { Tiny.uniform($0, bits: bits, depth: 2) }
+      + [Tiny.mixed(bits: bits), Tiny.mixed(bits: bits, channels: 3)]
+  }
 
   @Test(arguments: [8, 6, 4])
   func equalsExactModeOnEveryPath(bits: Int) throws {
@@ -21,8 +21,7 @@ import Testing
       _ = qk_isa_force(isa)
       qk_set_thread_count(Int32(threads))
     }
-    for (i, shape) in IntegerModelTests.shapes.enumerated() {
-      let architecture = shape(bits)
+    for (i, architecture) in architectures(bits: bits).enumerated() {
       // More images than one batch of either side (64 and 100).
       let data = try Tiny.images(i == 5 ? 131 : 20, channels: architecture.geometry.channels)
       let net = try Tiny.net(architecture, seed: UInt64(i + 1), stress: i % 2 == 1)

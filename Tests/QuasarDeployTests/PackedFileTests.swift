@@ -97,7 +97,7 @@ import Testing
       ("\\\"embedDimension\\\":8", "\\\"embedDimension\\\":9"), ("\\\"heads\\\":1", "\\\"heads\\\":2"),
       ("\\\"version\\\":1", "\\\"version\\\":2"), ("\\\"classes\\\":2", "\\\"classes\\\":3"),
       ("\\\"projection\\\":4", "\\\"projection\\\":0"), ("\\\"qkv\\\":0", "\\\"qkv\\\":7"),
-      ("\\\"imageSize\\\":4", "\\\"imageSize\\\":8"), ("[\\\"a\\\",\\\"b\\\"]", "[\\\"a\\\"    ]"),
+      ("\\\"imageSize\\\":4", "\\\"imageSize\\\":8"), ("[\\\"a\\\",\\\"b\\\"]", "[\\\"a\\\"      ]"),
     ] {
       let error = quasarError { _ = try PackedFile.decode(reseal(replaced(old, new)), file: "m.quasar") }
       #expect(error?.kind == .badData, "\(old) → \(new)")

@@ -6,7 +6,9 @@ import QuasarTestSupport
 import Testing
 
 @Suite struct IntegerLayerNormTests {
-  private func unit(_ width: Int, _ random: inout AwkwardValues) throws -> (IntegerLayerNorm, [Float], [Float]) {
+  private func unit(_ width: Int, _ random: inout AwkwardValues) throws
+    -> (IntegerLayerNorm, [Float], [Float])
+  {
     let weight = (0..<width).map { _ in random.uniform(-1.5...1.5) }
     let bias = (0..<width).map { _ in random.uniform(-1...1) }
     let norm = try IntegerLayerNorm(
@@ -41,7 +43,7 @@ import Testing
           0.5 + 0.5 * abs(Double(weight[c])) / outputStep / sigma
           + abs(normal) * (1 / root + root * 0x1p-30 + 0x1p-16) + 0.01
         let error = abs(Double(codes[flat: row * width + c]) - exact)
-        #expect(error <= bound, "row \(row), column \(c): \(error) > \(bound)")
+        try #require(error <= bound, "row \(row), column \(c)")
       }
     }
   }
@@ -105,7 +107,8 @@ import Testing
       name: "attention", heads: s.heads, headDimension: s.width, activationBits: s.bits, queryStep: qStep,
       keyStep: kStep, valueStep: vStep, outputStep: outStep)
     let output = try unit.codes(
-      NDArray(codes.map { Int8($0) }, shape: [s.batch * s.tokens, 3 * inner]), batch: s.batch, tokens: s.tokens)
+      NDArray(codes.map { Int8($0) }, shape: [s.batch * s.tokens, 3 * inner]), batch: s.batch,
+      tokens: s.tokens)
     let levels = Double((1 << s.bits) - 1)
     let ratio = Double(vStep) / Double(outStep)
     for b in 0..<s.batch {
@@ -128,7 +131,7 @@ import Testing
             let spread = zip(slack, v).reduce(0) { $0 + $1.0 * abs($1.1 - mean) } / least
             let code = Double(output[flat: (b * s.tokens + i) * inner + h * s.width + d])
             let bound = 0.5 + ratio * (spread + 0x1p-8) + 0.01
-            #expect(abs(code - exact) <= bound, "image \(b), head \(h), query \(i): \(code), \(exact)")
+            try #require(abs(code - exact) <= bound, "image \(b), head \(h), query \(i): \(code), \(exact)")
           }
         }
       }

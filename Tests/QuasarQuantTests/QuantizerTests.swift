@@ -112,7 +112,8 @@ import Testing
         #expect(abs(index - index.rounded()) < 1e-3 && index > 3.9 && index < 40.1)
         let chosen = error(x, Double(step), range)
         for i in 4...40 {
-          #expect(chosen <= error(x, full * Double(i) / 40, range) * 1.0001 + 1e-9, "candidate \(i) of \(count)")
+          let other = error(x, full * Double(i) / 40, range)
+          #expect(chosen <= other * 1.0001 + 1e-9, "candidate \(i), \(count) values")
         }
       }
     }

@@ -6,7 +6,10 @@ import Testing
 @Suite struct LearningRateScheduleTests {
   @Test func workedValues() {
     let plain = LearningRateSchedule(peak: 1, warmUpSteps: 0, totalSteps: 100)
-    for (step, rate) in [(0, Float(1)), (25, 0.853_553_4), (50, 0.5), (75, 0.146_446_6), (100, 0), (1000, 0)] {
+    let values: [(Int, Float)] = [
+      (0, 1), (25, 0.853_553_4), (50, 0.5), (75, 0.146_446_6), (100, 0), (1000, 0),
+    ]
+    for (step, rate) in values {
       #expect(abs(plain.rate(at: step) - rate) < 1e-6, "step \(step)")
     }
   }

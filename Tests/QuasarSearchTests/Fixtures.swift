@@ -40,11 +40,11 @@ enum Tiny {
 
   static let options: SearchOptions = {
     var options = SearchOptions()
-    options.population = 6
+    options.population = 5
     options.generations = 2
-    options.children = 4
+    options.children = 3
     options.elites = 3
-    options.attempts = 60
+    options.attempts = 25
     options.images = 40
     return options
   }()

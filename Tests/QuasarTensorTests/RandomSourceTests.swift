@@ -68,15 +68,17 @@ import Testing
     var stream = RandomSource(seed: 3).generator("range")
     var counts = [Int](repeating: 0, count: 7)
     var mean = 0.0
+    var isInRange = true
     for _ in 0..<14_000 {
       counts[stream.below(7)] += 1
       let u = stream.unit()
-      #expect(u >= 0 && u < 1)
+      isInRange = isInRange && u >= 0 && u < 1
       mean += u / 14_000
     }
     // 2000 ± 41.4 of each (binomial), 5 deviations; mean ½ ± 0.00244.
     #expect(counts.allSatisfy { abs($0 - 2000) < 207 })
     #expect(abs(mean - 0.5) < 0.0122)
+    #expect(isInRange)
     #expect(stream.below(1) == 0)
   }
 

@@ -25,9 +25,9 @@ public func firstDifference<Element: Equatable>(_ a: [Element], _ b: [Element]) 
   return a.indices.first { a[$0] != b[$0] }
 }
 
-/// The largest magnitude, at least 1: the scale of an error bound.
+/// The largest magnitude, at least 2^−10: the scale of an error bound.
 public func magnitude(_ values: [Double]) -> Double {
-  values.reduce(1) { max($0, abs($1)) }
+  values.reduce(0x1p-10) { max($0, abs($1)) }
 }
 
 extension NDArray where Scalar == Float {

@@ -24,7 +24,8 @@ import Testing
       let entries = log.read()
       #expect(entries.map(\.step) == [4, 9, 14] && entries.map(\.epoch) == [0, 0, 1])
       #expect(entries.allSatisfy { $0.loss == 1.5 && $0.learningRate == 0.25 && $0.accuracy == nil })
-      #expect(try String(contentsOfFile: log.path, encoding: .utf8).filter { $0 == "\n" }.count == 3)
+      let text = try String(contentsOfFile: log.path, encoding: .utf8)
+      #expect(text.split(separator: "\n", omittingEmptySubsequences: false).count == 4)
     }
   }
 
