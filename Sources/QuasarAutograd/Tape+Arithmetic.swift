@@ -79,8 +79,9 @@ extension Tape {
   /// Σ x, shape [1].
   public func sum(_ x: Variable) -> Variable {
     let out = Tensor(uninitialized: [1])
-    let scratch = Tensor.scratch(rows: x.value.count, width: 1)
-    out.pointer[0] = qk_sum(x.value.count, x.value.pointer, scratch.pointer)
+    out.pointer[0] = Tensor.withScratch(rows: x.value.count, width: 1) {
+      qk_sum(x.value.count, x.value.pointer, $0)
+    }
     return append(.sum(x.index), out, inputs: [x.index])
   }
 

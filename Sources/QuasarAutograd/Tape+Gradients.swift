@@ -95,10 +95,11 @@ extension Tape {
       let gx = Tensor(uninitialized: vx.shape)
       let gweight = Tensor(uninitialized: [vx.width])
       let gbias = Tensor(uninitialized: [vx.width])
-      let scratch = Tensor.scratch(rows: vx.rowCount, width: 2 * vx.width)
-      qk_float_layer_norm_backward(
-        vx.rowCount, vx.width, vx.pointer, value(weight).pointer, statistics.pointer, g.pointer,
-        scratch.pointer, gx.pointer, gweight.pointer, gbias.pointer)
+      Tensor.withScratch(rows: vx.rowCount, width: 2 * vx.width) {
+        qk_float_layer_norm_backward(
+          vx.rowCount, vx.width, vx.pointer, value(weight).pointer, statistics.pointer, g.pointer, $0, gx.pointer,
+          gweight.pointer, gbias.pointer)
+      }
       give(x, gx)
       give(weight, gweight)
       give(bias, gbias)
@@ -129,9 +130,11 @@ extension Tape {
       give(x, g)
       let gbranch = Tensor(uninitialized: g.shape)
       let ggain = Tensor(uninitialized: [g.width])
-      qk_residual_backward(
-        g.rowCount, g.width, g.shape[1], value(branch).pointer, value(gain).pointer, keep?.pointer,
-        g.pointer, Tensor.scratch(rows: g.rowCount, width: g.width).pointer, gbranch.pointer, ggain.pointer)
+      Tensor.withScratch(rows: g.rowCount, width: g.width) {
+        qk_residual_backward(
+          g.rowCount, g.width, g.shape[1], value(branch).pointer, value(gain).pointer, keep?.pointer, g.pointer, $0,
+          gbranch.pointer, ggain.pointer)
+      }
       give(branch, gbranch)
       give(gain, ggain)
 
@@ -146,9 +149,11 @@ extension Tape {
       let vs = value(scales)
       let gx = Tensor(uninitialized: g.shape)
       let gscales = Tensor(uninitialized: vs.shape)
-      qk_quantize_backward(
-        g.rowCount, g.width, vs.count, vs.pointer, low, high, value(x).pointer, g.pointer,
-        Tensor.scratch(rows: g.rowCount, width: vs.count).pointer, gx.pointer, gscales.pointer)
+      Tensor.withScratch(rows: g.rowCount, width: vs.count) {
+        qk_quantize_backward(
+          g.rowCount, g.width, vs.count, vs.pointer, low, high, value(x).pointer, g.pointer, $0, gx.pointer,
+          gscales.pointer)
+      }
       give(x, gx)
       give(scales, gscales)
 

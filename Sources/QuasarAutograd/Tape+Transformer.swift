@@ -36,8 +36,8 @@ extension Tape {
     qk_cross_entropy_forward(
       rows, logits.value.width, logits.value.pointer, targets.pointer, probabilities.pointer, losses.pointer)
     let out = Tensor(uninitialized: [1])
-    let scratch = Tensor.scratch(rows: rows, width: 1)
-    out.pointer[0] = qk_sum(rows, losses.pointer, scratch.pointer) / Float(rows)
+    let total = Tensor.withScratch(rows: rows, width: 1) { qk_sum(rows, losses.pointer, $0) }
+    out.pointer[0] = total / Float(rows)
     return append(
       .crossEntropy(logits: logits.index, targets: targets, probabilities: probabilities), out,
       inputs: [logits.index])

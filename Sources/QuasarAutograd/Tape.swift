@@ -58,7 +58,7 @@ public final class Tape {
     let seed = seed ?? Tensor(repeating: 1, shape: output.shape)
     precondition(seed.count == output.value.count, "seed \(seed.shape) for output \(output.shape)")
     var gradients = Gradients(count: output.index + 1)
-    gradients.add(seed, to: output.index)
+    gradients.add(seed.reshaped(output.shape), to: output.index)
     for index in stride(from: output.index, through: 0, by: -1) where nodes[index].needsGradient {
       guard let gradient = gradients.take(index) else { continue }
       propagate(nodes[index], gradient, into: &gradients)

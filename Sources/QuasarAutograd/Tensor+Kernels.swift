@@ -4,8 +4,12 @@ import QuasarTensor
 // Thin names for the C loops, so that forward and backward files read as formulas.
 
 extension Tensor {
-  static func scratch(rows: Int, width: Int) -> Tensor {
-    Tensor(uninitialized: [max(1, qk_scratch_floats(rows, width))])
+  /// Gives `body` scratch memory for a reduction over `rows` rows to `width` sums; it lives through the call.
+  static func withScratch<Result>(
+    rows: Int, width: Int, _ body: (UnsafeMutablePointer<Float>) -> Result
+  ) -> Result {
+    let scratch = Tensor(uninitialized: [max(1, qk_scratch_floats(rows, width))])
+    return withExtendedLifetime(scratch) { body(scratch.pointer) }
   }
 
   func adding(_ other: Tensor) -> Tensor {
@@ -34,17 +38,18 @@ extension Tensor {
   /// Sum over rows: [width].
   func columnSums() -> Tensor {
     let out = Tensor(uninitialized: [width])
-    qk_column_sums(
-      rowCount, width, pointer, Tensor.scratch(rows: rowCount, width: width).pointer, out.pointer)
+    Tensor.withScratch(rows: rowCount, width: width) {
+      qk_column_sums(rowCount, width, pointer, $0, out.pointer)
+    }
     return out
   }
 
   /// Σ over rows of self ⊙ other: [width].
   func columnDots(_ other: Tensor) -> Tensor {
     let out = Tensor(uninitialized: [width])
-    qk_column_dots(
-      rowCount, width, pointer, other.pointer, Tensor.scratch(rows: rowCount, width: width).pointer,
-      out.pointer)
+    Tensor.withScratch(rows: rowCount, width: width) {
+      qk_column_dots(rowCount, width, pointer, other.pointer, $0, out.pointer)
+    }
     return out
   }
 }

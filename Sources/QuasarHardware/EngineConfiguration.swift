@@ -144,8 +144,7 @@ public struct ChainLengths: Codable, Hashable, Sendable {
 
   /// Throws `QuasarError` if a mode cannot hold even one product of its kind.
   public init(_ engine: EngineConfiguration, activationBits bits: Int) throws {
-    func length(_ mode: PackingMode, weightBits: Int, _ activation: OperandRange, _ use: String) throws -> Int
-    {
+    func length(_ mode: PackingMode, weightBits: Int, _ activation: OperandRange, _ use: String) throws -> Int {
       let depth = mode.depth(weight: .signed(bits: weightBits, narrow: true), activation: activation)
       guard let depth, depth >= 1 else {
         throw QuasarError(

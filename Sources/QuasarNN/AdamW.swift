@@ -34,21 +34,22 @@ public final class AdamW {
     moments = parameters.map { (Tensor(zeros: $0.value.shape), Tensor(zeros: $0.value.shape)) }
   }
 
-  /// ‖all gradients‖₂, summed in parameter order.
+  /// ‖all gradients‖₂, summed in parameter order; steps enter with the gradient of ln s, g·s, as the update uses it.
   public func gradientNorm() -> Float {
     var total = 0.0
     for parameter in parameters {
-      let g = parameter.gradient
-      let scratch = Tensor(uninitialized: [max(1, qk_scratch_floats(g.count, 1))])
-      // Steps enter with the gradient of ln s, as the update uses it.
-      let factor = parameter.role == .scale ? meanSquare(parameter.value) : 1
-      total += Double(qk_sum_of_squares(g.count, g.pointer, scratch.pointer)) * factor
+      let count = parameter.value.count
+      var gradient = parameter.gradient
+      if parameter.role == .scale {
+        gradient = Tensor(uninitialized: [count])
+        qk_multiply(count, parameter.gradient.pointer, parameter.value.pointer, gradient.pointer)
+      }
+      let scratch = Tensor(uninitialized: [max(1, qk_scratch_floats(count, 1))])
+      withExtendedLifetime((gradient, scratch)) {
+        total += Double(qk_sum_of_squares(count, gradient.pointer, scratch.pointer))
+      }
     }
     return Float(total.squareRoot())
-  }
-
-  private func meanSquare(_ tensor: Tensor) -> Double {
-    tensor.scalars.reduce(0) { $0 + Double($1) * Double($1) } / Double(max(1, tensor.count))
   }
 
   /// One update with the gradients of all parameters, which are cleared; returns the gradient norm.

@@ -38,7 +38,7 @@ public struct GELUQuantizer: Hashable, Sendable {
 
   /// round(0.16997/step), at most 2^bits − 1: the code of real 0.
   public var zero: Int32 {
-    min(Int32(1 << bits) - 1, Int32((GELUQuantizer.depth / Double(step)).rounded()))
+    Int32(min(Double((1 << bits) - 1), (GELUQuantizer.depth / Double(step)).rounded()))
   }
 
   /// Limits of round(x/step), the code without its offset.

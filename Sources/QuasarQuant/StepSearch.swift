@@ -6,7 +6,7 @@ public enum StepSearch {
   ///
   /// Candidates are maximum·(i/40)/high, i = 4…40, on at most 16,384 evenly spaced samples. Never below 1e-6.
   public static func activationStep(_ samples: [Float], range: CodeRange) -> Float {
-    let stride = max(1, samples.count / 16384)
+    let stride = max(1, (samples.count + 16383) / 16384)
     let used = Swift.stride(from: 0, to: samples.count, by: stride).map { samples[$0] }
     return leastSquaresStep(used, low: Float(range.low), high: Float(range.high))
   }
@@ -20,7 +20,8 @@ public enum StepSearch {
   private static func leastSquaresStep(_ x: [Float], low: Float, high: Float) -> Float {
     let positive = x.reduce(0) { max($0, $1) }
     let negative = x.reduce(0) { max($0, -$1) }
-    let full = max(positive / max(high, 1), negative / max(-low, 1), 1e-6)
+    // A side without codes sets no step: whatever lies there is clamped.
+    let full = max(high > 0 ? positive / high : 0, low < 0 ? negative / -low : 0, 1e-6)
     var best = (error: Float.infinity, step: full)
     for i in 4...40 {
       let step = max(1e-6, full * Float(i) / 40)

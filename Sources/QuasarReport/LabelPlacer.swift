@@ -39,8 +39,7 @@ struct LabelPlacer {
     var best = Box(left: x, top: y, right: x + width, bottom: y + height)
     var lowest = Double.infinity
     for (ring, distance) in [10.0, 18, 26, 36, 50, 66, 84, 104].enumerated() {
-      for (order, side) in [(1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1, 1)].enumerated()
-      {
+      for (order, side) in [(1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1, 1)].enumerated() {
         let left = side.0 > 0 ? x + distance : side.0 < 0 ? x - distance - width : x - width / 2
         let middle = y + Double(side.1) * (distance + (side.0 == 0 ? 2 : 0))
         let box = Box(left: left, top: middle - height / 2, right: left + width, bottom: middle + height / 2)

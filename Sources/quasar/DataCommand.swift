@@ -31,8 +31,7 @@ struct DataCommand: ParsableCommand {
       discussion: "Example: quasar data inspect embedded --sheet sheet.png")
 
     @OptionGroup var common: CommonOptions
-    @Argument(help: "embedded, fashion-mnist:DIR, mnist:DIR, cifar10:DIR or folder:DIR.") var specification:
-      String
+    @Argument(help: "embedded, fashion-mnist:DIR, mnist:DIR, cifar10:DIR or folder:DIR.") var specification: String
     @Option(name: .long, help: "Write a PNG with samples of every class.") var sheet: String?
 
     func run() throws {

@@ -68,8 +68,7 @@ final class PictureReader: NSObject, XMLParserDelegate {
     if let last = open.last { elements[last].text += string }
   }
 
-  func parser(_ parser: XMLParser, didEndElement name: String, namespaceURI: String?, qualifiedName: String?)
-  {
+  func parser(_ parser: XMLParser, didEndElement name: String, namespaceURI: String?, qualifiedName: String?) {
     open.removeLast()
   }
 }

@@ -128,8 +128,7 @@ enum SampleReport {
       layers: layers)
   }
 
-  private static func layer(_ name: String, rows: Int, share: Double, inner: Int, scale: Int) -> LayerSummary
-  {
+  private static func layer(_ name: String, rows: Int, share: Double, inner: Int, scale: Int) -> LayerSummary {
     let compute = rows > 0 ? rows * inner * 50 / 1200 : inner * scale
     let transfer = max(rows * inner / 14, inner * 40)
     return LayerSummary(

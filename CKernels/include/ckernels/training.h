@@ -164,7 +164,7 @@ void qk_scatter_add_rows(size_t rows, size_t width, const float *g, const int32_
 /// One AdamW step (Loshchilov & Hutter 2019) with bias corrections c1 = 1 − β1^t, c2 = 1 − β2^t.
 ///
 /// relative = 0: p ← p − lr·(m̂/(√v̂ + eps) + decay·p). relative = 1, for positive scales: the gradient is
-/// taken of ln p, p ← p·(1 − lr·m̂/(√v̂ + eps)), floored at 1e-8.
+/// taken of ln p, p ← p·max(½, 1 − lr·m̂/(√v̂ + eps)), floored at 1e-8.
 typedef struct qk_adamw_settings {
   float learning_rate, beta1, beta2, epsilon, decay, correction1, correction2, gradient_factor;
   int32_t relative;
