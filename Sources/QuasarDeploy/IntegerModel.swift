@@ -43,10 +43,6 @@ public struct IntegerModel {
   /// Throws with the layer's name when a bias or a factor leaves the range of the contract.
   public init(packing net: Supernet, architecture: Architecture, classNames: [String]) throws {
     try net.checkFits(architecture)
-    guard classNames.count == architecture.geometry.classes else {
-      throw QuasarError(
-        .badData, "\(classNames.count) class names for \(architecture.geometry.classes) classes")
-    }
     let head = try net.integerHead(architecture)
     try self.init(
       spec: .standard, architecture: architecture, preprocessing: net.preprocessing, classNames: classNames,
@@ -62,6 +58,9 @@ public struct IntegerModel {
   }
 
   private func checkShapes() throws {
+    guard classNames.count == architecture.geometry.classes else {
+      throw QuasarError(.badData, "\(classNames.count) class names for \(architecture.geometry.classes) classes")
+    }
     let matrices = architecture.weightMatrices
     guard blocks.count == architecture.depth, embedding.tokens == architecture.geometry.tokens else {
       throw QuasarError(.badData, "\(blocks.count) blocks for an architecture of \(architecture.depth)")

@@ -64,8 +64,8 @@ enum PackedTensors {
   }
 
   static func decode(_ file: SafetensorsFile, file path: String) throws -> IntegerModel {
-    guard let json = file.metadata["model"] else {
-      throw QuasarError(.badData, "\(path): holds no model description")
+    guard file.metadata["format"] == "quasar-model", let json = file.metadata["model"] else {
+      throw QuasarError(.badData, "\(path): its body is no packed model")
     }
     let header: Header
     do {

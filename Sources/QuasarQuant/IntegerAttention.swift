@@ -58,6 +58,7 @@ public struct IntegerAttention {
       throw QuasarError(
         .badData, "\(name): codes \(qkv.shape) for \(batch) × \(tokens) tokens of \(3 * inner)")
     }
+    defer { withExtendedLifetime(qkv) {} }
     let result = NDArray<Int8>(uninitialized: [batch * tokens, inner])
     var arguments = qk_attention_arguments()
     arguments.batch = Int32(batch)

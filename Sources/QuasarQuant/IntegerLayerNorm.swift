@@ -56,6 +56,7 @@ public struct IntegerLayerNorm {
 
   /// Codes [rows, width] of rows `stride` elements apart; nil means dense rows.
   public func codes(_ input: NDArray<Int16>, rows: Int? = nil, stride: Int? = nil) throws -> NDArray<Int8> {
+    defer { withExtendedLifetime(input) {} }
     let rows = rows ?? input.count / max(1, width)
     let output = NDArray<Int8>(uninitialized: [rows, width])
     var arguments = qk_layer_norm_arguments()

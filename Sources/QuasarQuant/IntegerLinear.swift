@@ -173,6 +173,7 @@ extension IntegerLinear {
   /// int8 codes clamp(requantised): [T, rows].
   public func codes(_ input: Input, range: CodeRange) throws -> NDArray<Int8> {
     var arguments = try arguments(input, QK_OUTPUT_INT8)
+    defer { withExtendedLifetime((input, packed)) {} }
     let output = NDArray<Int8>(uninitialized: [Int(arguments.tokens), rows])
     arguments.lo = range.low
     arguments.hi = range.high
@@ -184,6 +185,7 @@ extension IntegerLinear {
   /// uint8 codes table[int8 code + 128]: [T, rows].
   public func tableCodes(_ input: Input, table: GELUTable) throws -> NDArray<UInt8> {
     var arguments = try arguments(input, QK_OUTPUT_TABLE)
+    defer { withExtendedLifetime((input, packed)) {} }
     let output = NDArray<UInt8>(uninitialized: [Int(arguments.tokens), rows])
     arguments.lo = GELUTable.inputRange.low
     arguments.hi = GELUTable.inputRange.high
@@ -198,6 +200,7 @@ extension IntegerLinear {
   /// The int32 accumulators themselves: [T, rows].
   public func accumulators(_ input: Input) throws -> NDArray<Int32> {
     var arguments = try arguments(input, QK_OUTPUT_ACCUMULATOR)
+    defer { withExtendedLifetime((input, packed)) {} }
     let output = NDArray<Int32>(uninitialized: [Int(arguments.tokens), rows])
     arguments.output = UnsafeMutableRawPointer(output.pointer)
     try run(arguments)
@@ -207,6 +210,7 @@ extension IntegerLinear {
   /// int32 codes clamp(requantised): [T, rows].
   public func wideCodes(_ input: Input) throws -> NDArray<Int32> {
     var arguments = try arguments(input, QK_OUTPUT_INT32)
+    defer { withExtendedLifetime((input, packed)) {} }
     let output = NDArray<Int32>(uninitialized: [Int(arguments.tokens), rows])
     arguments.lo = Int32.min
     arguments.hi = Int32.max
@@ -218,6 +222,7 @@ extension IntegerLinear {
   /// sat16(residual + clamp16(requantised)): [T, rows].
   public func residualCodes(_ input: Input, residual: NDArray<Int16>) throws -> NDArray<Int16> {
     var arguments = try arguments(input, QK_OUTPUT_RESIDUAL)
+    defer { withExtendedLifetime((input, packed)) {} }
     guard residual.count == Int(arguments.tokens) * rows else {
       throw QuasarError(.badData, "\(name): residual stream \(residual.shape) for \(arguments.tokens) tokens")
     }

@@ -71,7 +71,8 @@ public struct NDArray<Scalar: ArrayScalar> {
   /// The last dimension (1 for a scalar).
   public var width: Int { shape.last ?? 1 }
 
-  /// The first scalar. Valid while this array lives.
+  /// The first scalar. Valid while this array lives: hold it in a variable, or in `withExtendedLifetime`, for as long
+  /// as a kernel uses the pointer; the storage of a temporary is recycled at once.
   public var pointer: UnsafeMutablePointer<Scalar> {
     storage.base.assumingMemoryBound(to: Scalar.self) + offset
   }

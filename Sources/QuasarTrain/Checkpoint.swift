@@ -109,7 +109,12 @@ public struct Checkpoint {
     net = Supernet(
       size: description.size, preprocessing: description.preprocessing,
       random: RandomSource(seed: description.seed), entanglement: description.entanglement)
-    for parameter in net.parameters { try read(parameter.name, into: parameter.value) }
+    for parameter in net.parameters {
+      try read(parameter.name, into: parameter.value)
+      guard parameter.role != .scale || parameter.value.scalars.allSatisfy({ $0 > 0 }) else {
+        throw QuasarError(.badData, "\(path): \(parameter.name) holds a quantiser step that is not positive")
+      }
+    }
     var rankings = net.rowRankings
     for (name, current) in rankings {
       let ranking: [Int32] = try values("ranking.\(name)", [current.count])
@@ -120,6 +125,9 @@ public struct Checkpoint {
     }
     net.rowRankings = rankings
     let step: [Float] = try values("residual_step", [1])
+    guard step[0].isFinite, step[0] > 0 else {
+      throw QuasarError(.badData, "\(path): residual_step is \(step[0]), it must be positive")
+    }
     net.residualStep = step[0]
   }
 
