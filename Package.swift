@@ -34,7 +34,7 @@ let package = Package(
     .target(name: "QuasarInterchange", dependencies: ["QuasarTensor"]),
     .target(name: "QuasarDeploy", dependencies: ["QuasarSupernet", "QuasarInterchange", "CZlib"]),
     .target(
-      name: "QuasarHardware", dependencies: ["QuasarSupernet", .product(name: "Yams", package: "Yams")],
+      name: "QuasarHardware", dependencies: ["QuasarSupernet"],
       resources: [.copy("Devices")]),
     .target(
       name: "QuasarData", dependencies: ["QuasarTensor", "CZlib"], resources: [.copy("Embedded")]),

@@ -24,26 +24,36 @@ public enum Workflow {
     resume: Bool, progress: ProgressReporter
   ) throws {
     let (kept, heldOut) = try split(data.train)
-    let trainer: Trainer
-    if resume, directory.hasCheckpoint {
-      let checkpoint = try directory.load()
-      let known = checkpoint.description
-      guard known.space == space, known.options == options, known.seed == seed else {
-        throw QuasarError(
-          .usage,
-          "\(directory.path): its checkpoint was made with another space, seed or other options; resume with "
-            + "the same ones, or train into another folder")
-      }
-      trainer = try Trainer(
-        net: checkpoint.net, plan: .space(space), data: kept, options: options, seed: seed)
-      try checkpoint.restore(trainer.optimizer)
-    } else {
-      try kept.checkFits(space.geometry)
-      let net = Supernet(
-        size: SupernetSize(space), preprocessing: Preprocessing(of: kept), random: RandomSource(seed: seed))
-      trainer = try Trainer(net: net, plan: .space(space), data: kept, options: options, seed: seed)
-    }
+    try kept.checkFits(space.geometry)
+    let trainer = try trainer(
+      plan: .space(space), data: kept, options: options, seed: seed, directory: directory, resume: resume,
+      matches: { $0.space == space },
+      fresh: {
+        Supernet(size: SupernetSize(space), preprocessing: Preprocessing(of: kept), random: RandomSource(seed: seed))
+      })
     try run(trainer, directory, data.classNames, heldOut, progress)
+  }
+
+  /// A trainer at the start of `fresh` weights, or where the checkpoint of the folder stands.
+  private static func trainer(
+    plan: SubnetPlan, data: ImageSet, options: TrainingOptions, seed: UInt64, directory: RunDirectory, resume: Bool,
+    teacher: Teacher? = nil, matches: (Checkpoint.Description) -> Bool, fresh: () throws -> Supernet
+  ) throws -> Trainer {
+    guard resume, directory.hasCheckpoint else {
+      return try Trainer(net: fresh(), plan: plan, data: data, options: options, seed: seed, teacher: teacher)
+    }
+    let checkpoint = try directory.load()
+    let known = checkpoint.description
+    guard matches(known), known.options == options, known.seed == seed else {
+      throw QuasarError(
+        .usage,
+        "\(directory.path): its checkpoint was made with another space or sub-network, seed or other options; "
+          + "resume with the same ones, or use another folder")
+    }
+    let trainer = try Trainer(
+      net: checkpoint.net, plan: plan, data: data, options: options, seed: seed, teacher: teacher)
+    try checkpoint.restore(trainer.optimizer)
+    return trainer
   }
 
   /// Fine-tunes one sub-network of a trained supernet, taught by the largest one.
@@ -54,26 +64,10 @@ public enum Workflow {
     let teacher = supernet.description.space.map {
       Teacher(net: supernet.net, architecture: $0.largest, mode: .quantized)
     }
-    let trainer: Trainer
-    if resume, directory.hasCheckpoint {
-      let checkpoint = try directory.load()
-      let known = checkpoint.description
-      guard known.architecture == architecture, known.options == options, known.seed == seed else {
-        throw QuasarError(
-          .usage,
-          "\(directory.path): its checkpoint was made for another sub-network, seed or other options; resume "
-            + "with the same ones, or use another folder")
-      }
-      trainer = try Trainer(
-        net: checkpoint.net, plan: .fixed(architecture), data: data.train, options: options, seed: seed,
-        teacher: teacher)
-      try checkpoint.restore(trainer.optimizer)
-    } else {
-      let net = try supernet.net.extract(architecture)
-      trainer = try Trainer(
-        net: net, plan: .fixed(architecture), data: data.train, options: options, seed: seed, teacher: teacher
-      )
-    }
+    let trainer = try trainer(
+      plan: .fixed(architecture), data: data.train, options: options, seed: seed, directory: directory,
+      resume: resume, teacher: teacher, matches: { $0.architecture == architecture },
+      fresh: { try supernet.net.extract(architecture) })
     try run(trainer, directory, data.classNames, nil, progress)
   }
 

@@ -118,20 +118,19 @@ public struct StrictYAML {
   private func integer(_ node: Node, _ key: String, _ range: ClosedRange<Int>) throws -> Int {
     guard let value = node.int, range.contains(value) else {
       throw error(
-        key, node, "expected a whole number from \(range.lowerBound) to \(range.upperBound)\(found(node))")
+        key, node, "\(found(node))must be a whole number from \(range.lowerBound) to \(range.upperBound)")
     }
     return value
   }
 
   private func number(_ node: Node, _ key: String, _ range: ClosedRange<Double>) throws -> Double {
     guard let value = node.float, range.contains(value) else {
-      throw error(
-        key, node, "expected a number from \(range.lowerBound) to \(range.upperBound)\(found(node))")
+      throw error(key, node, "\(found(node))must be a number from \(range.lowerBound) to \(range.upperBound)")
     }
     return value
   }
 
-  private func found(_ node: Node) -> String { node.scalar.map { ", found '\($0.string)'" } ?? "" }
+  private func found(_ node: Node) -> String { node.scalar.map { "'\($0.string)' " } ?? "" }
 
   private func error(_ key: String, _ node: Node?, _ reason: String) -> QuasarError {
     let line = node?.mark?.line ?? mapping.mark?.line ?? 1

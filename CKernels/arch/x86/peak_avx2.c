@@ -9,9 +9,11 @@ double qk_peak_operations_avx2(uint64_t iterations) {
   __m256i a = _mm256_set1_epi16(3), b = _mm256_set1_epi16(5), sum[12];
   for (int i = 0; i < 12; i++) sum[i] = _mm256_setzero_si256();
   for (uint64_t step = 0; step < iterations; step++) {
-    for (int i = 0; i < 12; i++) sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(a, b));
-    // The compiler must not see that all twelve products are one.
-    __asm__ volatile("" : "+x"(a), "+x"(b));
+    for (int i = 0; i < 12; i++) {
+      // The compiler must not see that all products are one, or it would compute a single one.
+      __asm__("" : "+x"(a));
+      sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(a, b));
+    }
   }
   for (int i = 1; i < 12; i++) sum[0] = _mm256_add_epi32(sum[0], sum[i]);
   volatile int sink = _mm256_extract_epi32(sum[0], 0);
