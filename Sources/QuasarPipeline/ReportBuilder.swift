@@ -62,10 +62,12 @@ public struct ReportBuilder {
       accuracyFloat: subnet.accuracyFloat, accuracyInteger: subnet.accuracyInteger,
       embedDimension: architecture.embedDimension, depth: architecture.depth,
       heads: architecture.blocks.map(\.heads), mlpRatios: architecture.blocks.map(\.mlpRatio),
-      layers: estimate.layers.map {
-        LayerSummary(
-          name: $0.name, rows: $0.rows4 + $0.rows8, rows8: $0.rows8, computeCycles: $0.computeCycles,
-          transferCycles: $0.transferCycles, cycles: $0.totalCycles)
+      layers: estimate.layers.map { layer in
+        // Attention products have activations on both sides: no rows of weights to show.
+        let weighted = !layer.kind.isAttention
+        return LayerSummary(
+          name: layer.name, rows: weighted ? layer.rows4 + layer.rows8 : 0, rows8: weighted ? layer.rows8 : 0,
+          computeCycles: layer.computeCycles, transferCycles: layer.transferCycles, cycles: layer.totalCycles)
       })
   }
 
