@@ -36,7 +36,7 @@ import Testing
 
   static let cases = [
     Case(line: 3, text: "  size: eight", key: "image.size", says: "whole number"),
-    Case(line: 3, text: "  size: 8.5", key: "image.size", says: "found '8.5'"),
+    Case(line: 3, text: "  size: 8.5", key: "image.size", says: "'8.5' must be a whole number"),
     Case(line: 3, text: "  size: 2", key: "image.size", says: "from 4 to 1024"),
     Case(line: 4, text: "  channels: [1]", key: "image.channels", says: "whole number"),
     Case(line: 5, text: "  patch: 3", key: "image.patch", says: "3 does not divide the image size 8"),
@@ -48,8 +48,8 @@ import Testing
       line: 9, text: "  embed_dimension: [8, 20]", key: "genes.embed_dimension", says: "20 is no multiple"),
     Case(line: 10, text: "  depth: [1, 1]", key: "genes.depth", says: "1 is listed twice"),
     Case(line: 10, text: "  depth: [0]", key: "genes.depth", says: "from 1 to 64"),
-    Case(line: 11, text: "  heads: [1, two]", key: "genes.heads", says: "found 'two'"),
-    Case(line: 12, text: "  mlp_ratio: [.nan]", key: "genes.mlp_ratio", says: "expected a number"),
+    Case(line: 11, text: "  heads: [1, two]", key: "genes.heads", says: "'two' must be a whole number"),
+    Case(line: 12, text: "  mlp_ratio: [.nan]", key: "genes.mlp_ratio", says: "must be a number"),
     Case(line: 13, text: "  share_8bit: [0, 0.3]", key: "genes.share_8bit", says: "0.3 is none of 0, 0.25"),
     Case(line: 13, text: "  share_8bit: [0, 2]", key: "genes.share_8bit", says: "from 0.0 to 1.0"),
     Case(
