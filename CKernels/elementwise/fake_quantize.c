@@ -6,7 +6,6 @@ typedef struct {
   const float *scales, *x, *gy;
   float lo, hi;
   float *y, *partial;
-  int16_t *codes;
 } quantize_job;
 
 static inline float clamp_float(float v, float lo, float hi) {
@@ -28,7 +27,7 @@ QK_CLONES static void forward_body(void *context, size_t begin, size_t end) {
 
 void qk_quantize_forward(size_t rows, size_t width, size_t segments, const float *scales, float lo, float hi,
                          const float *x, float *y) {
-  quantize_job job = {rows, width, segments, scales, x, 0, lo, hi, y, 0, 0};
+  quantize_job job = {rows, width, segments, scales, x, 0, lo, hi, y, 0};
   qk_parallel_for(qk_blocks(rows, QK_REDUCTION_ROWS), 1, &job, forward_body);
 }
 
@@ -60,28 +59,10 @@ QK_CLONES static void backward_body(void *context, size_t begin, size_t end) {
 
 void qk_quantize_backward(size_t rows, size_t width, size_t segments, const float *scales, float lo, float hi,
                           const float *x, const float *gy, float *scratch, float *gx, float *gscale) {
-  quantize_job job = {rows, width, segments, scales, x, gy, lo, hi, gx, scratch, 0};
+  quantize_job job = {rows, width, segments, scales, x, gy, lo, hi, gx, scratch};
   size_t blocks = qk_blocks(rows, QK_REDUCTION_ROWS);
   qk_parallel_for(blocks, 1, &job, backward_body);
   qk_tree_sum(blocks, segments, scratch, gscale);
-}
-
-QK_CLONES static void codes_body(void *context, size_t begin, size_t end) {
-  const quantize_job *j = context;
-  size_t part = j->width / j->segments, last = qk_min(end * QK_REDUCTION_ROWS, j->rows);
-  for (size_t r = begin * QK_REDUCTION_ROWS; r < last; r++)
-    for (size_t g = 0; g < j->segments; g++) {
-      size_t o = r * j->width + g * part;
-      float inverse = 1.0f / j->scales[g];
-      for (size_t c = 0; c < part; c++)
-        j->codes[o + c] = (int16_t)clamp_float(rintf(j->x[o + c] * inverse), j->lo, j->hi);
-    }
-}
-
-void qk_quantize_codes(size_t rows, size_t width, size_t segments, const float *scales, float lo, float hi,
-                       const float *x, int16_t *codes) {
-  quantize_job job = {rows, width, segments, scales, x, 0, lo, hi, 0, 0, codes};
-  qk_parallel_for(qk_blocks(rows, QK_REDUCTION_ROWS), 1, &job, codes_body);
 }
 
 typedef struct {

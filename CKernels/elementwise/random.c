@@ -28,14 +28,6 @@ uint32_t qk_random_bits(uint64_t seed, uint64_t stream, uint64_t index) {
   return block[index % 4];
 }
 
-void qk_random_uniform(uint64_t seed, uint64_t stream, uint64_t first, size_t count, float lower, float upper,
-                       float *out) {
-  for (size_t i = 0; i < count; i++) {
-    float u = (float)(qk_random_bits(seed, stream, first + i) >> 8) * 0x1p-24f;
-    out[i] = lower + (upper - lower) * u;
-  }
-}
-
 void qk_random_normal(uint64_t seed, uint64_t stream, size_t count, float deviation, float *out) {
   for (size_t i = 0; i < count; i++) {
     uint32_t words[12];

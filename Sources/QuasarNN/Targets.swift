@@ -13,7 +13,7 @@ public enum Targets {
   }
 
   /// Index of the largest entry of each row; ties go to the lowest index.
-  public static func argMax(_ logits: Tensor) -> [Int] {
+  public static func argMax<Scalar: ArrayScalar & Comparable>(_ logits: NDArray<Scalar>) -> [Int] {
     let width = logits.width
     return (0..<logits.rowCount).map { row in
       let x = logits.pointer + row * width

@@ -9,12 +9,3 @@ public protocol ProgressReporter {
   /// True once the user asked to stop.
   var shouldStop: Bool { get }
 }
-
-/// Reports nothing and never stops.
-public struct SilentProgress: ProgressReporter {
-  public init() {}
-  public func begin(_ step: String) {}
-  public func update(done: Int, total: Int, note: String) {}
-  public func end(_ step: String, seconds: Double, result: String) {}
-  public var shouldStop: Bool { false }
-}

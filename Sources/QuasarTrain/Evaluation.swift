@@ -41,13 +41,7 @@ public struct Evaluation {
   public static func accuracy<Scalar: ArrayScalar & Comparable>(_ logits: NDArray<Scalar>, _ labels: [UInt8])
     -> Double
   {
-    let width = logits.width
-    var right = 0
-    for (row, label) in labels.enumerated() {
-      let x = logits.pointer + row * width
-      let best = (1..<width).reduce(0) { x[$1] > x[$0] ? $1 : $0 }
-      if best == Int(label) { right += 1 }
-    }
+    let right = zip(Targets.argMax(logits), labels).filter { $0 == Int($1) }.count
     return Double(right) / Double(max(1, labels.count))
   }
 }

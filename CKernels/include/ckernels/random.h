@@ -8,10 +8,6 @@
 /// Word `index` of the stream: 32 uniform bits. Block index/4 is computed, word index%4 returned.
 uint32_t qk_random_bits(uint64_t seed, uint64_t stream, uint64_t index);
 
-/// out[i] = lower + (upper − lower)·u, u uniform in [0, 1) with 24 bits, for index first…first+count−1.
-void qk_random_uniform(uint64_t seed, uint64_t stream, uint64_t first, size_t count, float lower, float upper,
-                       float *out);
-
 /// out[i] = deviation·n, n the sum of twelve uniforms less 6 (mean 0, variance 1, |n| ≤ 6).
 ///
 /// Irwin–Hall instead of Box–Muller: only additions, so the bits do not depend on a mathematics library.

@@ -125,9 +125,6 @@ void qk_quantize_forward(size_t rows, size_t width, size_t segments, const float
 /// scratch qk_scratch_floats(rows, segments).
 void qk_quantize_backward(size_t rows, size_t width, size_t segments, const float *scales, float lo, float hi,
                           const float *x, const float *gy, float *scratch, float *gx, float *gscale);
-/// codes = clamp(round(x/s), lo, hi), written as int16 (exact for x = s·code).
-void qk_quantize_codes(size_t rows, size_t width, size_t segments, const float *scales, float lo, float hi,
-                       const float *x, int16_t *codes);
 /// y = scale[segment]·(codes − offset)
 void qk_dequantize_int8(size_t rows, size_t width, size_t segments, const float *scales, const int8_t *codes,
                         float *y);
