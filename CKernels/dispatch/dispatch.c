@@ -13,7 +13,7 @@ static int is_isa(qk_isa isa) { return (int)isa >= 0 && (int)isa < QK_ISA_COUNT;
 
 const char *qk_isa_name(qk_isa isa) {
   static const char *const names[QK_ISA_COUNT] = {
-    [QK_ISA_REFERENCE] = "reference", [QK_ISA_AVX2] = "avx2",
+    [QK_ISA_REFERENCE] = "reference", [QK_ISA_AVX2] = "avx2", [QK_ISA_AVX512] = "avx512",
   };
   return is_isa(isa) ? names[isa] : NULL;
 }
@@ -21,7 +21,11 @@ const char *qk_isa_name(qk_isa isa) {
 int qk_isa_available(qk_isa isa) {
   if (isa == QK_ISA_REFERENCE) return 1;
 #if defined(__x86_64__)
-  if (isa == QK_ISA_AVX2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (isa == QK_ISA_AVX2) return avx2;
+  if (isa == QK_ISA_AVX512)
+    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+        && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 #endif
   return 0;
 }
@@ -46,13 +50,15 @@ qk_isa qk_isa_current(void) {
 }
 
 qk_kernel_set qk_kernels(qk_isa isa) {
-  qk_kernel_set set = { .gemm = NULL, .attention = NULL, .layer_norm = NULL };
+  qk_kernel_set set = { .gemm = NULL, .attention = NULL, .layer_norm = NULL, .datapath = NULL };
 #if defined(__x86_64__)
   if (isa >= QK_ISA_AVX2) {
     set.gemm = &qk_gemm_avx2;
     set.attention = &qk_attention_avx2;
     set.layer_norm = &qk_layer_norm_avx2;
+    set.datapath = &qk_datapath_avx2;
   }
+  if (isa >= QK_ISA_AVX512) set.datapath = &qk_datapath_avx512;
 #else
   (void)isa;
 #endif
@@ -64,6 +70,7 @@ const char *qk_operation_name(qk_operation operation) {
     case QK_OPERATION_GEMM: return "gemm";
     case QK_OPERATION_ATTENTION: return "attention";
     case QK_OPERATION_LAYER_NORM: return "layer-norm";
+    case QK_OPERATION_DATAPATH: return "datapath";
     case QK_OPERATION_COUNT: break;
   }
   return NULL;
@@ -76,6 +83,7 @@ const char *qk_kernel_name(qk_operation operation, qk_isa isa) {
     case QK_OPERATION_GEMM: return set.gemm ? set.gemm->name : "gemm_reference";
     case QK_OPERATION_ATTENTION: return set.attention ? set.attention->name : "attention_reference";
     case QK_OPERATION_LAYER_NORM: return set.layer_norm ? set.layer_norm->name : "layer_norm_reference";
+    case QK_OPERATION_DATAPATH: return set.datapath ? set.datapath->name : "datapath_reference";
     case QK_OPERATION_COUNT: break;
   }
   return NULL;

@@ -3,6 +3,7 @@
 #define QK_KERNELS_H
 
 #include "../attention/integer_attention.h"
+#include "../datapath/datapath_kernel.h"
 #include "../elementwise/integer_layer_norm.h"
 #include "../gemm/integer_gemm.h"
 
@@ -11,6 +12,7 @@ typedef struct qk_kernel_set {
   const qk_gemm_kernel *gemm;
   const qk_attention_kernel *attention;
   const qk_layer_norm_kernel *layer_norm;
+  const qk_datapath_kernel *datapath;
 } qk_kernel_set;
 
 /// The set of `isa`: the reference, then the overrides of every instruction set up to `isa`.

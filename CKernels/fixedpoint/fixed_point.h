@@ -10,17 +10,23 @@
 #include "ckernels/arithmetic.h"
 
 /// (v + 2^(s−1)) >> s, s ≥ 1: round to nearest, halves up. Needs v + 2^(s−1) < 2^63.
-static inline int64_t qk_round_shift(int64_t v, int32_t s) {
-  return (v + ((int64_t)1 << (s - 1))) >> s;
+///
+/// `rounded` 0 leaves the constant out, as hardware that truncates does; the contract always rounds.
+static inline int64_t qk_shift(int64_t v, int32_t s, int rounded) {
+  return (v + ((int64_t)(rounded != 0) << (s - 1))) >> s;
 }
+static inline int64_t qk_round_shift(int64_t v, int32_t s) { return qk_shift(v, s, 1); }
 
 static inline int64_t qk_clamp64(int64_t v, int64_t lo, int64_t hi) {
   return v < lo ? lo : v > hi ? hi : v;
 }
 
 /// |acc·M| < 2^31·2^16 and 2^(S−1) ≤ 2^46, so the sum stays below 2^48.
+static inline int32_t qk_requantise_with(int32_t acc, qk_requantiser r, int32_t lo, int32_t hi, int rounded) {
+  return (int32_t)qk_clamp64(qk_shift((int64_t)acc * r.multiplier, r.shift, rounded), lo, hi);
+}
 static inline int32_t qk_requantise_inline(int32_t acc, qk_requantiser r, int32_t lo, int32_t hi) {
-  return (int32_t)qk_clamp64(qk_round_shift((int64_t)acc * r.multiplier, r.shift), lo, hi);
+  return qk_requantise_with(acc, r, lo, hi, 1);
 }
 
 /// The hardware root of the rounded double is within one of the answer; the two loops make it exact
@@ -41,21 +47,34 @@ static inline uint32_t qk_reciprocal16_inline(uint32_t z, int32_t *k) {
 }
 
 /// z of the score distance in units of 2^−8: d < 2^31, M < 2^16.
-static inline int64_t qk_exponent_inline(int32_t d, qk_requantiser score) {
-  return qk_round_shift((int64_t)d * score.multiplier, score.shift);
+static inline int64_t qk_exponent_with(int32_t d, qk_requantiser score, int rounded) {
+  return qk_shift((int64_t)d * score.multiplier, score.shift, rounded);
 }
+static inline int64_t qk_exponent_inline(int32_t d, qk_requantiser score) { return qk_exponent_with(d, score, 1); }
 
 /// Probability code of an exponent z ≥ 0; the shift 16 − A + i is at most 16 because i ≤ A.
-static inline uint32_t qk_probability_of_exponent(int64_t z, int32_t activation_bits, const uint16_t *table) {
+static inline uint32_t qk_probability_with(int64_t z, int32_t activation_bits, const uint16_t *table, int rounded) {
   const int64_t whole = z >> 8;
   if (whole > activation_bits) return 0;
   const int32_t shift = 16 - activation_bits + (int32_t)whole;
-  return (uint32_t)qk_round_shift(table[z & 255], shift);
+  return (uint32_t)qk_shift(table[z & 255], shift, rounded);
+}
+static inline uint32_t qk_probability_of_exponent(int64_t z, int32_t activation_bits, const uint16_t *table) {
+  return qk_probability_with(z, activation_bits, table, 1);
+}
+
+/// The index into a table of 2^bits entries that stands for 256: the middle code of each group; all 8 bits: itself.
+static inline int32_t qk_shorter_index(int32_t index, int32_t bits) {
+  const int32_t dropped = 8 - bits;
+  return dropped == 0 ? index : (index >> dropped << dropped) + (1 << (dropped - 1));
 }
 
 /// |sum| ≤ 128·z < 2^38 and R·z ≤ 2^(k+15), so |sum·R| ≤ 2^(k+22) ≤ 2^54.
+static inline int64_t qk_normalise_context_with(int32_t sum, uint32_t reciprocal, int32_t k, int rounded) {
+  return qk_shift((int64_t)sum * reciprocal, k + 15 - QK_CONTEXT_FRACTION_BITS, rounded);
+}
 static inline int32_t qk_normalise_context_inline(int32_t sum, uint32_t reciprocal, int32_t k) {
-  return (int32_t)qk_round_shift((int64_t)sum * reciprocal, k + 15 - QK_CONTEXT_FRACTION_BITS);
+  return (int32_t)qk_normalise_context_with(sum, reciprocal, k, 1);
 }
 
 /// ⌊(2Σr + D) / 2D⌋, the mean rounded half up.
@@ -72,9 +91,9 @@ static inline int32_t qk_inverse_deviation(uint64_t variance_sum) {
 
 /// c·F ≤ 2^30 in magnitude (|c| ≤ max(s, 1)), ·M < 2^46, B < 2^62: the sum stays below 2^63.
 static inline int32_t qk_layer_norm_code(int32_t c, int32_t inverse, qk_requantiser scale, int64_t offset,
-                                         int32_t lo, int32_t hi) {
+                                         int32_t lo, int32_t hi, int rounded) {
   const int64_t product = (int64_t)(c * inverse) * scale.multiplier;
-  return (int32_t)qk_clamp64(qk_round_shift(product + offset, scale.shift), lo, hi);
+  return (int32_t)qk_clamp64(qk_shift(product + offset, scale.shift, rounded), lo, hi);
 }
 
 /// 2^−n as a double, exactly, n in 0…1022.

@@ -11,6 +11,7 @@
 #include "ckernels/arithmetic.h"
 #include "ckernels/pack.h"
 #include "ckernels/integer.h"
+#include "ckernels/datapath.h"
 #include "ckernels/random.h"
 #include "ckernels/training.h"
 

@@ -2,16 +2,16 @@
 #ifndef QK_KERNELS_X86_H
 #define QK_KERNELS_X86_H
 
+#include <stdint.h>
 #include "../../attention/integer_attention.h"
+#include "../../datapath/datapath_kernel.h"
 #include "../../elementwise/integer_layer_norm.h"
 #include "../../gemm/integer_gemm.h"
 
 extern const qk_gemm_kernel qk_gemm_avx2;
 extern const qk_attention_kernel qk_attention_avx2;
 extern const qk_layer_norm_kernel qk_layer_norm_avx2;
-
-
-#include <stdint.h>
+extern const qk_datapath_kernel qk_datapath_avx2, qk_datapath_avx512;
 
 /// Runs `iterations` groups of independent vpmaddwd + vpaddd pairs; returns the operations done (2 per product).
 double qk_peak_operations_avx2(uint64_t iterations);

@@ -74,7 +74,7 @@ static void normalise_row(const qk_layer_norm_arguments *a, const int16_t *r, in
     _mm_storel_epi64((__m128i *)(y + i), qk_narrow8_avx2(codes));
   }
   for (; i < a->width; i++)
-    y[i] = (int8_t)qk_layer_norm_code(r[i] - mean, inverse, a->scales[i], a->offsets[i], a->lo, a->hi);
+    y[i] = (int8_t)qk_layer_norm_code(r[i] - mean, inverse, a->scales[i], a->offsets[i], a->lo, a->hi, 1);
 }
 
 const qk_layer_norm_kernel qk_layer_norm_avx2 = {

@@ -8,10 +8,11 @@
 typedef enum qk_isa {
   QK_ISA_REFERENCE = 0,
   QK_ISA_AVX2 = 1,
+  QK_ISA_AVX512 = 2,  ///< F, BW, DQ, VL; operations without a kernel of their own use that of avx2
   QK_ISA_COUNT
 } qk_isa;
 
-/// "reference", "avx2"; null for a value outside the enum.
+/// "reference", "avx2", "avx512"; null for a value outside the enum.
 const char *qk_isa_name(qk_isa isa);
 
 /// 1 when this CPU can run the kernels of `isa`.
@@ -31,10 +32,11 @@ typedef enum qk_operation {
   QK_OPERATION_GEMM = 0,
   QK_OPERATION_ATTENTION,
   QK_OPERATION_LAYER_NORM,
+  QK_OPERATION_DATAPATH,
   QK_OPERATION_COUNT
 } qk_operation;
 
-/// "gemm", "attention", "layer-norm".
+/// "gemm", "attention", "layer-norm", "datapath".
 const char *qk_operation_name(qk_operation operation);
 
 /// The name of the kernel that serves `operation` when `isa` is forced (a missing fast kernel falls back to

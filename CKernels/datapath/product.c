@@ -1,0 +1,175 @@
+// The driver of the vector kernels: packs both operands into port words, distributes tiles, places the results.
+#include "datapath_kernel.h"
+#include "../dispatch/kernels.h"
+#include "../pack/packed_layout.h"
+#include "ckernels/parallel.h"
+
+typedef struct product_job {
+  const qk_datapath_product *product;
+  const qk_datapath_part *part;
+  const qk_datapath_kernel *kernel;
+  qk_datapath_tile tile;
+  int32_t blocks;        ///< of QK_TILE_SLICES groups of rows
+  int32_t token_groups, chunks;
+  int32_t *weight_words, *activation_words;
+} product_job;
+
+static int32_t divide_up(int32_t a, int32_t b) { return (a - 1) / b + 1; }
+
+static int32_t weight_blocks(const qk_packing_mode *m, int32_t rows) {
+  return divide_up(divide_up(rows, m->weights), QK_TILE_SLICES);
+}
+
+/// Tokens of an image and one to fill up its last group, rounded up to a 64-byte line.
+static size_t list_bytes(int32_t images, int32_t tokens) {
+  return ((size_t)images * ((size_t)tokens + 1) * sizeof(int32_t) + 63) / 64 * 64;
+}
+
+/// The list, then the port words of both operands (of one place at a time); never less than the reference's chain.
+// A word for every row and token is enough for any packing; in fabric that many are needed.
+size_t qk_datapath_workspace(int32_t rows, int32_t images, int32_t tokens, int32_t depth) {
+  const size_t weights = (size_t)divide_up(rows, QK_TILE_SLICES) * QK_TILE_SLICES;
+  const size_t words = weights + (size_t)images * ((size_t)tokens + 1) + QK_MAX_WEIGHTS + QK_MAX_PACKED_ACTIVATIONS;
+  return list_bytes(images, tokens) + words * (size_t)depth * sizeof(int32_t);
+}
+
+int32_t *qk_datapath_words(const qk_datapath_product *p) {
+  return (int32_t *)((char *)p->workspace + list_bytes(p->images, p->tokens));
+}
+
+qk_datapath_part qk_datapath_tokens(const qk_datapath_product *p, qk_token_place place) {
+  const qk_datapath_element *e = &p->element;
+  const int32_t tile = e->dsp_tokens + e->fabric_tokens;
+  qk_datapath_part part = { .mode = e->mode, .tokens = p->workspace };
+  if (place == QK_IN_FABRIC)
+    part.mode = (qk_packing_mode){ .generation = e->mode.generation, .weights = 1, .activations = 1,
+                                   .pitch = QK_DSP_P_BITS };
+  int32_t *list = p->workspace;
+  for (int32_t image = 0; image < p->images; image++) {
+    for (int32_t t = 0; t < p->tokens; t++)
+      if ((t % tile >= e->dsp_tokens) == (place == QK_IN_FABRIC)) list[part.count++] = image * p->tokens + t;
+    while (part.count % part.mode.activations != 0) list[part.count++] = -1;
+  }
+  return part;
+}
+
+qk_status qk_datapath_check(const qk_datapath_product *p) {
+  if (!p || !p->weights || !p->activations || !p->output || !p->workspace) return QK_NULL_POINTER;
+  const qk_status status = qk_packing_check(&p->element.mode);
+  if (status != QK_OK) return status;
+  if (p->rows < 1 || p->images < 1 || p->tokens < 1 || p->depth < 1) return QK_BAD_SIZE;
+  if (p->tokens > INT32_MAX / 4 / p->images) return QK_BAD_SIZE;
+  if (p->depth > QK_MAX_DEPTH) return QK_DEPTH_BEYOND_PROOF;
+  if (p->element.chain < 1 || p->element.input_lanes < 1) return QK_BAD_SIZE;
+  if (p->element.dsp_tokens < 1 || p->element.dsp_tokens % p->element.mode.activations != 0) return QK_BAD_SIZE;
+  if (p->element.fabric_tokens < 0 || p->element.fabric_tokens > INT32_MAX / 2) return QK_BAD_SIZE;
+  // A restored bit knows the parity of one product only.
+  if (p->element.mode.repair == QK_REPAIR_RESTORED_BIT && p->element.chain > 1) return QK_DEPTH_BEYOND_PROOF;
+  if (p->element.accumulator_bits < 8 || p->element.accumulator_bits > 32) return QK_BAD_SPEC;
+  if (p->element.decode < QK_DECODE_EXACT || p->element.decode > QK_DECODE_NAIVE) return QK_BAD_SPEC;
+  return QK_OK;
+}
+
+/// [depth][QK_TILE_SLICES] words of one block of rows, as the pre-adder gives them.
+static void pack_weights(void *context, size_t begin, size_t end) {
+  const product_job *job = context;
+  const qk_datapath_product *p = job->product;
+  const qk_packing_mode *m = &job->part->mode;
+  const int32_t width = qk_dsp_pre_adder_bits(m->generation);
+  for (size_t block = begin; block < end; block++) {
+    int32_t *words = job->weight_words + block * QK_TILE_SLICES * (size_t)p->depth;
+    for (int32_t slice = 0; slice < QK_TILE_SLICES; slice++) {
+      const int32_t first = ((int32_t)block * QK_TILE_SLICES + slice) * m->weights;
+      ptrdiff_t rows[QK_MAX_WEIGHTS];
+      for (int32_t i = 0; i < m->weights; i++) rows[i] = qk_product_row(p, first + i);
+      for (int32_t k = 0; k < p->depth; k++) {
+        int32_t codes[QK_MAX_WEIGHTS];
+        for (int32_t i = 0; i < m->weights; i++) codes[i] = qk_product_weight(p, rows[i], k);
+        words[(ptrdiff_t)k * QK_TILE_SLICES + slice] = (int32_t)qk_wrap(qk_weight_word(m, codes), width);
+      }
+    }
+  }
+}
+
+/// [depth] words of each group of tokens, as the B port takes them.
+static void pack_activations(void *context, size_t begin, size_t end) {
+  const product_job *job = context;
+  const qk_datapath_product *p = job->product;
+  const qk_packing_mode *m = &job->part->mode;
+  for (size_t group = begin; group < end; group++) {
+    int32_t *words = job->activation_words + group * (size_t)p->depth;
+    const int32_t *tokens = job->part->tokens + group * (size_t)m->activations;
+    for (int32_t k = 0; k < p->depth; k++) {
+      int32_t codes[QK_MAX_PACKED_ACTIVATIONS];
+      for (int32_t i = 0; i < m->activations; i++) codes[i] = qk_product_code(p, tokens[i], k);
+      words[k] = (int32_t)qk_wrap(qk_activation_word(m, codes), QK_DSP_B_BITS);
+    }
+  }
+}
+
+static void place_results(const product_job *job, int32_t block, int32_t first, int32_t groups, const int64_t *out) {
+  const qk_datapath_product *p = job->product;
+  const qk_packing_mode *m = &job->part->mode;
+  for (int32_t g = 0; g < groups; g++)
+    for (int32_t i = 0; i < job->tile.products; i++) {
+      const ptrdiff_t t = job->part->tokens[(first + g) * m->activations + i % m->activations];
+      if (t < 0) continue;
+      int32_t *row = p->output + t * p->output_stride;
+      for (int32_t slice = 0; slice < QK_TILE_SLICES; slice++) {
+        const int32_t index = (block * QK_TILE_SLICES + slice) * m->weights + i / m->activations;
+        const ptrdiff_t n = qk_product_row(p, index);
+        if (n >= 0) row[n] = (int32_t)out[(g * job->tile.products + i) * QK_TILE_SLICES + slice];
+      }
+    }
+}
+
+static void run_tasks(void *context, size_t begin, size_t end) {
+  const product_job *job = context;
+  const ptrdiff_t depth = job->product->depth;
+  _Alignas(64) int64_t out[QK_TILE_GROUPS * QK_MAX_LANES * QK_TILE_SLICES];
+  for (size_t task = begin; task < end; task++) {
+    const int32_t block = (int32_t)(task / (size_t)job->chunks);
+    const int32_t first = (int32_t)(task % (size_t)job->chunks) * QK_TILE_GROUPS;
+    const int32_t left = job->token_groups - first, groups = left < QK_TILE_GROUPS ? left : QK_TILE_GROUPS;
+    job->kernel->run(&job->tile, job->weight_words + block * QK_TILE_SLICES * depth,
+                     job->activation_words + first * depth, groups, out);
+    place_results(job, block, first, groups, out);
+  }
+}
+
+static void run_part(const qk_datapath_kernel *kernel, const qk_datapath_product *p, const qk_datapath_part *part) {
+  const qk_datapath_element *e = &p->element;
+  const qk_packing_mode *m = &part->mode;
+  const int32_t steps = divide_up(p->depth, e->input_lanes);
+  product_job job = { .product = p, .part = part, .kernel = kernel };
+  job.tile = (qk_datapath_tile){
+    .depth = p->depth, .input_lanes = e->input_lanes, .chain = e->chain < steps ? e->chain : steps,
+    .lanes = qk_packing_lanes(m), .activations = m->activations, .products = qk_packing_products(m),
+    .atoms = m->atoms, .restored = m->repair == QK_REPAIR_RESTORED_BIT, .pitch = m->pitch, .decode = e->decode,
+    .activations_unsigned = p->activations_unsigned, .accumulator_bits = e->accumulator_bits,
+    .accumulator_saturates = e->accumulator_saturates };
+  job.blocks = weight_blocks(m, p->rows);
+  job.token_groups = part->count / m->activations;
+  job.chunks = divide_up(job.token_groups, QK_TILE_GROUPS);
+  job.weight_words = qk_datapath_words(p);
+  job.activation_words = job.weight_words + (ptrdiff_t)job.blocks * QK_TILE_SLICES * p->depth;
+  qk_parallel_for((size_t)job.blocks, 4, &job, pack_weights);
+  qk_parallel_for((size_t)job.token_groups, 64, &job, pack_activations);
+  qk_parallel_for((size_t)job.blocks * (size_t)job.chunks, 1, &job, run_tasks);
+}
+
+qk_status qk_datapath_run_with(qk_isa isa, const qk_datapath_product *p) {
+  if (!qk_isa_usable(isa)) return QK_ISA_NOT_AVAILABLE;
+  const qk_status status = qk_datapath_check(p);
+  if (status != QK_OK) return status;
+  const qk_datapath_kernel *kernel = qk_kernels(isa).datapath;
+  // Carry counters look at P after every product: only the scalar model does that.
+  if (kernel == NULL || p->element.mode.repair == QK_REPAIR_CARRY_COUNTERS) return qk_datapath_run_reference(p);
+  for (int place = 0; place < QK_TOKEN_PLACES; place++) {
+    const qk_datapath_part part = qk_datapath_tokens(p, (qk_token_place)place);
+    if (part.count > 0) run_part(kernel, p, &part);
+  }
+  return QK_OK;
+}
+
+qk_status qk_datapath_run(const qk_datapath_product *p) { return qk_datapath_run_with(qk_isa_current(), p); }
