@@ -64,7 +64,8 @@ let package = Package(
     .testTarget(name: "QuasarSupernetTests", dependencies: ["QuasarSupernet", "QuasarTestSupport"]),
     .testTarget(
       name: "QuasarDeployTests", dependencies: ["QuasarDeploy", "QuasarTrain", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarHardwareTests", dependencies: ["QuasarHardware", "QuasarSupernet"]),
+    .testTarget(
+      name: "QuasarHardwareTests", dependencies: ["QuasarHardware", "QuasarSupernet", "QuasarTestSupport"]),
     .testTarget(name: "QuasarDataTests", dependencies: ["QuasarData"]),
     .testTarget(name: "QuasarInterchangeTests", dependencies: ["QuasarInterchange"]),
     .testTarget(name: "QuasarTrainTests", dependencies: ["QuasarTrain", "QuasarTestSupport"]),

@@ -86,7 +86,11 @@ public struct IntegerModel {
   }
 
   /// int32 logit codes [images, classes] of planar u8 images [images, channels, size, size].
-  public func logits(_ images: NDArray<UInt8>) throws -> NDArray<Int32> {
+  ///
+  /// `units` compute the layers: the kernels of this CPU unless named. `observe` hears how many images are done.
+  public func logits(
+    _ images: NDArray<UInt8>, on units: any IntegerUnits = KernelUnits(), observe: (Int) -> Void = { _ in }
+  ) throws -> NDArray<Int32> {
     let geometry = architecture.geometry
     let expected = [geometry.channels, geometry.imageSize, geometry.imageSize]
     guard images.shape.count == 4, Array(images.shape.dropFirst()) == expected else {
@@ -99,8 +103,11 @@ public struct IntegerModel {
     let result = NDArray<Int32>(uninitialized: [count, geometry.classes])
     for first in stride(from: 0, to: count, by: IntegerModel.batchSize) {
       let last = min(first + IntegerModel.batchSize, count)
-      let codes = try logits(PatchBatch(images: images.rows(first..<last), geometry: geometry))
+      let codes = try logits(
+        PatchBatch(images: images.rows(first..<last), geometry: geometry),
+        IntegerExecution(units: units, images: last - first))
       result.rows(first..<last).assign(codes)
+      observe(last)
     }
     return result
   }
@@ -108,19 +115,21 @@ public struct IntegerModel {
   /// Images that run through the layers together.
   static let batchSize = 64
 
-  private func logits(_ patches: PatchBatch) throws -> NDArray<Int32> {
+  private func logits(_ patches: PatchBatch, _ execution: IntegerExecution) throws -> NDArray<Int32> {
     let tokens = architecture.geometry.tokens
     let range = CodeRange.signedNarrow(bits: architecture.activationBits)
-    var stream = try embedding.tokens(.unsigned(patches.codes), batch: patches.batch)
+    var stream = try embedding.tokens(.unsigned(patches.codes), batch: patches.batch, on: execution)
     for block in blocks {
-      let qkv = try block.qkv.codes(.signed(block.norm1.codes(stream)), range: range)
-      let mixed = try block.attention.codes(qkv, batch: patches.batch, tokens: tokens)
-      stream = try block.projection.residualCodes(.signed(mixed), residual: stream)
-      let hidden = try block.expand.tableCodes(.signed(block.norm2.codes(stream)), table: block.gelu)
-      stream = try block.contract.residualCodes(.unsigned(hidden), residual: stream)
+      let normed = try block.norm1.codes(stream, on: execution)
+      let qkv = try block.qkv.codes(.signed(normed), range: range, on: execution)
+      let mixed = try block.attention.codes(qkv, batch: patches.batch, tokens: tokens, on: execution)
+      stream = try block.projection.residualCodes(.signed(mixed), residual: stream, on: execution)
+      let normed2 = try block.norm2.codes(stream, on: execution)
+      let hidden = try block.expand.tableCodes(.signed(normed2), table: block.gelu, on: execution)
+      stream = try block.contract.residualCodes(.unsigned(hidden), residual: stream, on: execution)
     }
     let width = architecture.embedDimension
-    let classCodes = try finalNorm.codes(stream, rows: patches.batch, stride: tokens * width)
-    return try head.wideCodes(.signed(classCodes))
+    let classCodes = try finalNorm.codes(stream, rows: patches.batch, stride: tokens * width, on: execution)
+    return try head.wideCodes(.signed(classCodes), on: execution)
   }
 }

@@ -1,21 +1,11 @@
 import Foundation
+import QuasarQuant
 import QuasarTensor
 
 /// What one FPGA board offers: arithmetic, logic, memory, bandwidth; and how much of it a design may use.
 ///
 /// Built-in devices are the YAML files in `Devices/`; a user's file has the same form.
 public struct Device: Codable, Hashable, Sendable {
-  /// The multiplier slice of the family.
-  public enum DSPGeneration: String, Codable, Hashable, Sendable {
-    /// DSP48E1 of the 7 series: 25-bit pre-adder, 25 × 18 multiplier, 48-bit P.
-    case e1 = "E1"
-    /// DSP48E2 of UltraScale and UltraScale+: 27-bit pre-adder, 27 × 18 multiplier, 48-bit P.
-    case e2 = "E2"
-
-    /// Width of pre-adder and of the wide multiplier operand, in bits.
-    public var preAdderBits: Int { self == .e1 ? 25 : 27 }
-  }
-
   /// Shares of a resource that a design may use, 0…1.
   public struct Caps: Codable, Hashable, Sendable {
     public var lut: Double

@@ -1,3 +1,4 @@
+import QuasarQuant
 import QuasarSupernet
 import QuasarTensor
 

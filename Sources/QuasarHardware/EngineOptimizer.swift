@@ -1,3 +1,4 @@
+import QuasarQuant
 import QuasarSupernet
 import QuasarTensor
 
@@ -32,13 +33,13 @@ public struct EngineOptimizer: Sendable {
   ///
   /// Whatever holds wider activations holds narrower ones, so fewer bits only add modes. The last one runs
   /// 4-bit rows in the 8-bit mode: nothing for them alone, and no logic either.
-  static func fourBitModes(_ generation: Device.DSPGeneration, bits: Int) -> [PackingMode] {
+  static func fourBitModes(_ generation: DSPGeneration, bits: Int) -> [PackingMode] {
     let block: PackingMode = generation == .e2 ? .w4a6Block : .w4a6BlockE1
     let wide: [PackingMode] = generation == .e2 ? [.w4a8TripleRestored, .w4a8Pair] : [.w4a8PairE1]
     return (bits <= 6 ? [block] : []) + wide + [eightBitMode(generation, bits: bits)]
   }
 
-  static func eightBitMode(_ generation: Device.DSPGeneration, bits: Int) -> PackingMode {
+  static func eightBitMode(_ generation: DSPGeneration, bits: Int) -> PackingMode {
     switch generation {
     case .e2: bits <= 6 ? .w8a6Pair : .w8a8Pair
     case .e1: bits <= 6 ? .w8a6WidePairE1 : .w8a8WidePairE1
@@ -47,7 +48,7 @@ public struct EngineOptimizer: Sendable {
 
   /// On DSP48E1 the lanes of the 8-bit rows: a6a6-pair-e1 would add a second correction for depth nobody
   /// needs.
-  static func attentionMode(_ generation: Device.DSPGeneration, bits: Int) -> PackingMode {
+  static func attentionMode(_ generation: DSPGeneration, bits: Int) -> PackingMode {
     switch generation {
     case .e2: bits <= 6 ? .a6a6Pair : .a8a8Pair
     case .e1: bits <= 6 ? .w8a6WidePairE1 : .a8a8WidePairE1

@@ -1,3 +1,5 @@
+import QuasarQuant
+
 /// One search for the fastest engine; the state of `EngineOptimizer.engine(for:)`.
 struct OptimizerRun {
   let grid: EngineOptimizer

@@ -1,3 +1,5 @@
+import QuasarQuant
+
 /// DSP, LUT and FF of an engine for one network; memories are in `BufferModel`.
 ///
 /// All figures are sums over parts: array, vector lanes of each kind, control. So an optimiser can add them
@@ -10,9 +12,9 @@ struct ResourceModel {
   let accumulatorBits4: Int
   /// The same for q·kᵀ alone.
   let scoreBits: Int
-  let generation: Device.DSPGeneration
+  let generation: DSPGeneration
 
-  init(work: NetworkWork, generation: Device.DSPGeneration) {
+  init(work: NetworkWork, generation: DSPGeneration) {
     self.generation = generation
     var widest = 1
     var widest4 = 1

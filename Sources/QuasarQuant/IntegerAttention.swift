@@ -52,7 +52,9 @@ public struct IntegerAttention {
   }
 
   /// Codes [batch·tokens, heads·headDimension] from q, k, v codes [batch·tokens, 3·heads·headDimension].
-  public func codes(_ qkv: NDArray<Int8>, batch: Int, tokens: Int) throws -> NDArray<Int8> {
+  public func codes(
+    _ qkv: NDArray<Int8>, batch: Int, tokens: Int, on execution: IntegerExecution = .kernels
+  ) throws -> NDArray<Int8> {
     let inner = heads * headDimension
     guard qkv.count == batch * tokens * 3 * inner else {
       throw QuasarError(
@@ -74,7 +76,7 @@ public struct IntegerAttention {
     arguments.output = result.pointer
     try exponentTable.withUnsafeBufferPointer { table in
       arguments.exponent_table = table.baseAddress
-      try qk_attention(&arguments).check("\(name): integer attention")
+      try execution.units.attention(self, &arguments)
     }
     return result
   }

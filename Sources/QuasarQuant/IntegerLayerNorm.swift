@@ -55,7 +55,9 @@ public struct IntegerLayerNorm {
   }
 
   /// Codes [rows, width] of rows `stride` elements apart; nil means dense rows.
-  public func codes(_ input: NDArray<Int16>, rows: Int? = nil, stride: Int? = nil) throws -> NDArray<Int8> {
+  public func codes(
+    _ input: NDArray<Int16>, rows: Int? = nil, stride: Int? = nil, on execution: IntegerExecution = .kernels
+  ) throws -> NDArray<Int8> {
     defer { withExtendedLifetime(input) {} }
     let rows = rows ?? input.count / max(1, width)
     let output = NDArray<Int8>(uninitialized: [rows, width])
@@ -76,7 +78,7 @@ public struct IntegerLayerNorm {
       try offsets.withUnsafeBufferPointer { offsets in
         arguments.scales = scales.baseAddress
         arguments.offsets = offsets.baseAddress
-        try qk_layer_norm(&arguments).check("\(name): integer LayerNorm")
+        try execution.units.layerNorm(self, &arguments)
       }
     }
     return output

@@ -155,7 +155,7 @@ extension IntegerLinear {
     return arguments
   }
 
-  private func run(_ arguments: qk_gemm_arguments) throws {
+  private func run(_ arguments: qk_gemm_arguments, _ execution: IntegerExecution) throws {
     var arguments = arguments
     var descriptor = packed.descriptor
     try withUnsafePointer(to: &descriptor) { weights in
@@ -164,26 +164,30 @@ extension IntegerLinear {
           arguments.weights = weights
           arguments.bias = bias.baseAddress
           arguments.requantisers = requantisers.baseAddress
-          try qk_gemm(&arguments).check("\(name): integer product")
+          try execution.units.linear(self, &arguments, images: execution.images)
         }
       }
     }
   }
 
   /// int8 codes clamp(requantised): [T, rows].
-  public func codes(_ input: Input, range: CodeRange) throws -> NDArray<Int8> {
+  public func codes(_ input: Input, range: CodeRange, on execution: IntegerExecution = .kernels) throws
+    -> NDArray<Int8>
+  {
     var arguments = try arguments(input, QK_OUTPUT_INT8)
     defer { withExtendedLifetime((input, packed)) {} }
     let output = NDArray<Int8>(uninitialized: [Int(arguments.tokens), rows])
     arguments.lo = range.low
     arguments.hi = range.high
     arguments.output = UnsafeMutableRawPointer(output.pointer)
-    try run(arguments)
+    try run(arguments, execution)
     return output
   }
 
   /// uint8 codes table[int8 code + 128]: [T, rows].
-  public func tableCodes(_ input: Input, table: GELUTable) throws -> NDArray<UInt8> {
+  public func tableCodes(_ input: Input, table: GELUTable, on execution: IntegerExecution = .kernels) throws
+    -> NDArray<UInt8>
+  {
     var arguments = try arguments(input, QK_OUTPUT_TABLE)
     defer { withExtendedLifetime((input, packed)) {} }
     let output = NDArray<UInt8>(uninitialized: [Int(arguments.tokens), rows])
@@ -192,35 +196,39 @@ extension IntegerLinear {
     arguments.output = UnsafeMutableRawPointer(output.pointer)
     try table.entries.withUnsafeBufferPointer { entries in
       arguments.table = entries.baseAddress
-      try run(arguments)
+      try run(arguments, execution)
     }
     return output
   }
 
   /// The int32 accumulators themselves: [T, rows].
-  public func accumulators(_ input: Input) throws -> NDArray<Int32> {
+  public func accumulators(_ input: Input, on execution: IntegerExecution = .kernels) throws
+    -> NDArray<Int32>
+  {
     var arguments = try arguments(input, QK_OUTPUT_ACCUMULATOR)
     defer { withExtendedLifetime((input, packed)) {} }
     let output = NDArray<Int32>(uninitialized: [Int(arguments.tokens), rows])
     arguments.output = UnsafeMutableRawPointer(output.pointer)
-    try run(arguments)
+    try run(arguments, execution)
     return output
   }
 
   /// int32 codes clamp(requantised): [T, rows].
-  public func wideCodes(_ input: Input) throws -> NDArray<Int32> {
+  public func wideCodes(_ input: Input, on execution: IntegerExecution = .kernels) throws -> NDArray<Int32> {
     var arguments = try arguments(input, QK_OUTPUT_INT32)
     defer { withExtendedLifetime((input, packed)) {} }
     let output = NDArray<Int32>(uninitialized: [Int(arguments.tokens), rows])
     arguments.lo = Int32.min
     arguments.hi = Int32.max
     arguments.output = UnsafeMutableRawPointer(output.pointer)
-    try run(arguments)
+    try run(arguments, execution)
     return output
   }
 
   /// sat16(residual + clamp16(requantised)): [T, rows].
-  public func residualCodes(_ input: Input, residual: NDArray<Int16>) throws -> NDArray<Int16> {
+  public func residualCodes(
+    _ input: Input, residual: NDArray<Int16>, on execution: IntegerExecution = .kernels
+  ) throws -> NDArray<Int16> {
     var arguments = try arguments(input, QK_OUTPUT_RESIDUAL)
     defer { withExtendedLifetime((input, packed)) {} }
     guard residual.count == Int(arguments.tokens) * rows else {
@@ -230,7 +238,7 @@ extension IntegerLinear {
     arguments.residual = UnsafePointer(residual.pointer)
     arguments.residual_stride = rows
     arguments.output = UnsafeMutableRawPointer(output.pointer)
-    try run(arguments)
+    try run(arguments, execution)
     return output
   }
 }

@@ -72,6 +72,25 @@ public struct StrictYAML {
     try list(key) { try number($0, key, range) }
   }
 
+  /// A non-empty list of distinct words out of `choices`.
+  public func words(_ key: String, _ choices: [String]) throws -> [String] {
+    try list(key) { node in
+      guard let word = node.string, choices.contains(word) else {
+        throw error(key, node, "\(found(node))is not one of \(choices.joined(separator: ", "))")
+      }
+      return word
+    }
+  }
+
+  /// One word out of `choices`.
+  public func word(_ key: String, _ choices: [String]) throws -> String {
+    let node = try value(key)
+    guard let word = node.string, choices.contains(word) else {
+      throw error(key, node, "\(found(node))is not one of \(choices.joined(separator: ", "))")
+    }
+    return word
+  }
+
   /// A nested mapping.
   public func nested(_ key: String) throws -> StrictYAML {
     let node = try value(key)

@@ -21,7 +21,9 @@ public struct IntegerEmbedding {
   }
 
   /// The residual stream [batch·tokens, width]: class row, then sat16(position code + requantised patch).
-  public func tokens(_ patches: IntegerLinear.Input, batch: Int) throws -> NDArray<Int16> {
+  public func tokens(
+    _ patches: IntegerLinear.Input, batch: Int, on execution: IntegerExecution = .kernels
+  ) throws -> NDArray<Int16> {
     let width = linear.rows
     let patchCodes = NDArray<Int16>(uninitialized: [batch * (tokens - 1), width])
     let stream = NDArray<Int16>(uninitialized: [batch * tokens, width])
@@ -33,7 +35,7 @@ public struct IntegerEmbedding {
           from: base + width, count: (tokens - 1) * width)
       }
     }
-    let embedded = try linear.residualCodes(patches, residual: patchCodes)
+    let embedded = try linear.residualCodes(patches, residual: patchCodes, on: execution)
     for b in 0..<batch {
       (stream.pointer + (b * tokens + 1) * width)
         .update(from: embedded.pointer + b * (tokens - 1) * width, count: (tokens - 1) * width)

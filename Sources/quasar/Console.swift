@@ -103,9 +103,14 @@ final class ConsoleProgress: ProgressReporter {
     }
   }
 
+  /// Takes the bar off a terminal.
+  func clear() {
+    if isTerminal { Console.raw("\r\u{1B}[2K") }
+  }
+
   func end(_ step: String, seconds: Double, result: String) {
     let line = "\(step): \(result) (\(ConsoleProgress.time(seconds)))"
-    if isTerminal { Console.raw("\r\u{1B}[2K") }
+    clear()
     Console.note(line)
   }
 

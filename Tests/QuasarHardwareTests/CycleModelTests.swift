@@ -1,4 +1,6 @@
+import QuasarQuant
 import QuasarSupernet
+import QuasarTestSupport
 import Testing
 
 @testable import QuasarHardware

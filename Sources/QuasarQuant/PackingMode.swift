@@ -1,4 +1,18 @@
+import CKernels
 import QuasarTensor
+
+/// The multiplier slice of a device family.
+public enum DSPGeneration: String, Codable, Hashable, Sendable {
+  /// DSP48E1 of the 7 series: 25-bit pre-adder, 25 × 18 multiplier, 48-bit P.
+  case e1 = "E1"
+  /// DSP48E2 of UltraScale and UltraScale+: 27-bit pre-adder, 27 × 18 multiplier, 48-bit P.
+  case e2 = "E2"
+
+  /// Width of pre-adder and of the wide multiplier operand, in bits.
+  public var preAdderBits: Int { Int(qk_dsp_pre_adder_bits(descriptor)) }
+
+  var descriptor: qk_dsp_generation { self == .e1 ? QK_DSP48E1 : QK_DSP48E2 }
+}
 
 /// How several products share one DSP slice: weights on the pre-adder side, activations on the 18-bit port.
 ///
@@ -26,7 +40,7 @@ public struct PackingMode: Codable, Hashable, Sendable {
 
   /// The name used on the command line; DSP48E1 forms end in "-e1".
   public var name: String
-  public var generation: Device.DSPGeneration
+  public var generation: DSPGeneration
   /// Nominal widths of the operands; narrower operands fit as well.
   public var weightBits: Int
   public var activationBits: Int
@@ -55,54 +69,31 @@ public struct PackingMode: Codable, Hashable, Sendable {
   /// Example: four lanes of 11 bits → 33 (yosys counts 30 for the two-by-two block).
   public var correctedBits: Int { (lanes - 1) * pitch }
 
-  /// The codes of weight part i (0 … weightParts − 1) when a whole weight has the codes `weight`.
-  ///
-  /// Atoms are h = w >> 4 (arithmetic) and l = w & 15; even parts are l.
-  public func partRange(_ index: Int, weight: OperandRange) -> OperandRange {
-    guard weightForm == .atoms else { return weight }
-    if index % 2 == 0 { return OperandRange(lowest: 0, highest: 15) }
-    return OperandRange(lowest: weight.lowest >> 4, highest: weight.highest >> 4)
+  /// The mode as the datapath models of CKernels read it.
+  public var descriptor: qk_packing_mode {
+    let repairs: [Repair: qk_packing_repair] = [
+      .none: QK_REPAIR_NONE, .restoredBit: QK_REPAIR_RESTORED_BIT, .carryCounters: QK_REPAIR_CARRY_COUNTERS,
+    ]
+    return qk_packing_mode(
+      generation: generation.descriptor, weights: Int32(weights), activations: Int32(activations),
+      pitch: Int32(pitch), atoms: weightForm == .atoms ? 1 : 0, repair: repairs[repair]!)
   }
 
   /// True when AD fits the pre-adder and B the 18-bit port for every combination of these operands.
   public func fits(weight: OperandRange, activation: OperandRange) -> Bool {
-    var wide = OperandRange(lowest: 0, highest: 0)
-    for part in 0..<weightParts {
-      let range = partRange(part, weight: weight)
-      wide.lowest += range.lowest << (pitch * activations * part)
-      wide.highest += range.highest << (pitch * activations * part)
-    }
-    var narrow = OperandRange(lowest: 0, highest: 0)
-    for position in 0..<activations {
-      narrow.lowest += activation.lowest << (pitch * position)
-      narrow.highest += activation.highest << (pitch * position)
-    }
-    return Self.isSigned(wide, bits: generation.preAdderBits) && Self.isSigned(narrow, bits: 18)
-  }
-
-  private static func isSigned(_ range: OperandRange, bits: Int) -> Bool {
-    range.lowest >= -(1 << (bits - 1)) && range.highest < 1 << (bits - 1)
+    var mode = descriptor
+    return qk_packing_fits(&mode, weight.descriptor, activation.descriptor) == 1
   }
 
   /// max n: every sum of n products stays inside its field of P; 0 when not even one product does.
   ///
-  /// The smallest depth of all lanes: `pitch` bits each, the top lane what is left of 48. A restored bit
-  /// widens the lower fields by one but allows one product only; carry counters leave the top lane's bits as
-  /// the limit. nil only when all products are zero. 0 also when the operands do not fit the ports.
-  /// Example: W4A6 two by two, narrow: 7·31 = 217 in 11 bits signed → 1023 / 217 = 4.
+  /// nil without limit (all products zero). Lanes are read as `qk_packing_depth` says: activations are unsigned
+  /// when their range has no negative code. Example: W4A6 two by two, narrow: 7·31 = 217 in 11 bits signed →
+  /// 1023 / 217 = 4.
   public func depth(weight: OperandRange, activation: OperandRange) -> Int? {
-    guard fits(weight: weight, activation: activation) else { return 0 }
-    var smallest: Int?
-    for lane in 0..<lanes {
-      let isTop = lane == lanes - 1
-      if repair == .carryCounters && !isTop { continue }
-      let products = partRange(lane / activations, weight: weight).products(with: activation)
-      let bits = isTop ? 48 - lane * pitch : repair == .restoredBit ? pitch + 1 : pitch
-      guard let depth = products.depth(inBits: bits) else { continue }
-      smallest = min(smallest ?? depth, depth)
-    }
-    if repair == .restoredBit { return smallest.map { min($0, 1) } }
-    return smallest
+    var mode = descriptor
+    let depth = qk_packing_depth(&mode, weight.descriptor, activation.descriptor)
+    return depth == Int64.max ? nil : Int(depth)
   }
 
   /// The depth for nominal operand widths.
