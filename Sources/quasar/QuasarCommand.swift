@@ -17,8 +17,8 @@ struct QuasarCommand: ParsableCommand {
     version: quasarVersion,
     subcommands: [
       DoctorCommand.self, DataCommand.self, RunCommand.self, TrainCommand.self, SearchCommand.self,
-      FinetuneCommand.self, PackCommand.self, EvalCommand.self, EstimateCommand.self, BenchCommand.self,
-      ReportCommand.self,
+      FinetuneCommand.self, PackCommand.self, EvalCommand.self, EstimateCommand.self, VectorsCommand.self,
+      BenchCommand.self, ReportCommand.self,
     ])
 
   static func main() {
