@@ -75,8 +75,8 @@ typedef enum qk_decode {
   /// Lane by lane from the low end, each subtracted before the next is read (in hardware: half a field added to
   /// every signed lane through C). Right whenever every lane below the top fits its field.
   QK_DECODE_EXACT = 0,
-  /// All fields at once, each plus the bit just below it when the lane below is signed. Equal to exact but for an
-  /// inner lane of exactly −2^(pitch−1) above a negative one.
+  /// All fields at once, each plus the bit just below it when the lane below is signed. Equal to exact but for the
+  /// lane above an inner lane of exactly −2^(pitch−1) that has a negative lane below it.
   QK_DECODE_PARALLEL,
   /// The fields as they stand: a negative lane takes one from the lane above it.
   QK_DECODE_NAIVE
