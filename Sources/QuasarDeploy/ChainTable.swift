@@ -28,8 +28,7 @@ public struct ChainTable {
     self.mode = mode
     self.unsignedActivations = unsignedActivations
     self.file = file
-    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-      .map { String($0.last == "\r" ? $0.dropLast() : $0) }
+    let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map(String.init)
     let header = lines.first.map { ChainTable.cells($0) } ?? []
     guard header == columns else {
       throw QuasarError(
