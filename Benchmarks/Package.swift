@@ -7,7 +7,11 @@ let package = Package(
   dependencies: [.package(name: "quasar", path: "..")],
   targets: [
     .executableTarget(
-      name: "kernels", dependencies: [.product(name: "Quasar", package: "quasar")], path: "Sources/Kernels")
+      name: "kernels", dependencies: [.product(name: "Quasar", package: "quasar")], path: "Sources/Kernels"),
+    .executableTarget(
+      name: "arithmetic-errors",
+      dependencies: [.product(name: "Quasar", package: "quasar"), .product(name: "CKernels", package: "quasar")],
+      path: "Sources/ArithmeticErrors"),
   ],
   swiftLanguageModes: [.v6]
 )
