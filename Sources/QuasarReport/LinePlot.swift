@@ -152,7 +152,7 @@ public struct LinePlot: Sendable {
       let dot = showsDots ? "<circle \(place) r=\"2.5\" style=\"fill:\(PlotTheme.colour(index))\"/>\n" : ""
       let title =
         "\(curve.name): \(yFormat.detail(point.y)) at \(xLabel) "
-        + "\(ValueFormat.number.text(point.x, decimals: 0))"
+        + ValueFormat.number.text(point.x, decimals: point.x == point.x.rounded() ? 0 : 2)
       return dot + svgTitled("<circle \(place) r=\"7\" class=\"hover\"", title: title)
     }.joined()
   }

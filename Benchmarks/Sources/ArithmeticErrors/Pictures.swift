@@ -62,7 +62,8 @@ enum Pictures {
 
   /// 1…1024 tokens in half octaves, scores of deviation 1.
   private static var tokenCounts: [(x: Double, tokens: Int, spread: Double)] {
-    (0...20).map { step in
+    // √2 rounds to 1, which is there already.
+    (0...20).filter { $0 != 1 }.map { step in
       let tokens = Int(exp2(Double(step) / 2).rounded())
       return (log2(Double(tokens)), tokens, 1)
     }
