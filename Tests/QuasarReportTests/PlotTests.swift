@@ -29,6 +29,14 @@ import Testing
     #expect(PictureReader(plot.svg(includingStyle: false)).all("style").isEmpty)
   }
 
+  @Test func hoverTitlesKeepFractionsOfX() {
+    let points = [PlotPoint(x: 3, y: 1), PlotPoint(x: 3.5, y: 2)]
+    let svg = LinePlot(
+      title: "t", xLabel: "log2 n", yLabel: "y", series: [LinePlot.Series(name: "s", points: points)]
+    ).svg()
+    #expect(PictureReader(svg).all("title").map(\.text) == ["s: 1.000 at log2 n 3", "s: 2.000 at log2 n 3.50"])
+  }
+
   @Test func longCurvesAreThinnedWithoutLosingPeaks() throws {
     var points = (0..<200_000).map { PlotPoint(x: Double($0), y: 1) }
     points[77_777].y = 50
