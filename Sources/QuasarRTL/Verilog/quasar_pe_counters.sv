@@ -5,8 +5,9 @@
 // fabric: T_i = Σ w_i[1:0]·x[1:0] mod 4 = S_i mod 4. With O_i = the two lowest bits of field i, C_i ≡ O_i − T_i
 // (mod 4); one product changes C_i by −1, 0 or 1 (|w·x| < 2^PITCH), so the counter follows C_i exactly:
 //   C_i += 0, +1, −1 for (O_i − T_i − C_i) mod 4 = 0, 1, 3.
-// Then S_i = C_{i+1}·2^PITCH + field_i (unsigned) − C_i with C_0 = 0, and the top lane is P >> PITCH·top
-// (arithmetic) − C_top. Values follow p by 2 edges; the weights and the activation enter 4 edges before p.
+// Then S_i = C_{i+1}·2^PITCH + field_i (unsigned) − C_i with C_0 = 0. The top lane is its field − C_top, wrapped to
+// the bits of the field and then read as a signed number: right for every sum that fits them, even where sum and
+// carry together do not. Values follow p by 2 edges; the weights and the activation enter 4 edges before p.
 module quasar_pe_counters #(
   parameter integer WEIGHTS = 3,
   parameter integer PITCH = 11,
@@ -58,9 +59,10 @@ module quasar_pe_counters #(
     for (genvar i = 0; i < WEIGHTS; i = i + 1) begin : gen_lane
       logic [47:0] sum;
       if (i == WEIGHTS - 1) begin : gen_top
-        logic [TOP_BITS-1:0] field;
+        logic [TOP_BITS-1:0] field, top;
         always_ff @(posedge clk) field <= p[47 -: TOP_BITS];
-        assign sum = {{(48 - TOP_BITS){field[TOP_BITS-1]}}, field} - carries[i*48 +: 48];
+        assign top = field - carries[i*48 +: TOP_BITS];
+        assign sum = {{(48 - TOP_BITS){top[TOP_BITS-1]}}, top};
       end else begin : gen_lower
         logic [PITCH-1:0] field;
         always_ff @(posedge clk) field <= p[PITCH*i +: PITCH];
