@@ -76,7 +76,7 @@ module DSP48E1 #(
   logic signed [17:0] b1, b2;
   logic signed [42:0] m;
   logic [2:0] z_select;
-  logic [47:0] c1, xy, z;
+  logic [47:0] c1, xy, z, shifted_pcin;
   logic [6:0] op;
 
   // The device starts with every register at zero.
@@ -113,6 +113,7 @@ module DSP48E1 #(
     else if (CEP) P <= xy + z;
   end
 
+  assign shifted_pcin = {{17{PCIN[47]}}, PCIN[47:17]};
   assign z_select = op[6:4];
   assign xy = op[3:0] == 4'b0101 ? {{5{m[42]}}, m} : 48'd0;
 
@@ -121,7 +122,7 @@ module DSP48E1 #(
       3'b001: z = PCIN;
       3'b010: z = P;
       3'b011: z = c1;
-      3'b101: z = {{17{PCIN[47]}}, PCIN[47:17]};
+      3'b101: z = shifted_pcin;
       default: z = 48'd0;
     endcase
   end

@@ -31,6 +31,7 @@ module quasar_pe_counters #(
   // carries[i]: C_i sign-extended to 48 bits, one edge behind P.
   logic [WEIGHTS*48-1:0] carries;
   assign carries[47:0] = 48'd0;
+  wire unused_carry_bits = &{1'b0, carries};
 
   generate
     for (genvar i = 1; i < WEIGHTS; i = i + 1) begin : gen_counter
