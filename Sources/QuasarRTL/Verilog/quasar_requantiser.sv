@@ -45,7 +45,7 @@ module quasar_requantiser #(
   // The shifted sum is first saturated to SHIFTED_BITS: delta itself, or one bit more than the code.
   localparam integer SHIFTED_BITS = RESIDUAL != 0 ? 16 : OUT_BITS + 1;
 
-  logic signed [31:0] wide_acc, wide_bias;
+  logic [31:0] wide_acc, wide_bias;
   logic [17:0] b;
   assign wide_acc = {{(32 - ACCUMULATOR_BITS){acc[ACCUMULATOR_BITS-1]}}, acc};
   assign wide_bias = {bias[30], bias};
