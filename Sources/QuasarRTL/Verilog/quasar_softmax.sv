@@ -141,27 +141,41 @@ module quasar_softmax #(
   logic unused;
   assign unused = &{1'b0, table_value[14-A:0]};
 
-  // Z ≤ TOKENS·(2^A − 1) < 2^SUM_BITS; the maximum itself gives 2^A − 1, so Z ≥ 1.
-  localparam integer PART_BITS = A + TREE;
-  logic [PART_BITS-1:0] part;
-  logic [SUM_BITS-1:0] sum, sum_held;
+  // Z ≤ TOKENS·(2^A − 1) < 2^SUM_BITS and no partial sum is larger; the maximum gives 2^A − 1, so Z ≥ 1.
+  logic [SUM_BITS-1:0] part, sum, sum_held, sum_less_one;
+  logic [4:0] log;
+  logic [5:0] numerator_place;
   logic out_first, part_valid, part_first, part_last, sum_valid, log_valid;
   always_ff @(posedge clk) begin
     if (reset) out_first <= 1'b1;
     else if (out_valid) out_first <= out_last;
   end
-  quasar_sum_tree #(.LANES(LANES), .IN_BITS(A), .SUM_BITS(PART_BITS)) sum_tree (
+  quasar_sum_tree #(.LANES(LANES), .IN_BITS(A), .SUM_BITS(SUM_BITS)) sum_tree (
     .clk(clk), .in(out_codes), .sum(part));
   quasar_delay #(.BITS(1), .CYCLES(TREE), .CLEARED(1)) part_valid_line (
     .clk(clk), .reset(reset), .in(out_valid), .out(part_valid));
   quasar_delay #(.BITS(2), .CYCLES(TREE), .CLEARED(0)) part_place_line (
     .clk(clk), .reset(reset), .in({out_first, out_last}), .out({part_first, part_last}));
-
-  localparam integer WIDE = SUM_BITS > PART_BITS ? SUM_BITS : PART_BITS;
-  logic [WIDE-1:0] part_wide, sum_next;
-  assign part_wide = {{WIDE-PART_BITS{1'b0}}, part};
-  assign sum_next = part_wide + (part_first ? {WIDE{1'b0}} : {{WIDE-SUM_BITS{1'b0}}, sum});
   always_ff @(posedge clk) begin
-    if (part_valid) sum <= sum_next[SUM_BITS-1:0];
+    if (part_valid) sum <= part + (part_first ? {SUM_BITS{1'b0}} : sum);
     sum_valid <= part_valid & part_last & ~reset;
   end
+
+  // ⌈log2 Z⌉ is the number of bits of Z − 1.
+  assign sum_less_one = sum - {{SUM_BITS-1{1'b0}}, 1'b1};
+  integer bit_index;
+  always_ff @(posedge clk) begin
+    log <= 5'd0;
+    for (bit_index = 0; bit_index < SUM_BITS; bit_index = bit_index + 1)
+      if (sum_less_one[bit_index]) log <= bit_index[4:0] + 5'd1;
+    sum_held <= sum;
+    log_valid <= sum_valid & ~reset;
+  end
+  // 2^(k−1) < Z ≤ 2^k for k ≥ 1, so 2^(k+15) / Z < 2^16; k = 0 means Z = 1 and 2^15.
+  assign numerator_place = {1'b0, log} + 6'd15;
+  quasar_divider #(.QUOTIENT_BITS(16), .DIVISOR_BITS(SUM_BITS)) reciprocal (
+    .clk(clk), .reset(reset), .in_valid(log_valid), .numerator({{SUM_BITS+15{1'b0}}, 1'b1} << numerator_place),
+    .divisor(sum_held), .out_valid(row_valid), .quotient(row_reciprocal));
+  quasar_delay #(.BITS(SUM_BITS + 5), .CYCLES(16), .CLEARED(0)) row_line (
+    .clk(clk), .reset(reset), .in({sum_held, log}), .out({row_sum, row_exponent}));
+endmodule

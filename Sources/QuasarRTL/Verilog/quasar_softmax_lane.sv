@@ -23,7 +23,7 @@ module quasar_softmax_lane #(
 );
   localparam integer A = ACTIVATION_BITS;
   localparam integer PRODUCT_BITS = SCORE_BITS + 16;
-  localparam [3:0] LAST_OCTAVE = A;
+  localparam [3:0] LAST_OCTAVE = A[3:0];
 
   // Cycle 1: the distance, below 2^SCORE_BITS though a signed difference would need a bit more. Cycle 2: the
   // product; cycle 3: its second register.
