@@ -17,26 +17,20 @@ module quasar_delay #(
       assign unused = &{1'b0, clk, reset};
       assign out = in;
     end else begin : line
-      genvar i;
-      for (i = 0; i < CYCLES; i = i + 1) begin : stage
-        logic [BITS-1:0] value;
-        logic [BITS-1:0] earlier;
-        if (i == 0) begin : head
-          assign earlier = in;
-        end else begin : tail
-          assign earlier = stage[i-1].value;
-        end
-        if (CLEARED != 0) begin : cleared
-          always_ff @(posedge clk) value <= reset ? {BITS{1'b0}} : earlier;
-        end else begin : free
-          always_ff @(posedge clk) value <= earlier;
-        end
+      logic [BITS*CYCLES-1:0] values, values_next;
+      if (CYCLES == 1) begin : single
+        assign values_next = in;
+      end else begin : several
+        assign values_next = {values[BITS*(CYCLES-1)-1:0], in};
       end
-      if (CLEARED == 0) begin : ignored
+      if (CLEARED != 0) begin : cleared
+        always_ff @(posedge clk) values <= reset ? {BITS*CYCLES{1'b0}} : values_next;
+      end else begin : free
         logic unused;
         assign unused = reset;
+        always_ff @(posedge clk) values <= values_next;
       end
-      assign out = stage[CYCLES-1].value;
+      assign out = values[BITS*CYCLES-1 -: BITS];
     end
   endgenerate
 endmodule

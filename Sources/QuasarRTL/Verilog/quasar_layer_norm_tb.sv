@@ -69,8 +69,8 @@ module quasar_layer_norm_tb #(
       in_valid <= 0;
       if (phase == 0) begin
         parameter_word <= parameters[loaded < WIDTH ? loaded + 1 : 0];
-        parameter_chunk <= chunk;
-        parameter_lane <= lane;
+        parameter_chunk <= chunk[CHUNK_BITS-1:0];
+        parameter_lane <= lane[LANE_BITS-1:0];
         lane <= lane == LANES - 1 ? 0 : lane + 1;
         if (lane == LANES - 1) chunk <= chunk + 1;
         loaded <= loaded + 1;

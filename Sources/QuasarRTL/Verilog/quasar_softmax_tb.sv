@@ -44,8 +44,7 @@ module quasar_softmax_tb #(
 
   logic table_write, in_valid, out_valid, out_last, row_valid;
   logic [7:0] table_address;
-  logic [15:0] table_value;
-  logic [23:0] header;
+  logic [23:0] table_word, header;
   logic [LANES*SCORE_BITS-1:0] in_scores;
   logic [CODE_BITS-1:0] out_codes;
   logic [SUM_BITS-1:0] row_sum;
@@ -55,7 +54,7 @@ module quasar_softmax_tb #(
     .TOKENS(TOKENS), .LANES(LANES), .SCORE_BITS(SCORE_BITS), .ACTIVATION_BITS(ACTIVATION_BITS)
   ) unit (
     .clk(clk), .reset(reset), .table_write(table_write), .table_address(table_address),
-    .table_value(table_value), .multiplier(header[15:0]), .shift(header[21:16]),
+    .table_value(table_word[15:0]), .multiplier(header[15:0]), .shift(header[21:16]),
     .row_chunks(CHUNKS[CHUNK_BITS-1:0]), .last_lanes(LAST_LANES[LANE_BITS-1:0]), .in_valid(in_valid),
     .in_scores(in_scores), .out_valid(out_valid), .out_last(out_last), .out_codes(out_codes),
     .row_valid(row_valid), .row_sum(row_sum), .row_exponent(row_exponent), .row_reciprocal(row_reciprocal));
@@ -84,8 +83,8 @@ module quasar_softmax_tb #(
       table_write <= phase == 0 && loaded < 256;
       in_valid <= 0;
       if (phase == 0) begin
-        table_value <= parameters[loaded < 256 ? loaded + 1 : 0];
-        table_address <= loaded;
+        table_word <= parameters[loaded < 256 ? loaded + 1 : 0];
+        table_address <= loaded[7:0];
         loaded <= loaded + 1;
         if (loaded > 256) begin
           phase <= 1;
