@@ -56,6 +56,9 @@ module quasar_context_tb #(
   integer phase, sent, received, quiet, cycle, first_in, first_out, last_out, found, interval, wanted;
   logic [31:0] random;
   logic [LANES*OUT_BITS-1:0] expected;
+  logic unused;
+  assign unused = &{1'b0, header, in_word};
+  assign interval = VECTORS > 1 ? (last_out - first_out) / (VECTORS - 1) : 1;
   assign header = parameters[0];
   assign expected = outputs[received];
   assign wanted = phase == 1 ? VECTORS : GAP_VECTORS;
@@ -64,7 +67,7 @@ module quasar_context_tb #(
     if (reset) begin
       phase <= 1; sent <= 0; received <= 0; quiet <= 0; cycle <= 0;
       first_in <= 0; first_out <= 0; last_out <= 0; random <= 32'h2468ace;
-      in_valid <= 0; done <= 0; errors <= 0; found = 0;
+      in_valid <= 0; done <= 0; errors <= 0; found <= 0;
     end else begin
       cycle <= cycle + 1;
       quiet <= quiet + 1;
@@ -82,7 +85,7 @@ module quasar_context_tb #(
         if (phase == 1 && received == 0) first_out <= cycle;
         if (phase == 1 && received == VECTORS - 1) last_out <= cycle;
         if (out_codes !== expected) begin
-          found = found + 1;
+          found <= found + 1;
           if (found <= 5)
             $display("%0s word %0d: expected %h, found %h", CASE, received, expected, out_codes);
         end
@@ -91,17 +94,16 @@ module quasar_context_tb #(
           sent <= 0;
           received <= 0;
         end
-      end else if (out_valid !== 1'b0 && (phase == 3 || out_valid !== 1'b1)) found = found + 1;
+      end else if (out_valid !== 1'b0 && (phase == 3 || out_valid !== 1'b1)) found <= found + 1;
       if (phase == 3 && quiet > PATIENCE) phase <= 4;
       if ((phase == 1 || phase == 2) && quiet > PATIENCE) begin
         $display("%0s: no output for %0d cycles after %0d words", CASE, quiet, received);
-        found = found + 1;
+        found <= found + 1;
         phase <= 4;
       end
       if (phase == 4 && !done) begin
         done <= 1;
         errors <= found;
-        interval = VECTORS > 1 ? (last_out - first_out) / (VECTORS - 1) : 1;
         if (found == 0)
           $display("PASS %0s vectors=%0d latency=%0d interval=%0d", CASE, VECTORS, first_out - first_in, interval);
         else $display("FAIL %0s errors=%0d of %0d", CASE, found, VECTORS + GAP_VECTORS);

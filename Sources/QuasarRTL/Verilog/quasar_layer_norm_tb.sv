@@ -53,6 +53,9 @@ module quasar_layer_norm_tb #(
   integer found, interval;
   logic [31:0] random;
   logic [LANES*OUT_BITS-1:0] expected;
+  logic unused;
+  assign unused = &{1'b0, header, parameter_word};
+  assign interval = VECTORS > 1 ? (last_start - first_out) / (VECTORS - 1) : CHUNKS;
   assign header = parameters[0];
   assign expected = outputs[received];
 
@@ -60,7 +63,7 @@ module quasar_layer_norm_tb #(
     if (reset) begin
       phase <= 0; sent <= 0; received <= 0; loaded <= 0; chunk <= 0; lane <= 0; quiet <= 0; cycle <= 0;
       first_in <= 0; first_out <= 0; last_start <= 0; random <= 32'h1234567;
-      parameter_write <= 0; in_valid <= 0; done <= 0; errors <= 0; found = 0;
+      parameter_write <= 0; in_valid <= 0; done <= 0; errors <= 0; found <= 0;
     end else begin
       cycle <= cycle + 1;
       quiet <= quiet + 1;
@@ -91,7 +94,7 @@ module quasar_layer_norm_tb #(
         if (phase == 1 && received == 0) first_out <= cycle;
         if (phase == 1 && received == WORDS - CHUNKS) last_start <= cycle;
         if (out_codes !== expected || out_last !== (received % CHUNKS == CHUNKS - 1)) begin
-          found = found + 1;
+          found <= found + 1;
           if (found <= 5)
             $display("%0s token %0d chunk %0d: expected %h, found %h", CASE, received / CHUNKS,
                      received % CHUNKS, expected, out_codes);
@@ -101,17 +104,16 @@ module quasar_layer_norm_tb #(
           sent <= 0;
           received <= 0;
         end
-      end else if (out_valid !== 1'b0 && (phase == 3 || out_valid !== 1'b1)) found = found + 1;
+      end else if (out_valid !== 1'b0 && (phase == 3 || out_valid !== 1'b1)) found <= found + 1;
       if (phase == 3 && quiet > PATIENCE) phase <= 4;
       if ((phase == 1 || phase == 2) && quiet > PATIENCE) begin
         $display("%0s: no output for %0d cycles after %0d chunks", CASE, quiet, received);
-        found = found + 1;
+        found <= found + 1;
         phase <= 4;
       end
       if (phase == 4 && !done) begin
         done <= 1;
         errors <= found;
-        interval = VECTORS > 1 ? (last_start - first_out) / (VECTORS - 1) : CHUNKS;
         if (found == 0)
           $display("PASS %0s vectors=%0d latency=%0d interval=%0d", CASE, VECTORS, first_out - first_in, interval);
         else $display("FAIL %0s errors=%0d of %0d", CASE, found, WORDS + GAP_WORDS);

@@ -65,6 +65,9 @@ module quasar_softmax_tb #(
   logic [31:0] random;
   logic [WORD_BITS-1:0] expected, expected_row;
   logic [55:0] row_word;
+  logic unused;
+  assign unused = &{1'b0, header, table_word, expected_row};
+  assign interval = VECTORS > 1 ? (last_start - first_out) / (VECTORS - 1) : CHUNKS;
   assign header = parameters[0];
   assign expected = outputs[codes + codes / CHUNKS];
   assign expected_row = outputs[rows * (CHUNKS + 1) + CHUNKS];
@@ -75,7 +78,7 @@ module quasar_softmax_tb #(
     if (reset) begin
       phase <= 0; sent <= 0; codes <= 0; rows <= 0; loaded <= 0; quiet <= 0; cycle <= 0;
       first_in <= 0; first_out <= 0; last_start <= 0; random <= 32'h7654321;
-      table_write <= 0; in_valid <= 0; done <= 0; errors <= 0; found = 0;
+      table_write <= 0; in_valid <= 0; done <= 0; errors <= 0; found <= 0;
     end else begin
       cycle <= cycle + 1;
       quiet <= quiet + 1;
@@ -105,7 +108,7 @@ module quasar_softmax_tb #(
           if (phase == 1 && codes == WORDS - CHUNKS) last_start <= cycle;
           if (codes >= wanted_rows * CHUNKS || out_codes !== expected[CODE_BITS-1:0]
               || out_last !== (codes % CHUNKS == CHUNKS - 1)) begin
-            found = found + 1;
+            found <= found + 1;
             if (found <= 5)
               $display("%0s row %0d chunk %0d: expected %h, found %h", CASE, codes / CHUNKS, codes % CHUNKS,
                        expected[CODE_BITS-1:0], out_codes);
@@ -115,13 +118,13 @@ module quasar_softmax_tb #(
           quiet <= 0;
           rows <= rows + 1;
           if (row_word !== expected_row[55:0]) begin
-            found = found + 1;
+            found <= found + 1;
             if (found <= 5)
               $display("%0s row %0d: expected Z, k, R %h, found %h", CASE, rows, expected_row[55:0], row_word);
           end
           // Z, k and R of a row come after its codes.
           if (rows == wanted_rows - 1) begin
-            if (codes != wanted_rows * CHUNKS) found = found + 1;
+            if (codes != wanted_rows * CHUNKS) found <= found + 1;
             phase <= phase + 1;
             sent <= 0;
             codes <= 0;
@@ -130,17 +133,16 @@ module quasar_softmax_tb #(
         end
         if (quiet > PATIENCE) begin
           $display("%0s: no output for %0d cycles after %0d chunks", CASE, quiet, codes);
-          found = found + 1;
+          found <= found + 1;
           phase <= 4;
         end
       end
       if ((phase == 3 && (out_valid !== 1'b0 || row_valid !== 1'b0)) || (^{out_valid, row_valid}) === 1'bx)
-        found = found + 1;
+        found <= found + 1;
       if (phase == 3 && quiet > PATIENCE) phase <= 4;
       if (phase == 4 && !done) begin
         done <= 1;
         errors <= found;
-        interval = VECTORS > 1 ? (last_start - first_out) / (VECTORS - 1) : CHUNKS;
         if (found == 0)
           $display("PASS %0s vectors=%0d latency=%0d interval=%0d", CASE, VECTORS, first_out - first_in, interval);
         else $display("FAIL %0s errors=%0d of %0d", CASE, found, (VECTORS + GAP_ROWS) * (CHUNKS + 1));
