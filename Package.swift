@@ -37,6 +37,8 @@ let package = Package(
       name: "QuasarHardware", dependencies: ["QuasarSupernet"],
       resources: [.copy("Devices")]),
     .target(
+      name: "QuasarRTL", dependencies: ["QuasarDeploy", "QuasarHardware"], resources: [.copy("Verilog")]),
+    .target(
       name: "QuasarData", dependencies: ["QuasarTensor", "CZlib"], resources: [.copy("Embedded")]),
     .target(name: "QuasarTrain", dependencies: ["QuasarDeploy", "QuasarData"]),
     .target(name: "QuasarSearch", dependencies: ["QuasarTrain", "QuasarHardware"]),
@@ -46,7 +48,7 @@ let package = Package(
       name: "Quasar",
       dependencies: [
         "QuasarTensor", "QuasarAutograd", "QuasarNN", "QuasarQuant", "QuasarSupernet", "QuasarDeploy",
-        "QuasarHardware", "QuasarData", "QuasarInterchange", "QuasarTrain", "QuasarSearch", "QuasarReport",
+        "QuasarHardware", "QuasarRTL", "QuasarData", "QuasarInterchange", "QuasarTrain", "QuasarSearch", "QuasarReport",
         "QuasarPipeline",
       ],
       path: "Sources/QuasarUmbrella"),
@@ -66,6 +68,7 @@ let package = Package(
       name: "QuasarDeployTests", dependencies: ["QuasarDeploy", "QuasarTrain", "QuasarTestSupport"]),
     .testTarget(
       name: "QuasarHardwareTests", dependencies: ["QuasarHardware", "QuasarSupernet", "QuasarTestSupport"]),
+    .testTarget(name: "QuasarRTLTests", dependencies: ["QuasarRTL", "QuasarTestSupport"]),
     .testTarget(name: "QuasarDataTests", dependencies: ["QuasarData"]),
     .testTarget(name: "QuasarInterchangeTests", dependencies: ["QuasarInterchange"]),
     .testTarget(name: "QuasarTrainTests", dependencies: ["QuasarTrain", "QuasarTestSupport"]),

@@ -54,14 +54,16 @@ static void count_carries(const qk_packing_mode *m, int64_t p, const int32_t *we
   }
 }
 
-/// lane_i = carry_{i+1}·2^pitch + field_i − carry_i: the carry out less the carry in.
+/// lane_i = carry_{i+1}·2^pitch + field_i − carry_i: the carry out less the carry in. Field and carry of the top lane may
+/// leave its bits together, their difference does not: it wraps like the field.
 static void decode_counted(const qk_packing_mode *m, int64_t p, const carry_counter *counters, int64_t *lanes) {
   const int32_t count = qk_packing_lanes(m);
   for (int32_t i = 0; i < count - 1; i++) {
     const int64_t field = p >> qk_lane_offset(m, i) & (((int64_t)1 << m->pitch) - 1);
     lanes[i] = qk_shift_left(counters[i + 1].carry, m->pitch) + field - counters[i].carry;
   }
-  lanes[count - 1] = (p >> qk_lane_offset(m, count - 1)) - counters[count - 1].carry;
+  const int64_t top = (p >> qk_lane_offset(m, count - 1)) - counters[count - 1].carry;
+  lanes[count - 1] = qk_wrap(top, qk_lane_bits(m, count - 1));
 }
 
 /// Atoms joined: w·x = 16·h·x + l·x.

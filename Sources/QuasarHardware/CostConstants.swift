@@ -66,14 +66,21 @@ public enum CostConstants {
 
   /// Bits stored per output row beside the codes: bias 32, multiplier 17, shift 6, rounded up to bytes.
   static let parameterBits = 56
-  /// Registers from the operands to a requantised code: DSP 4, correction 2, accumulator 1, requantisation 6.
-  static let arrayPipeline = 13
+  /// Registers of a processing element: DSP 4, decoder 2, accumulator 1 (`quasar_pe`, simulated).
+  public static let elementPipeline = 7
+  /// Registers of a requantiser: DSP 4, or 5 for two of them; shift and saturate 1; clamp, residual sum or GELU table 1
+  /// (`quasar_requantiser`, simulated).
+  public static func requantisationPipeline(wide: Bool) -> Int { wide ? 7 : 6 }
+  /// From the operands to a requantised code; a requantiser of two DSPs adds one.
+  static let arrayPipeline = elementPipeline + 6
   /// Cycles to read the descriptor of a layer and start it (allowance).
   static let layerStart = 8
   /// Registers of layer normalisation beside its three passes: square root 32, reciprocal 31, products 8.
-  static let normPipeline = 71
+  public static let normPipeline = 71
   /// Registers of softmax: product, shift and table 8, reciprocal 17.
-  static let softmaxPipeline = 25
+  public static let softmaxPipeline = 25
+  /// Registers of a context lane
+  public static let contextPipeline = 12
 }
 
 /// ⌈a / b⌉ for a ≥ 0, b > 0.

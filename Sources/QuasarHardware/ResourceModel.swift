@@ -4,17 +4,17 @@ import QuasarQuant
 ///
 /// All figures are sums over parts: array, vector lanes of each kind, control. So an optimiser can add them
 /// up.
-struct ResourceModel {
+public struct ResourceModel {
   /// max over products of bits of K·max|w·x|, plus sign: width of the accumulators, at most 32 (biases are
   /// added in the requantisation DSP).
-  let accumulatorBits: Int
+  public let accumulatorBits: Int
   /// The same for products of 4-bit rows.
   let accumulatorBits4: Int
   /// The same for q·kᵀ alone.
-  let scoreBits: Int
+  public let scoreBits: Int
   let generation: DSPGeneration
 
-  init(work: NetworkWork, generation: DSPGeneration) {
+  public init(work: NetworkWork, generation: DSPGeneration) {
     self.generation = generation
     var widest = 1
     var widest4 = 1

@@ -109,7 +109,8 @@ public struct IntegerLinear {
 public final class PackedWeights {
   private let panels: NDArray<UInt8>
   private let slotRow: NDArray<Int32>
-  private(set) var descriptor = qk_packed_weights()
+  /// Panels and slots as the kernels read them; valid as long as this object.
+  public private(set) var descriptor = qk_packed_weights()
 
   public init(name: String, codes: NDArray<Int8>, rowBits: [UInt8]) throws {
     let rows8 = Int32(rowBits.filter { $0 == 8 }.count)

@@ -7,6 +7,7 @@
 @_exported import QuasarNN
 @_exported import QuasarPipeline
 @_exported import QuasarQuant
+@_exported import QuasarRTL
 @_exported import QuasarReport
 @_exported import QuasarSearch
 @_exported import QuasarSupernet

@@ -18,6 +18,7 @@ struct QuasarCommand: ParsableCommand {
     subcommands: [
       DoctorCommand.self, DataCommand.self, RunCommand.self, TrainCommand.self, SearchCommand.self,
       FinetuneCommand.self, PackCommand.self, EvalCommand.self, EstimateCommand.self, VectorsCommand.self,
+      CosimCommand.self,
       BenchCommand.self, ReportCommand.self,
     ])
 

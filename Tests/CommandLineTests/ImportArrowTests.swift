@@ -13,6 +13,7 @@ import Testing
     "QuasarInterchange": ["QuasarTensor"],
     "QuasarDeploy": ["QuasarSupernet", "QuasarInterchange"],
     "QuasarHardware": ["QuasarSupernet"],
+    "QuasarRTL": ["QuasarDeploy", "QuasarHardware"],
     "QuasarData": ["QuasarTensor"],
     "QuasarTrain": ["QuasarDeploy", "QuasarData"],
     "QuasarSearch": ["QuasarTrain", "QuasarHardware"],

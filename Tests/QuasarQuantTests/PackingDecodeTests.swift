@@ -108,8 +108,7 @@ struct PackingDecodeTests {
 
   @Test("A million random products in chains of the full depth, and all corner chains", arguments: usable)
   func chains(_ test: Case) {
-    // Carry counters have no useful limit; 3,072 inputs are the longest row of any network here.
-    let depth = min(test.depth, 3072)
+    let depth = test.depth
     let chain = Chain(test, length: depth)
     var generator = SplitMix(state: 7)
     var failures = 0

@@ -1,0 +1,56 @@
+import Foundation
+import QuasarInterchange
+import QuasarTensor
+
+/// Cells that yosys maps a unit to (`synth_xilinx -family xcup -flatten -nowidelut`).
+public struct Synthesis: Codable, Hashable, Sendable {
+  public var name: String
+  public var unit: String
+  public var dsp: Int
+  /// LUT1…LUT6, without those in LUT RAM.
+  public var lut: Int
+  /// Cells of LUT RAM and of shift registers in LUTs.
+  public var memoryLUT: Int
+  public var ff: Int
+  public var carry: Int
+  public var bram18: Int
+
+  /// Runs yosys over every case of an exported folder.
+  public static func run(_ folder: RTLFolder, observe: (Int) -> Void = { _ in }) throws -> [Synthesis] {
+    guard Tool.find("yosys") != nil, Tool.find("make") != nil else {
+      throw QuasarError(.missing, "yosys or make is not installed (Debian: apt-get install yosys make)")
+    }
+    return try folder.cases.enumerated().map { index, unit in
+      let result = try Tool.run("make", ["-C", folder.path, "-s", "synth/\(unit.name).txt"])
+      guard result.status == 0 else {
+        throw QuasarError(.internal, "\(unit.name): yosys refuses the unit: \(result.output.suffix(2000))")
+      }
+      observe(index + 1)
+      let text = try InputFile.read("\(folder.path)/synth/\(unit.name).txt")
+      return Synthesis(name: unit.name, unit: unit.unit, statistics: String(decoding: text, as: UTF8.self))
+    }
+  }
+
+  /// From the text of yosys's `stat`: lines of a cell's name and its number.
+  init(name: String, unit: String, statistics: String) {
+    var cells: [String: Int] = [:]
+    for line in statistics.split(separator: "\n") {
+      let words = line.split(separator: " ")
+      if words.count == 2, let count = Int(words[1]) { cells[String(words[0])] = count }
+    }
+    func sum(_ isWanted: (String) -> Bool) -> Int {
+      cells.reduce(0) { isWanted($1.key) ? $0 + $1.value : $0 }
+    }
+    self.name = name
+    self.unit = unit
+    dsp = sum { $0.hasPrefix("DSP48") }
+    lut = sum { ["LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "INV"].contains($0) }
+    memoryLUT = sum {
+      $0.hasPrefix("RAM32") || $0.hasPrefix("RAM64") || $0.hasPrefix("RAM128") || $0.hasPrefix("RAM256")
+        || $0.hasPrefix("SRL")
+    }
+    ff = sum { $0.hasPrefix("FD") }
+    carry = sum { $0.hasPrefix("CARRY") }
+    bram18 = sum { $0.hasPrefix("RAMB18") } + 2 * sum { $0.hasPrefix("RAMB36") }
+  }
+}
