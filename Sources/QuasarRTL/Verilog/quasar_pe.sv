@@ -112,20 +112,19 @@ module quasar_pe #(
     end
   endgenerate
 
-  // Accumulators: the first drain of a dot product starts from zero.
-  logic fresh;
-  always_ff @(posedge clk) begin
-    if (reset) fresh <= 1'b1;
-    else if (drain[6]) fresh <= last[6];
-    out_valid <= !reset && last[6];
-  end
+  // Accumulators, cleared by their own reset when a dot product ends; the last sum goes to `out`, which holds it for
+  // the requantiser while the next dot product adds up. One LUT a bit: the clear is no part of the adder.
+  always_ff @(posedge clk) out_valid <= !reset && last[6];
 
   generate
     for (genvar n = 0; n < OUTPUTS; n = n + 1) begin : gen_accumulator
-      logic [ACCUMULATOR_BITS-1:0] value, kept;
-      assign value = values[n*ACCUMULATOR_BITS +: ACCUMULATOR_BITS];
-      assign kept = fresh ? {ACCUMULATOR_BITS{1'b0}} : out[n*ACCUMULATOR_BITS +: ACCUMULATOR_BITS];
-      always_ff @(posedge clk) if (drain[6]) out[n*ACCUMULATOR_BITS +: ACCUMULATOR_BITS] <= value + kept;
+      logic [ACCUMULATOR_BITS-1:0] kept, sum;
+      assign sum = kept + values[n*ACCUMULATOR_BITS +: ACCUMULATOR_BITS];
+      always_ff @(posedge clk) begin
+        if (reset || last[6]) kept <= 0;
+        else if (drain[6]) kept <= sum;
+        if (last[6]) out[n*ACCUMULATOR_BITS +: ACCUMULATOR_BITS] <= sum;
+      end
     end
   endgenerate
 
