@@ -58,8 +58,14 @@ struct CycleModel {
   let softmaxLanes: Int
   let normLanes: Int
   let chains: ChainLengths
+  /// Requantisers need two DSPs.
+  let isWide: Bool
 
-  init(engine: EngineConfiguration, chains: ChainLengths, plan: MemoryPlan, memoryBits: Double) {
+  init(
+    engine: EngineConfiguration, chains: ChainLengths, plan: MemoryPlan, memoryBits: Double,
+    wideRequantisation isWide: Bool = false
+  ) {
+    self.isWide = isWide
     self.plan = plan
     self.memoryBits = memoryBits
     self.chains = chains
@@ -215,10 +221,13 @@ struct CycleModel {
     result.memoryBits *= work.batch
     result.tiles8 = groups.0.count + groups.1.count
     result.tiles4 = groups.2.count + groups.3.count
+    let behind =
+      work.kind == .scores
+      ? 0 : work.kind == .context ? EnginePipeline.context : EnginePipeline.requantisation(wide: isWide)
     let drain =
-      CostConstants.arrayPipeline + drainGroup - 1 + ceilLog2(ceilDivide(inputLanes, drainGroup))
+      EnginePipeline.element + behind + drainGroup - 1 + ceilLog2(ceilDivide(inputLanes, drainGroup))
       + (lanes == 0 ? 0 : ceilDivide(lastOutputs, lanes))
-    result.total = CostConstants.layerStart + total + drain
+    result.total = EnginePipeline.layerStart + total + drain
     result.ideal = idealCycles(work)
     return result
   }
@@ -245,7 +254,7 @@ struct CycleModel {
   @inline(__always)
   private func loadedWeightBits(_ work: Workload, _ rows: Int, bits: Int) -> Int {
     if work.kind.isAttention { return plan.activationsOnChip ? 0 : rows * work.inputs * bits }
-    return plan.weightsOnChip ? 0 : rows * (work.inputs * bits + CostConstants.parameterBits)
+    return plan.weightsOnChip ? 0 : rows * (work.inputs * bits + parameterBits)
   }
 
   @inline(__always)
@@ -269,7 +278,7 @@ struct CycleModel {
       result.memoryBits = inputBits + outputBits
     }
     result.total =
-      CostConstants.layerStart + CostConstants.normPipeline
+      EnginePipeline.layerStart + EnginePipeline.norm(lanes: normLanes)
       + max(result.compute, result.inputTransfer + result.outputTransfer)
     return result
   }
@@ -283,11 +292,7 @@ struct CycleModel {
     let hidden = scores.compute + context.compute
     result.total =
       max(0, result.compute - hidden) + min(tokensAttention, work.tokens) * row
-      + CostConstants.softmaxPipeline
+      + EnginePipeline.softmax(lanes: softmaxLanes)
     return result
   }
 }
-
-/// ⌈log2 n⌉ for n ≥ 1.
-@inline(__always)
-func ceilLog2(_ n: Int) -> Int { n <= 1 ? 0 : Int.bitWidth - (n - 1).leadingZeroBitCount }

@@ -24,9 +24,12 @@ public struct EngineOptimizer: Sendable {
   public var normLanes = [1, 2, 4, 8, 16, 32]
   public var tokenTiles = [32, 64, 128, 256]
 
-  public init(device: Device, clockMHz: Double) {
+  public var costs: CostConstants
+
+  public init(device: Device, clockMHz: Double, costs: CostConstants = .openSynthesis) {
     self.device = device
     self.clockMHz = clockMHz
+    self.costs = costs
   }
 
   /// The modes that 4-bit rows can use with activations of `bits` bits.

@@ -14,15 +14,18 @@ public enum EngineChoice: Codable, Hashable, Sendable {
 public struct HardwareModel: Sendable {
   public var device: Device
   public var clockMHz: Double
+  /// LUT, FF and DSP of the engine's parts.
+  public var costs: CostConstants
 
   /// `clockMHz` nil: the device's default. Throws `QuasarError` for a clock outside 1…2000 MHz.
-  public init(device: Device, clockMHz: Double? = nil) throws {
+  public init(device: Device, clockMHz: Double? = nil, costs: CostConstants = .openSynthesis) throws {
     let clock = clockMHz ?? device.clockMHz
     guard clock >= 1, clock <= 2000 else {
       throw QuasarError(.usage, "clock \(clock) MHz: use a value from 1 to 2000 (150 to 300 are usual)")
     }
     self.device = device
     self.clockMHz = clock
+    self.costs = costs
   }
 
   /// The estimate of an architecture on an engine made for it, or on a given one.
@@ -53,7 +56,7 @@ public struct HardwareModel: Sendable {
 
   /// The engine with the smallest latency for this architecture under the caps of the device.
   public func optimisedEngine(for architecture: Architecture) throws -> EngineConfiguration {
-    try EngineOptimizer(device: device, clockMHz: clockMHz).engine(for: architecture)
+    try EngineOptimizer(device: device, clockMHz: clockMHz, costs: costs).engine(for: architecture)
   }
 
   /// β: bits per cycle that an engine gets from memory.
@@ -80,7 +83,7 @@ struct EngineRun {
     self.engine = engine
     work = try NetworkWork(architecture)
     chains = try ChainLengths(engine, activationBits: architecture.activationBits)
-    let resources = ResourceModel(work: work, generation: model.device.dspGeneration)
+    let resources = ResourceModel(work: work, generation: model.device.dspGeneration, costs: model.costs)
     let budget = model.device.budget
     let logic =
       resources.array(engine) + resources.requantisation(lanes: engine.requantisationLanes)
@@ -102,7 +105,9 @@ struct EngineRun {
     plan = chosen!.plan
     use = chosen!.use
     activationUse = chosen!.activations
-    cycleModel = CycleModel(engine: engine, chains: chains, plan: plan, memoryBits: model.memoryBits(engine))
+    cycleModel = CycleModel(
+      engine: engine, chains: chains, plan: plan, memoryBits: model.memoryBits(engine),
+      wideRequantisation: resources.dspPerRequantisationLane > 1)
   }
 
   func totalCycles() -> Int {
@@ -165,7 +170,7 @@ struct EngineRun {
       ff: use.ff, bram18: use.bram18, uram: use.uram, pipelinedBRAM18: use.bram18 + activationUse.bram18,
       arrayDSP: engine.arrayDSP, utilisation: utilisation, fits: use.fits(device.budget),
       bindingCap: Self.bindingCap(utilisation, device.caps),
-      weightBytes: (work.weightBits + work.weightRows * CostConstants.parameterBits) / 8,
+      weightBytes: (work.weightBits + work.weightRows * parameterBits) / 8,
       ddrBytesPerImage: memoryBits / 8,
       productsPerDSPAndCycle: Double(products) / Double(total) / Double(engine.arrayDSP))
   }

@@ -133,6 +133,6 @@ struct BufferModel {
     let rowsPerWord = ceilDivide(requantisationLanes, tokenLanes)
     let rows = plan.weightsOnChip ? work.weightRows : 2 * outputLanes
     return BlockMemory.buffer(
-      bits: CostConstants.parameterBits * rowsPerWord, words: ceilDivide(rows, rowsPerWord))
+      bits: parameterBits * rowsPerWord, words: ceilDivide(rows, rowsPerWord))
   }
 }

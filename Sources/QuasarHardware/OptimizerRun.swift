@@ -35,7 +35,7 @@ struct OptimizerRun {
     attention = scores.indices.map {
       (scores[$0].workload, softmax[$0].workload, context[$0].workload, scores[$0].count)
     }
-    resources = ResourceModel(work: work, generation: grid.device.dspGeneration)
+    resources = ResourceModel(work: work, generation: grid.device.dspGeneration, costs: grid.costs)
     budget = grid.device.budget
     deviceBits = grid.device.memoryBitsPerCycle(clockMHz: grid.clockMHz)
     let ports = grid.device.axiPorts
@@ -122,18 +122,24 @@ struct OptimizerRun {
     min(deviceBits, Double(engine.axiPorts * engine.axiBits))
   }
 
-  /// Everything on chip, all vector lanes at their largest: no plan or lane count of this engine is faster.
+  /// Everything on chip, all vector lanes at their largest but with the trees of a single lane: no plan or lane count of
+  /// this engine is faster.
   private func fastest(_ engine: EngineConfiguration, _ chains: ChainLengths, _ plan: MemoryPlan) -> Int {
     var engine = engine
     engine.requantisationLanes = grid.requantisationLanes.last!
     engine.contextLanes = grid.contextLanes.last!
     engine.softmaxLanes = grid.softmaxLanes.last!
     engine.normLanes = grid.normLanes.last!
-    let model = CycleModel(engine: engine, chains: chains, plan: plan, memoryBits: memoryBits(engine))
+    let model = CycleModel(
+      engine: engine, chains: chains, plan: plan, memoryBits: memoryBits(engine),
+      wideRequantisation: resources.dspPerRequantisationLane > 1)
     var total = 0
     for item in products { total += item.count * model.product(item.workload).total }
-    for item in norms { total += item.count * model.norm(item.workload).total }
+    let normTree = EnginePipeline.norm(lanes: engine.normLanes) - EnginePipeline.norm(lanes: 1)
+    let softmaxTree = EnginePipeline.softmax(lanes: engine.softmaxLanes) - EnginePipeline.softmax(lanes: 1)
+    for item in norms { total += item.count * (model.norm(item.workload).total - normTree) }
     for item in attention {
+      total -= item.count * softmaxTree
       let scores = model.product(item.scores)
       let context = model.product(item.context)
       total += item.count * (scores.total + context.total)
@@ -213,7 +219,9 @@ struct OptimizerRun {
     var engine = start
     var memoryBinds = false
     func model() -> CycleModel {
-      CycleModel(engine: engine, chains: chains, plan: plan, memoryBits: memoryBits(engine))
+      CycleModel(
+        engine: engine, chains: chains, plan: plan, memoryBits: memoryBits(engine),
+        wideRequantisation: resources.dspPerRequantisationLane > 1)
     }
     var norm: [(lanes: Int, cycles: Int, use: ResourceUse)] = []
     for lanes in grid.normLanes {

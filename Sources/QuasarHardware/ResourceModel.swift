@@ -12,13 +12,18 @@ public struct ResourceModel {
   let accumulatorBits4: Int
   /// The same for q·kᵀ alone.
   public let scoreBits: Int
+  /// Bits of the weighted sums O of attention, signed.
+  let contextBits: Int
   let generation: DSPGeneration
+  let costs: CostConstants
 
-  public init(work: NetworkWork, generation: DSPGeneration) {
+  public init(work: NetworkWork, generation: DSPGeneration, costs: CostConstants = .openSynthesis) {
     self.generation = generation
+    self.costs = costs
     var widest = 1
     var widest4 = 1
     var score = 1
+    var context = 1
     for item in work.workloads where item.kind.isProduct {
       let bits = item.inputBits
       let highest = item.inputUnsigned ? (1 << bits) - 1 : (1 << (bits - 1)) - 1
@@ -27,10 +32,12 @@ public struct ResourceModel {
       widest = max(widest, width)
       if item.rows4 > 0 { widest4 = max(widest4, Self.signedBits(item.inputs * highest * 7)) }
       if item.kind == .scores { score = max(score, width) }
+      if item.kind == .context { context = max(context, width) }
     }
     accumulatorBits = min(32, widest)
     accumulatorBits4 = min(32, widest4)
     scoreBits = min(32, score)
+    contextBits = min(32, context)
   }
 
   /// Bits of a signed number with |value| up to `magnitude`.
@@ -64,15 +71,15 @@ public struct ResourceModel {
       result.lanes = max(result.lanes, mode.lanes)
       result.weights = max(result.weights, mode.weights)
       result.accumulators = max(
-        result.accumulators, mode.lanes * widths[index] * CostConstants.lutPerAccumulatorBit)
+        result.accumulators, mode.lanes * widths[index] * costs.lutPerAccumulatorBit)
       let isKnown = modes[..<index].contains {
         $0.pitch == mode.pitch && $0.lanes == mode.lanes && $0.repair == mode.repair
       }
       if isKnown { continue }
       result.distinctModes += 1
-      result.corrections += mode.correctedBits * CostConstants.lutPerCorrectedBit
-      if mode.repair == .restoredBit { result.corrections += mode.lanes * CostConstants.lutPerRestoredLane }
-      if mode.repair == .carryCounters { result.corrections += mode.lanes * CostConstants.lutPerCounterLane }
+      result.corrections += mode.correctedBits * costs.lutPerCorrectedBit
+      if mode.repair == .restoredBit { result.corrections += mode.lanes * costs.lutPerRestoredLane }
+      if mode.repair == .carryCounters { result.corrections += mode.lanes * costs.lutPerCounterLane }
     }
     result.needsPacking = modes[0].pitch != modes[1].pitch || modes[0].lanes != modes[1].lanes
     return result
@@ -93,53 +100,53 @@ public struct ResourceModel {
     let selector =
       ceilDivide(engine.drainGroup - 1, 3) * logic.laneBits + (logic.distinctModes > 1 ? logic.laneBits : 0)
     let treeBits = logic.laneBits + logic.lanes * ceilLog2(drains)
-    let tree = Int((CostConstants.lutPerTreeBit * Double((drains - 1) * treeBits)).rounded(.up))
+    let tree = Int((costs.lutPerTreeBit * Double((drains - 1) * treeBits)).rounded(.up))
     let perColumn = drains * (logic.corrections + selector) + tree + logic.accumulators
     let ports =
       generation.preAdderBits * engine.outputElements * engine.inputElements
       + 18 * engine.tokenElements * engine.inputElements
     let packing = logic.needsPacking ? ports : 0
     let fabricTree =
-      CostConstants.lutPerTreeBit * Double((engine.inputElements - 1) * CostConstants.multiplierBits)
+      costs.lutPerTreeBit * Double((engine.inputElements - 1) * costs.multiplierBits)
     let fabricLane =
-      engine.inputElements * CostConstants.lutPerMultiplier + Int(fabricTree.rounded(.up)) + accumulatorBits
+      engine.inputElements * costs.lutPerMultiplier + Int(fabricTree.rounded(.up)) + accumulatorBits
     let fabric = engine.fabricTokens * engine.outputElements * logic.weights * fabricLane
     let ff =
-      engine.arrayDSP * CostConstants.ffPerDSP + columns
-      * (drains * logic.laneBits + tree + logic.accumulators)
-      + packing + Int(Double(fabric) * CostConstants.ffPerPipelinedLUT)
+      engine.arrayDSP * costs.ffPerDSP + columns
+      * (drains * logic.laneBits + tree + logic.accumulators * costs.ffPerAccumulatorBit)
+      + packing + Int(Double(fabric) * costs.ffPerPipelinedLUT)
     return ResourceUse(dsp: engine.arrayDSP, lut: columns * perColumn + packing + fabric, ff: ff)
   }
 
-  private static func pipelined(dsp: Int, lut: Int) -> ResourceUse {
-    ResourceUse(dsp: dsp, lut: lut, ff: Int(Double(lut) * CostConstants.ffPerPipelinedLUT))
-  }
-
   func requantisation(lanes: Int) -> ResourceUse {
-    lanes
-      * Self.pipelined(
-        dsp: dspPerRequantisationLane, lut: CostConstants.lutPerRequantisationLane + CostConstants.lutPerTable
-      )
+    let second = dspPerRequantisationLane - 1
+    return lanes
+      * ResourceUse(
+        dsp: 1 + second,
+        lut: costs.lutPerRequantisationLane + costs.lutPerTable + second * costs.lutOfSecondRequantisationDSP,
+        ff: costs.ffPerRequantisationLane + second * costs.ffOfSecondRequantisationDSP)
   }
 
   func context(lanes: Int) -> ResourceUse {
-    lanes
-      * Self.pipelined(dsp: CostConstants.dspPerContextLane, lut: CostConstants.lutPerRequantisationLane)
-      + Self.pipelined(dsp: 0, lut: CostConstants.lutOfSoftmaxUnit)
+    let isWide = contextBits > generation.preAdderBits
+    return lanes
+      * ResourceUse(
+        dsp: costs.dspPerContextLane + (isWide ? 1 : 0), lut: costs.lutPerContextLane, ff: costs.ffPerContextLane)
   }
 
   func softmax(lanes: Int) -> ResourceUse {
-    lanes * Self.pipelined(dsp: CostConstants.dspPerSoftmaxLane, lut: CostConstants.lutPerSoftmaxLane)
+    lanes * ResourceUse(dsp: costs.dspPerSoftmaxLane, lut: costs.lutPerSoftmaxLane, ff: costs.ffPerSoftmaxLane)
+      + ResourceUse(lut: costs.lutOfSoftmaxUnit, ff: costs.ffOfSoftmaxUnit)
   }
 
   func norm(lanes: Int) -> ResourceUse {
-    lanes * Self.pipelined(dsp: CostConstants.dspPerNormLane, lut: CostConstants.lutPerNormLane)
-      + Self.pipelined(dsp: 0, lut: CostConstants.lutOfNormUnit)
+    lanes * ResourceUse(dsp: costs.dspPerNormLane, lut: costs.lutPerNormLane, ff: costs.ffPerNormLane)
+      + ResourceUse(lut: costs.lutOfNormUnit, ff: costs.ffOfNormUnit)
   }
 
   func control(ports: Int) -> ResourceUse {
     ResourceUse(
-      lut: CostConstants.lutOfControl + ports * CostConstants.lutPerPort,
-      ff: CostConstants.ffOfControl + ports * CostConstants.ffPerPort)
+      lut: costs.lutOfControl + ports * costs.lutPerPort,
+      ff: costs.ffOfControl + ports * costs.ffPerPort)
   }
 }

@@ -72,7 +72,7 @@ struct SoftmaxCase {
       name: name, unit: "quasar_softmax",
       parameters: [
         ("TOKENS", tokens), ("LANES", lanes), ("SCORE_BITS", scoreBits), ("ACTIVATION_BITS", activationBits),
-      ], vectors: count, expectedLatency: chunks + CostConstants.softmaxPipeline, expectedInterval: chunks,
+      ], vectors: count, expectedLatency: chunks + EnginePipeline.softmaxCodes(lanes: lanes), expectedInterval: chunks,
       files: [("parameters", parameters.bytes), ("in", inputs.bytes), ("out", outputs.bytes)])
   }
 }
@@ -125,7 +125,7 @@ struct ContextCase {
     return UnitCase(
       name: name, unit: "quasar_context",
       parameters: [("LANES", lanes), ("SUM_BITS", sumBits), ("OUT_BITS", activationBits)], vectors: count,
-      expectedLatency: CostConstants.contextPipeline, expectedInterval: 1,
+      expectedLatency: EnginePipeline.context, expectedInterval: 1,
       files: [("parameters", parameters.bytes), ("in", inputs.bytes), ("out", outputs.bytes)])
   }
 }

@@ -98,7 +98,7 @@ struct ElementCase {
     }
     return UnitCase(
       name: name, unit: "quasar_pe", parameters: parameters, vectors: input.words,
-      expectedLatency: CostConstants.elementPipeline, expectedInterval: 1,
+      expectedLatency: EnginePipeline.element, expectedInterval: 1,
       files: [("in", input.bytes), ("out", output.bytes)])
   }
 

@@ -78,7 +78,7 @@ struct LayerNormCase {
     return UnitCase(
       name: name, unit: "quasar_layer_norm",
       parameters: [("WIDTH", width), ("LANES", lanes), ("OUT_BITS", activationBits)], vectors: count,
-      expectedLatency: 2 * chunks + CostConstants.normPipeline, expectedInterval: chunks,
+      expectedLatency: 2 * chunks + EnginePipeline.norm(lanes: lanes), expectedInterval: chunks,
       files: [("parameters", parameters.bytes), ("in", inputs.bytes), ("out", outputs.bytes)])
   }
 }

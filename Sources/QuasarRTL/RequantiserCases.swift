@@ -59,7 +59,7 @@ struct RequantiserCase {
         ("OUT_BITS", outputBits), ("RESIDUAL", form == .residual ? 1 : 0), ("GELU", form == .gelu ? 1 : 0),
       ],
       benchParameters: [("LOW", Int(range.low)), ("HIGH", Int(range.high))], vectors: count,
-      expectedLatency: CostConstants.requantisationPipeline(
+      expectedLatency: EnginePipeline.requantisation(
         wide: sumBits > generation.preAdderBits), expectedInterval: 1,
       files: files.map { (suffix: $0.0, contents: $0.1) })
   }

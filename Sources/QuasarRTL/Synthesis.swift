@@ -9,7 +9,7 @@ public struct Synthesis: Codable, Hashable, Sendable {
   public var dsp: Int
   /// LUT1…LUT6, without those in LUT RAM.
   public var lut: Int
-  /// Cells of LUT RAM and of shift registers in LUTs.
+  /// LUTs of LUT RAM and shift registers.
   public var memoryLUT: Int
   public var ff: Int
   public var carry: Int
@@ -31,6 +31,12 @@ public struct Synthesis: Codable, Hashable, Sendable {
     }
   }
 
+  /// LUTs of one cell of LUT RAM or shift register.
+  private static let memoryLUTs = [
+    "RAM32X1S": 1, "RAM64X1S": 1, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM256X1S": 4, "RAM32M": 4,
+    "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8, "RAM512X1S": 8, "SRL16E": 1, "SRLC32E": 1,
+  ]
+
   /// From the text of yosys's `stat`: lines of a cell's name and its number.
   init(name: String, unit: String, statistics: String) {
     var cells: [String: Int] = [:]
@@ -45,10 +51,7 @@ public struct Synthesis: Codable, Hashable, Sendable {
     self.unit = unit
     dsp = sum { $0.hasPrefix("DSP48") }
     lut = sum { ["LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "INV"].contains($0) }
-    memoryLUT = sum {
-      $0.hasPrefix("RAM32") || $0.hasPrefix("RAM64") || $0.hasPrefix("RAM128") || $0.hasPrefix("RAM256")
-        || $0.hasPrefix("SRL")
-    }
+    memoryLUT = cells.reduce(0) { $0 + $1.value * (Self.memoryLUTs[$1.key] ?? 0) }
     ff = sum { $0.hasPrefix("FD") }
     carry = sum { $0.hasPrefix("CARRY") }
     bram18 = sum { $0.hasPrefix("RAMB18") } + 2 * sum { $0.hasPrefix("RAMB36") }
