@@ -10,15 +10,26 @@ typedef struct finish_job {
 } finish_job;
 
 /// acc and bias are below 2^30 unless an accumulator overflowed; then the sum wraps at 32 bits like it.
-static void finish_tokens(void *context, size_t begin, size_t end) {
-  const finish_job *job = context;
+static inline __attribute__((always_inline)) void finish_form(const finish_job *job, qk_output_form form, size_t begin,
+                                                              size_t end) {
   const qk_gemm_arguments *a = job->arguments;
   const size_t rows = (size_t)a->weights->rows;
   for (size_t t = begin; t < end; t++)
     for (size_t n = 0; n < rows; n++) {
       const uint32_t sum = (uint32_t)job->accumulators[t * rows + n] + (uint32_t)a->bias[n];
-      qk_write_output(a, job->spec, (int32_t)t, (int32_t)n, (int32_t)sum);
+      qk_write_output(a, form, job->spec, t, n, (int32_t)sum);
     }
+}
+
+static void finish_tokens(void *context, size_t begin, size_t end) {
+  const finish_job *job = context;
+  switch (job->arguments->form) {
+    case QK_OUTPUT_ACCUMULATOR: finish_form(job, QK_OUTPUT_ACCUMULATOR, begin, end); break;
+    case QK_OUTPUT_INT32: finish_form(job, QK_OUTPUT_INT32, begin, end); break;
+    case QK_OUTPUT_INT8: finish_form(job, QK_OUTPUT_INT8, begin, end); break;
+    case QK_OUTPUT_TABLE: finish_form(job, QK_OUTPUT_TABLE, begin, end); break;
+    case QK_OUTPUT_RESIDUAL: finish_form(job, QK_OUTPUT_RESIDUAL, begin, end); break;
+  }
 }
 
 qk_status qk_datapath_finish(const qk_gemm_arguments *a, const int32_t *accumulators, const qk_hardware_spec *spec) {

@@ -1,4 +1,5 @@
 // The driver of the vector kernels: packs both operands into port words, distributes tiles, places the results.
+#include <string.h>
 #include "datapath_kernel.h"
 #include "../dispatch/kernels.h"
 #include "../pack/packed_layout.h"
@@ -70,24 +71,43 @@ qk_status qk_datapath_check(const qk_datapath_product *p) {
   return QK_OK;
 }
 
+/// Adds the codes of one operand part, shifted to its place, to every `step`-th word. A shift of 32 or more lies beyond
+/// both ports. `atom` 1, 2: the low, the high atom of each code.
+static void add_part(const int8_t *codes, ptrdiff_t stride, int is_unsigned, int atom, int32_t shift, int32_t depth,
+                     uint32_t *words, ptrdiff_t step) {
+  if (shift >= 32) return;
+  for (int32_t k = 0; k < depth; k++) {
+    const int8_t byte = codes[k * stride];
+    int32_t code = is_unsigned ? (uint8_t)byte : byte;
+    if (atom) code = atom == 1 ? code & 15 : code >> 4;
+    words[k * step] += (uint32_t)code << shift;
+  }
+}
+
+/// What a port of `width` bits holds of every word: the arithmetic of qk_wrap on words of 32 bits.
+static void cut_words(uint32_t *words, ptrdiff_t count, int32_t width) {
+  const int32_t unused = 32 - width;
+  for (ptrdiff_t i = 0; i < count; i++) words[i] = (uint32_t)((int32_t)(words[i] << unused) >> unused);
+}
+
 /// [depth][QK_TILE_SLICES] words of one block of rows, as the pre-adder gives them.
 static void pack_weights(void *context, size_t begin, size_t end) {
   const product_job *job = context;
   const qk_datapath_product *p = job->product;
   const qk_packing_mode *m = &job->part->mode;
-  const int32_t width = qk_dsp_pre_adder_bits(m->generation);
+  const ptrdiff_t count = (ptrdiff_t)QK_TILE_SLICES * p->depth;
   for (size_t block = begin; block < end; block++) {
-    int32_t *words = job->weight_words + block * QK_TILE_SLICES * (size_t)p->depth;
-    for (int32_t slice = 0; slice < QK_TILE_SLICES; slice++) {
-      const int32_t first = ((int32_t)block * QK_TILE_SLICES + slice) * m->weights;
-      ptrdiff_t rows[QK_MAX_WEIGHTS];
-      for (int32_t i = 0; i < m->weights; i++) rows[i] = qk_product_row(p, first + i);
-      for (int32_t k = 0; k < p->depth; k++) {
-        int32_t codes[QK_MAX_WEIGHTS];
-        for (int32_t i = 0; i < m->weights; i++) codes[i] = qk_product_weight(p, rows[i], k);
-        words[(ptrdiff_t)k * QK_TILE_SLICES + slice] = (int32_t)qk_wrap(qk_weight_word(m, codes), width);
+    uint32_t *words = (uint32_t *)job->weight_words + (ptrdiff_t)block * count;
+    memset(words, 0, (size_t)count * sizeof *words);
+    for (int32_t slice = 0; slice < QK_TILE_SLICES; slice++)
+      for (int32_t part = 0; part < qk_packing_parts(m); part++) {
+        const int32_t weight = m->atoms ? 0 : part;
+        const ptrdiff_t row = qk_product_row(p, ((int32_t)block * QK_TILE_SLICES + slice) * m->weights + weight);
+        if (row >= 0)
+          add_part(p->weights + row * p->weight_row_stride, p->weight_depth_stride, 0, m->atoms ? part + 1 : 0,
+                   part * m->activations * m->pitch, p->depth, words + slice, QK_TILE_SLICES);
       }
-    }
+    cut_words(words, count, qk_dsp_pre_adder_bits(m->generation));
   }
 }
 
@@ -97,13 +117,16 @@ static void pack_activations(void *context, size_t begin, size_t end) {
   const qk_datapath_product *p = job->product;
   const qk_packing_mode *m = &job->part->mode;
   for (size_t group = begin; group < end; group++) {
-    int32_t *words = job->activation_words + group * (size_t)p->depth;
-    const int32_t *tokens = job->part->tokens + group * (size_t)m->activations;
-    for (int32_t k = 0; k < p->depth; k++) {
-      int32_t codes[QK_MAX_PACKED_ACTIVATIONS];
-      for (int32_t i = 0; i < m->activations; i++) codes[i] = qk_product_code(p, tokens[i], k);
-      words[k] = (int32_t)qk_wrap(qk_activation_word(m, codes), QK_DSP_B_BITS);
+    uint32_t *words = (uint32_t *)job->activation_words + group * (size_t)p->depth;
+    memset(words, 0, (size_t)p->depth * sizeof *words);
+    for (int32_t i = 0; i < m->activations; i++) {
+      const int32_t token = job->part->tokens[group * (size_t)m->activations + (size_t)i];
+      const int8_t *codes = p->activations;
+      if (token >= 0)
+        add_part(codes + token * p->activation_row_stride, p->activation_depth_stride, p->activations_unsigned, 0,
+                 i * m->pitch, p->depth, words, 1);
     }
+    cut_words(words, p->depth, QK_DSP_B_BITS);
   }
 }
 

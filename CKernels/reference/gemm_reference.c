@@ -19,7 +19,7 @@ qk_status qk_gemm_reference(const qk_gemm_arguments *a) {
     for (int32_t t = 0; t < a->tokens; t++) {
       int32_t acc = a->bias[n];
       for (int32_t k = 0; k < w->depth; k++) acc += activation(a, t, k) * qk_packed_code(w, slot, k);
-      qk_write_output(a, &exact, t, n, acc);
+      qk_write_output(a, a->form, &exact, (size_t)t, (size_t)n, acc);
     }
   }
   return QK_OK;

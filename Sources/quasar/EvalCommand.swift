@@ -35,10 +35,7 @@ struct EvalCommand: ParsableCommand {
       throw QuasarError(.usage, "--spec describes hardware: use it with --backend datapath")
     }
     let test = try data.load().test
-    let clock = ContinuousClock()
-    let start = clock.now
-    let (accuracy, array) = try evaluate(test)
-    let seconds = start.duration(to: clock.now).seconds
+    let (accuracy, array, seconds) = try evaluate(test)
     if let logits { try NumPyFile.write(array, to: logits) }
     if common.json {
       try Console.json([
@@ -52,7 +49,8 @@ struct EvalCommand: ParsableCommand {
     }
   }
 
-  private func evaluate(_ test: ImageSet) throws -> (Double, RawTensor) {
+  /// Accuracy, logits, and the seconds that the images took, loading and planning apart.
+  private func evaluate(_ test: ImageSet) throws -> (Double, RawTensor, Double) {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: model, isDirectory: &isFolder) else {
       throw QuasarError(.missing, "\(model): no such model file or run folder")
@@ -81,25 +79,31 @@ struct EvalCommand: ParsableCommand {
           packing: checkpoint.net, architecture: architecture, classNames: checkpoint.description.classNames),
         test)
     }
+    let clock = ContinuousClock()
+    let start = clock.now
     let result = try Evaluation(
       checkpoint.net, architecture: architecture, mode: backend == .qat ? .exact : .quantized, data: test)
+    let seconds = start.duration(to: clock.now).seconds
     if let codes = result.logitCodes {
-      return (result.accuracy, try RawTensor(codes.scalars, shape: codes.shape))
+      return (result.accuracy, try RawTensor(codes.scalars, shape: codes.shape), seconds)
     }
-    return (result.accuracy, try RawTensor(result.logits.scalars, shape: result.logits.shape))
+    return (result.accuracy, try RawTensor(result.logits.scalars, shape: result.logits.shape), seconds)
   }
 
-  private func evaluate(_ packed: IntegerModel, _ test: ImageSet) throws -> (Double, RawTensor) {
+  private func evaluate(_ packed: IntegerModel, _ test: ImageSet) throws -> (Double, RawTensor, Double) {
     try test.checkFits(packed.architecture.geometry)
     let progress = ConsoleProgress()
     progress.begin("\(backend.rawValue) backend")
-    let codes = try packed.logits(test.array(0..<test.count), on: units(packed)) {
+    let units = try units(packed)
+    let images = test.array(0..<test.count)
+    let clock = ContinuousClock()
+    let start = clock.now
+    let codes = try packed.logits(images, on: units) {
       progress.update(done: $0, total: test.count, note: "images")
     }
+    let seconds = start.duration(to: clock.now).seconds
     progress.clear()
-    return (
-      Evaluation.accuracy(codes, test.labels), try RawTensor(codes.scalars, shape: codes.shape)
-    )
+    return (Evaluation.accuracy(codes, test.labels), try RawTensor(codes.scalars, shape: codes.shape), seconds)
   }
 
   private func units(_ packed: IntegerModel) throws -> any IntegerUnits {
