@@ -12,6 +12,9 @@ let package = Package(
       name: "arithmetic-errors",
       dependencies: [.product(name: "Quasar", package: "quasar"), .product(name: "CKernels", package: "quasar")],
       path: "Sources/ArithmeticErrors"),
+    .executableTarget(
+      name: "inexact-hardware", dependencies: [.product(name: "Quasar", package: "quasar")],
+      path: "Sources/InexactHardware"),
   ],
   swiftLanguageModes: [.v6]
 )
