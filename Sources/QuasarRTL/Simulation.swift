@@ -38,7 +38,7 @@ public struct Simulation: Sendable {
   /// Builds and runs; throws when a tool is missing or the build fails. A difference does not throw.
   public init(_ folder: RTLFolder, simulator: Simulator) throws {
     let program = simulator.program
-    guard Tool.find(program.name) != nil, Tool.find("make") != nil else {
+    guard SystemProgram.find(program.name) != nil, SystemProgram.find("make") != nil else {
       throw QuasarError(
         .missing,
         "\(program.name) or make is not installed (Debian: apt-get install \(program.package) make g++); "
@@ -46,13 +46,13 @@ public struct Simulation: Sendable {
     }
     let clock = ContinuousClock()
     let start = clock.now
-    let build = try Tool.run("make", ["-C", folder.path, "-s", "\(simulator.rawValue)-build"])
+    let build = try SystemProgram.run("make", ["-C", folder.path, "-s", "\(simulator.rawValue)-build"])
     guard build.status == 0 else {
       throw QuasarError(
         .internal, "\(folder.path): \(program.name) refuses the sources: \(build.output.suffix(2000))")
     }
     let built = clock.now
-    let run = try Tool.run("make", ["-C", folder.path, "-s", simulator.rawValue])
+    let run = try SystemProgram.run("make", ["-C", folder.path, "-s", simulator.rawValue])
     buildSeconds = start.duration(to: built) / .seconds(1)
     runSeconds = built.duration(to: clock.now) / .seconds(1)
     outcomes = Self.outcomes(folder.cases, run.output)
@@ -89,32 +89,5 @@ public struct Simulation: Sendable {
         interval: values?["interval"], expectedLatency: unit.expectedLatency,
         expectedInterval: unit.expectedInterval)
     }
-  }
-}
-
-/// Programs of the system.
-enum Tool {
-  static func find(_ name: String) -> String? {
-    (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map { "\($0)/\(name)" }
-      .first { FileManager.default.isExecutableFile(atPath: $0) }
-  }
-
-  /// Standard output and error together, and the exit status.
-  static func run(_ name: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
-    guard let path = find(name) else { throw QuasarError(.missing, "\(name) is not on the path; install it") }
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: path)
-    process.arguments = arguments
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    do {
-      try process.run()
-    } catch {
-      throw QuasarError(.missing, "\(path): cannot be started (\(error.localizedDescription))")
-    }
-    let data = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return (process.terminationStatus, String(decoding: data, as: UTF8.self))
   }
 }

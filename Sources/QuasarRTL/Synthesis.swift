@@ -17,11 +17,11 @@ public struct Synthesis: Codable, Hashable, Sendable {
 
   /// Runs yosys over every case of an exported folder.
   public static func run(_ folder: RTLFolder, observe: (Int) -> Void = { _ in }) throws -> [Synthesis] {
-    guard Tool.find("yosys") != nil, Tool.find("make") != nil else {
+    guard SystemProgram.find("yosys") != nil, SystemProgram.find("make") != nil else {
       throw QuasarError(.missing, "yosys or make is not installed (Debian: apt-get install yosys make)")
     }
     return try folder.cases.enumerated().map { index, unit in
-      let result = try Tool.run("make", ["-C", folder.path, "-s", "synth/\(unit.name).txt"])
+      let result = try SystemProgram.run("make", ["-C", folder.path, "-s", "synth/\(unit.name).txt"])
       guard result.status == 0 else {
         throw QuasarError(.internal, "\(unit.name): yosys refuses the unit: \(result.output.suffix(2000))")
       }

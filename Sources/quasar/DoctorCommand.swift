@@ -24,7 +24,7 @@ struct DoctorCommand: ParsableCommand {
       )
     }
     let peak = Machine.peak(current)
-    let simulators = ["verilator", "iverilog", "yosys"].map { ($0, DoctorCommand.onPath($0)) }
+    let simulators = ["verilator", "iverilog", "yosys"].map { ($0, SystemProgram.find($0)) }
     if common.json {
       try Console.json([
         "version": quasarVersion, "threads": Machine.threads, "isa": Machine.name(current),
@@ -49,11 +49,5 @@ struct DoctorCommand: ParsableCommand {
     for (name, path) in simulators {
       print("\(name): \(path ?? "not found (only needed to simulate hardware)")")
     }
-  }
-
-  private static func onPath(_ program: String) -> String? {
-    (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
-      .map { "\($0)/\(program)" }
-      .first { FileManager.default.isExecutableFile(atPath: $0) }
   }
 }

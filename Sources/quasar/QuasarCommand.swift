@@ -44,7 +44,7 @@ struct CommonOptions: ParsableArguments {
   var threads: Int?
 
   @Option(
-    name: .long, help: "Instruction set of the integer kernels: reference or avx2 (default: the fastest).")
+    name: .long, help: "Instruction set of the integer kernels: reference, avx2 or avx512 (default: the fastest).")
   var isa: String?
 
   /// Sets threads and instruction set for the process.

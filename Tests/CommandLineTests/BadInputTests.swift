@@ -115,4 +115,24 @@ import Testing
       ["pack", "--run", work.folder.path, "--subnet", subnet, "--out", work.path("w.quasar")])
     try expect(64, ["--isa", "avx9"], ["doctor", "--isa", "avx9"])
   }
+
+  @Test func hardwareCommands() throws {
+    let work = try Workplace()
+    let operands = try work.write("chain,w0,w1,x0\na,3,-1,500\n", "operands.csv")
+    let out = work.path("words.csv")
+    try expect(
+      65, ["operands.csv", "chain 1", "500", "w8a8-pair"],
+      ["vectors", "--mode", "w8a8-pair", "--in", operands, "--out", out])
+    try expect(64, ["w9a9", "w4a6-2x2"], ["vectors", "--mode", "w9a9", "--in", operands, "--out", out])
+    try expect(66, ["none.csv"], ["vectors", "--mode", "w8a8-pair", "--in", work.path("none.csv"), "--out", out])
+    #expect(!FileManager.default.fileExists(atPath: out))
+    let spec = try work.write("decode: nice\n", "spec.yaml")
+    try expect(64, ["--spec", "datapath"], ["eval", "--model", "m.quasar", "--spec", spec])
+    try expect(66, ["m.quasar"], ["eval", "--model", work.path("m.quasar"), "--backend", "datapath", "--spec", spec])
+    try expect(64, ["--units", "--synthesis"], ["cosim"])
+    try expect(64, ["--vectors 0"], ["cosim", "--units", "--vectors", "0"])
+    try expect(
+      66, ["none.quasar"], ["cosim", "--units", "--model", work.path("none.quasar"), "--out", work.path("rtl")])
+    #expect(!FileManager.default.fileExists(atPath: work.path("rtl")))
+  }
 }

@@ -37,14 +37,20 @@ import Testing
     // The same logit codes from training's graph and from the packed file, on every path.
     let data = "fashion-mnist:\(work.folder.path)"
     var first: [UInt8]?
-    for (backend, model) in [("qat", "t1/finetune-40000"), ("integer", "t1/models/40000fps.quasar")] {
+    let packed = "t1/models/40000fps.quasar"
+    for (backend, model, options) in [
+      ("qat", "t1/finetune-40000", []), ("integer", packed, []),
+      ("datapath", packed, ["--device", "pynq-z2", "--speed", "structural"]),
+      ("datapath", packed, ["--device", "zcu102", "--speed", "proved"]),
+    ] {
       for threads in ["1", "2"] {
         for isa in ["reference", "avx2"] {
           let logits = "\(backend)-\(threads)-\(isa).npy"
-          let result = try CommandRunner.run([
-            "eval", "--model", work.path(model), "--backend", backend, "--data", data, "--threads", threads,
-            "--isa", isa, "--logits", work.path(logits),
-          ])
+          let result = try CommandRunner.run(
+            [
+              "eval", "--model", work.path(model), "--backend", backend, "--data", data, "--threads", threads,
+              "--isa", isa, "--logits", work.path(logits),
+            ] + options)
           #if arch(x86_64)
             #expect(result.status == 0, "\(result.errors)")
           #else
@@ -56,6 +62,15 @@ import Testing
         }
       }
     }
+
+    // Hardware that is not exact runs as well, to other logits.
+    let spec = try work.write("accumulator: {bits: 12, overflow: wrap}\n", "spec.yaml")
+    let lossy = try CommandRunner.run([
+      "eval", "--model", work.path(packed), "--backend", "datapath", "--spec", spec, "--data", data, "--logits",
+      work.path("lossy.npy"), "--json",
+    ])
+    #expect(lossy.status == 0 && lossy.errors.contains("not proved"), "\(lossy.errors)")
+    #expect(try work.bytes("lossy.npy") != first)
 
     // A second run finds everything done; a changed configuration is refused.
     let again = try CommandRunner.run(["run", pipeline, "--out", work.path("t1")])
@@ -94,6 +109,10 @@ import Testing
       try run(["estimate", "--arch", "deit-s", "--device", "zcu102", "--activation-bits", "6"]).contains(
         "FPS"))
     #expect(try run(["doctor"]).contains("reference"))
+    let operands = try work.write("chain,w0,w1,x0\na,3,-1,5\n", "operands.csv")
+    _ = try run(["vectors", "--mode", "w8a8-pair", "--in", operands, "--out", work.path("words.csv")])
+    let words = String(decoding: try work.bytes("words.csv"), as: UTF8.self)
+    #expect(words.hasSuffix("a,3,-1,5,3,7fc0000,5,0,ffffffec000f,15,-5\n"))
     let bench = try run(["bench", "gemm", "--m", "8", "--n", "32", "--k", "32", "--rounds", "2", "--json"])
     let rows = try #require(try JSONSerialization.jsonObject(with: Data(bench.utf8)) as? [[String: Any]])
     #expect(rows.first?["unit"] as? String == "GOP/s" && rows.first?["shape"] as? String == "8x32x32")

@@ -71,7 +71,7 @@ struct SimulationTests {
   func lint() throws {
     let folder = Folder()
     _ = try RTLFolder(writing: [GELUCase().unitCase(count: 1, seed: 1)], to: folder.path)
-    let lint = try Tool.run("make", ["-C", folder.path, "-s", "lint"])
+    let lint = try SystemProgram.run("make", ["-C", folder.path, "-s", "lint"])
     #expect(lint.status == 0 && !lint.output.contains("%Warning"), "\(lint.output.suffix(2000))")
   }
 
