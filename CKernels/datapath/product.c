@@ -130,19 +130,24 @@ static void pack_activations(void *context, size_t begin, size_t end) {
   }
 }
 
-static void place_results(const product_job *job, int32_t block, int32_t first, int32_t groups, const int64_t *out) {
+/// Rows of the output that a block's slices work on; −1 beyond the last one.
+static void find_rows(const product_job *job, int32_t block, int32_t *rows) {
+  const int32_t count = QK_TILE_SLICES * job->part->mode.weights;
+  for (int32_t i = 0; i < count; i++) rows[i] = (int32_t)qk_product_row(job->product, block * count + i);
+}
+
+static void place_results(const product_job *job, const int32_t *rows, int32_t first, int32_t groups,
+                          const int64_t *out) {
   const qk_datapath_product *p = job->product;
-  const qk_packing_mode *m = &job->part->mode;
+  const int32_t weights = job->part->mode.weights, activations = job->part->mode.activations;
   for (int32_t g = 0; g < groups; g++)
-    for (int32_t i = 0; i < job->tile.products; i++) {
-      const ptrdiff_t t = job->part->tokens[(first + g) * m->activations + i % m->activations];
+    for (int32_t i = 0; i < job->tile.products; i++, out += QK_TILE_SLICES) {
+      const ptrdiff_t t = job->part->tokens[(first + g) * activations + i % activations];
       if (t < 0) continue;
-      int32_t *row = p->output + t * p->output_stride;
-      for (int32_t slice = 0; slice < QK_TILE_SLICES; slice++) {
-        const int32_t index = (block * QK_TILE_SLICES + slice) * m->weights + i / m->activations;
-        const ptrdiff_t n = qk_product_row(p, index);
-        if (n >= 0) row[n] = (int32_t)out[(g * job->tile.products + i) * QK_TILE_SLICES + slice];
-      }
+      int32_t *token = p->output + t * p->output_stride;
+      const int32_t *row = rows + i / activations;
+      for (int32_t slice = 0; slice < QK_TILE_SLICES; slice++, row += weights)
+        if (*row >= 0) token[*row] = (int32_t)out[slice];
     }
 }
 
@@ -150,13 +155,15 @@ static void run_tasks(void *context, size_t begin, size_t end) {
   const product_job *job = context;
   const ptrdiff_t depth = job->product->depth;
   _Alignas(64) int64_t out[QK_TILE_GROUPS * QK_MAX_LANES * QK_TILE_SLICES];
+  int32_t rows[QK_TILE_SLICES * QK_MAX_WEIGHTS];
   for (size_t task = begin; task < end; task++) {
     const int32_t block = (int32_t)(task / (size_t)job->chunks);
     const int32_t first = (int32_t)(task % (size_t)job->chunks) * QK_TILE_GROUPS;
     const int32_t left = job->token_groups - first, groups = left < QK_TILE_GROUPS ? left : QK_TILE_GROUPS;
     job->kernel->run(&job->tile, job->weight_words + block * QK_TILE_SLICES * depth,
                      job->activation_words + first * depth, groups, out);
-    place_results(job, block, first, groups, out);
+    find_rows(job, block, rows);
+    place_results(job, rows, first, groups, out);
   }
 }
 

@@ -101,8 +101,8 @@ public struct IntegerModel {
     }
     let count = images.shape[0]
     let result = NDArray<Int32>(uninitialized: [count, geometry.classes])
-    for first in stride(from: 0, to: count, by: IntegerModel.batchSize) {
-      let last = min(first + IntegerModel.batchSize, count)
+    for first in stride(from: 0, to: count, by: batchSize) {
+      let last = min(first + batchSize, count)
       let codes = try logits(
         PatchBatch(images: images.rows(first..<last), geometry: geometry),
         IntegerExecution(units: units, images: last - first))
@@ -112,8 +112,9 @@ public struct IntegerModel {
     return result
   }
 
-  /// Images that run through the layers together.
-  static let batchSize = 64
+  /// Images that run through the layers together: about 2,048 tokens, enough to share among threads and few enough for
+  /// the caches.
+  private var batchSize: Int { max(1, 2048 / architecture.geometry.tokens) }
 
   private func logits(_ patches: PatchBatch, _ execution: IntegerExecution) throws -> NDArray<Int32> {
     let tokens = architecture.geometry.tokens

@@ -36,7 +36,7 @@ struct DatapathUnitsTests {
     for (index, stress) in [false, true].enumerated() {
       let architecture = Tiny.mixed(bits: bits)
       let model = try Tiny.pack(Tiny.net(architecture, stress: stress), architecture)
-      let images = try Tiny.images(70)
+      let images = try Tiny.images(450)
       let pixels = images.array(0..<images.count)
       let expected = try model.logits(pixels).scalars
       let engine = Self.engine(generation, bits: bits, fabricTokens: index)
@@ -58,7 +58,7 @@ struct DatapathUnitsTests {
   func inexact() throws {
     let architecture = Tiny.mixed(bits: 6)
     let model = try Tiny.pack(Tiny.net(architecture), architecture)
-    let images = try Tiny.images(70)
+    let images = try Tiny.images(450)
     let pixels = images.array(0..<images.count)
     let exact = try model.logits(pixels).scalars
     // One slice along the inputs: chains as long as K.
@@ -87,8 +87,8 @@ struct DatapathUnitsTests {
       let (isExact, isSame) = (found == exact, try model.logits(pixels, on: proved).scalars == found)
       #expect(!isExact, "\(name) changes nothing")
       #expect(isSame, "\(name)")
-      let alone = try model.logits(images.array(66..<67), on: structural).scalars
-      #expect(alone == Array(found[66 * 3..<67 * 3]), "\(name): an image depends on its batch")
+      let alone = try model.logits(images.array(440..<441), on: structural).scalars
+      #expect(alone == Array(found[440 * 3..<441 * 3]), "\(name): an image depends on its batch")
     }
   }
 
