@@ -14,6 +14,7 @@ public struct DatapathUnits: IntegerUnits {
 
   /// The processing elements of the rows of one precision.
   struct RowGroup {
+    var bits: Int
     var rows: [Int32]
     var element: qk_datapath_element
     var isProved: Bool
@@ -46,6 +47,13 @@ public struct DatapathUnits: IntegerUnits {
     let products = model.linears.map { ($0.name, linears[$0.name]?.allSatisfy(\.isProved) ?? true) }
     let attention = model.blocks.map { ($0.attention.name, attentions[$0.attention.name]?.isProved ?? true) }
     return (products + attention).filter { !$0.1 }.map(\.0)
+  }
+
+  /// Chain lengths of a layer's products: "4-bit rows", "8-bit rows", or "scores" and "context"; none for LayerNorm.
+  func chains(of layer: String) -> [(product: String, length: Int)] {
+    let rows = (linears[layer] ?? []).map { ("\($0.bits)-bit rows", Int($0.element.chain)) }
+    let attention = attentions[layer].map { [("scores", Int($0.scores.chain)), ("context", Int($0.context.chain))] }
+    return rows + (attention ?? [])
   }
 
   public func linear(_ layer: IntegerLinear, _ arguments: inout qk_gemm_arguments, images: Int) throws {
@@ -160,7 +168,7 @@ struct DatapathPlanner {
       let (element, isProved) = try engine.element(
         mode, weight: weight, activation: activation, largestSum: largest, spec: spec,
         product: "\(linear.name), \(bits)-bit rows")
-      return DatapathUnits.RowGroup(rows: rows.map { Int32($0) }, element: element, isProved: isProved)
+      return DatapathUnits.RowGroup(bits: bits, rows: rows.map { Int32($0) }, element: element, isProved: isProved)
     }
   }
 

@@ -68,6 +68,12 @@ public enum PackedFile {
     UInt32(truncatingIfNeeded: crc32(0, bytes, UInt32(bytes.count)))
   }
 
+  /// The CRC-32 at the end of a file's bytes, eight hexadecimal digits.
+  static func storedChecksum(_ bytes: [UInt8]) -> String {
+    let digits = String(word(bytes, bytes.count - 4), radix: 16)
+    return String(repeating: "0", count: 8 - digits.count) + digits
+  }
+
   private static func append(_ value: UInt32, to bytes: inout [UInt8]) {
     withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
   }

@@ -30,8 +30,27 @@ public struct RTLFolder: Sendable {
       }
     }
     try AtomicFile.write(Self.bench(cases), to: path + "/bench.sv")
+    try AtomicFile.write(Self.readme, to: path + "/README.txt")
     try AtomicFile.write(cases.map(\.synthesis).joined(separator: "\n") + "\n", to: path + "/synth.txt")
   }
+
+  private static let readme = """
+    RTL units of a Quasar engine.
+
+    quasar_*.sv          synthesizable units, one module a file; the head of each says what it computes, its ports,
+                         widths and cycles
+    dsp48e1.sv, dsp48e2.sv   behavioural models of the DSP slices, for open simulators; leave them out where the
+                         maker's library is at hand
+    *_tb.sv, bench.sv    self-checking benches and the top that runs all cases
+    vectors/             golden vectors written by the emulator, for $readmemh
+    synth.txt            units and parameters for synthesis
+
+    make lint            Verilator's lint of every unit
+    make verilator       simulate; every case prints PASS or FAIL (make icarus: the same with Icarus Verilog)
+    make -k synth        cells by yosys, in synth/
+    Debian packages: verilator iverilog yosys make g++
+
+    """
 
   /// File names and texts of the units, benches and the Makefile that ship with the package.
   static func sources() throws -> [(String, String)] {

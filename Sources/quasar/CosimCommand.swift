@@ -32,7 +32,8 @@ struct CosimCommand: ParsableCommand {
     }
     let path = out ?? NSTemporaryDirectory() + "quasar-cosim-\(ProcessInfo.processInfo.processIdentifier)"
     defer { if out == nil { try? FileManager.default.removeItem(atPath: path) } }
-    let folder = try RTLExport.write(model: model, board: board, vectors: vectors, seed: seed.seed, to: path)
+    let folder = try RTLExport.write(
+      model: model, hardware: board.model, vectors: vectors, seed: seed.seed, to: path)
     var json: [String: Any] = ["vectors": vectors]
     var isGood = true
     if units {
@@ -92,13 +93,13 @@ extension Simulation.Simulator: ExpressibleByArgument {}
 /// What `cosim` and `export --format rtl` share.
 enum RTLExport {
   /// The folder for all units, or for those of the engine that a packed model gets on the board.
-  static func write(model: String?, board: DeviceOptions, vectors: Int, seed: UInt64, to path: String) throws
-    -> RTLFolder
-  {
+  static func write(
+    model: String?, hardware: () throws -> HardwareModel, vectors: Int, seed: UInt64, to path: String
+  ) throws -> RTLFolder {
     let suite: UnitSuite
     if let model {
       let packed = try PackedFile.read(model)
-      let engine = try board.model().optimisedEngine(for: packed.architecture)
+      let engine = try hardware().optimisedEngine(for: packed.architecture)
       suite = try UnitSuite(engine: engine, architecture: packed.architecture)
     } else {
       suite = .everything

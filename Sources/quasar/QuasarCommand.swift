@@ -17,7 +17,8 @@ struct QuasarCommand: ParsableCommand {
     version: quasarVersion,
     subcommands: [
       DoctorCommand.self, DataCommand.self, RunCommand.self, TrainCommand.self, SearchCommand.self,
-      FinetuneCommand.self, PackCommand.self, EvalCommand.self, EstimateCommand.self, VectorsCommand.self,
+      FinetuneCommand.self, PackCommand.self, EvalCommand.self, ExportCommand.self, EstimateCommand.self,
+      VectorsCommand.self,
       CosimCommand.self,
       BenchCommand.self, ReportCommand.self,
     ])

@@ -91,6 +91,29 @@ final class LayerNormProblem {
     for isa in instructionSets { #expect(firstDifference(wide.run(isa), expected) == nil) }
   }
 
+  @Test(arguments: LayerNormProblem.Rows.allCases) func statisticsEqualTheOracle(kind: LayerNormProblem.Rows) {
+    for width in [1, 2, 7, 64, 131] {
+      let p = LayerNormProblem(rows: 4, width: width, slack: 2, kind: kind, seed: width)
+      let out = Guarded<Int8>(count: 3 * (width + 2) + width)
+      out.fill(byte: 0x5A)
+      var statistics = [qk_row_statistics](repeating: qk_row_statistics(), count: 4)
+      var a = p.arguments(out.base)
+      #expect(qk_layer_norm_statistics(&a, &statistics) == QK_OK)
+      #expect(out.bytes.allSatisfy { $0 == 0x5A })
+      for (row, found) in statistics.enumerated() {
+        let r = (0..<width).map { Int(p.input.base[row * (width + 2) + $0]) }
+        let mean = Int(Oracle.floorDivide(Int128(2 * r.reduce(0, +) + width), Int128(2 * width)))
+        let variance = r.reduce(Int(p.epsilon)) { $0 + ($1 - mean) * ($1 - mean) }
+        let root = Int(Oracle.squareRoot(UInt64(variance)))
+        #expect(Int(found.mean) == mean && Int(found.variance) == variance, "width \(width), row \(row)")
+        #expect(Int(found.deviation) == root && Int(found.inverse) == (1 << 30) / max(root, 1))
+      }
+      #expect(qk_layer_norm_statistics(&a, nil) == QK_NULL_POINTER)
+      a.rows = 0
+      #expect(qk_layer_norm_statistics(&a, &statistics) == QK_BAD_SIZE)
+    }
+  }
+
   @Test func refusals() {
     let p = LayerNormProblem(rows: 2, width: 9, slack: 0, kind: .random, seed: 1)
     let out = Guarded<Int8>(count: 18)

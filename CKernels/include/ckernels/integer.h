@@ -86,4 +86,15 @@ qk_status qk_layer_norm(const qk_layer_norm_arguments *arguments);
 qk_status qk_layer_norm_with(qk_isa isa, const qk_layer_norm_arguments *arguments);
 qk_status qk_layer_norm_reference(const qk_layer_norm_arguments *arguments);
 
+/// What the LayerNorm unit finds in one row before it scales.
+typedef struct qk_row_statistics {
+  int32_t mean;        ///< μ
+  int64_t variance;    ///< V = Σc² + E < 2^46
+  uint32_t deviation;  ///< s = ⌊√V⌋ < 2^23
+  int32_t inverse;     ///< F = ⌊2^30/max(s, 1)⌋
+} qk_row_statistics;
+
+/// μ, V, s and F of every row, the ones that qk_layer_norm uses; writes statistics[rows], not the output.
+qk_status qk_layer_norm_statistics(const qk_layer_norm_arguments *arguments, qk_row_statistics *statistics);
+
 #endif
