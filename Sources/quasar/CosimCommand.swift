@@ -37,10 +37,8 @@ struct CosimCommand: ParsableCommand {
     var json: [String: Any] = ["vectors": vectors]
     var isGood = true
     if units {
-      let progress = ConsoleProgress()
-      progress.begin("\(simulator.rawValue) of \(folder.cases.count) cases")
+      Console.note("\(simulator.rawValue): building and running \(folder.cases.count) cases, a minute or two …")
       let simulation = try Simulation(folder, simulator: simulator)
-      progress.clear()
       isGood = simulation.outcomes.allSatisfy { $0.isEqual && $0.isOnTime }
       json["units"] = try Console.object(simulation.outcomes)
       json["build_seconds"] = simulation.buildSeconds

@@ -9,7 +9,7 @@ struct DatapathUnitTests {
     truncated ? Oracle.floorDivide(v, Oracle.power(s)) : Oracle.roundHalfUp(v, s)
   }
 
-  static func element(_ chain: Int32, unsigned: Bool) -> qk_datapath_element {
+  static func element(_ chain: Int32) -> qk_datapath_element {
     var e = qk_datapath_element()
     e.mode = qk_packing_mode(
       generation: QK_DSP48E2, weights: 2, activations: 1, pitch: 18, atoms: 0, repair: QK_REPAIR_NONE)
@@ -63,8 +63,8 @@ struct DatapathUnitTests {
         a.output = plain.base
         #expect(qk_attention_reference(&a) == QK_OK)
         a.output = result.base
-        var scores = Self.element(bits == 8 ? 8 : 100, unsigned: false)
-        var context = Self.element(bits == 8 ? 4 : 60, unsigned: true)
+        var scores = Self.element(bits == 8 ? 8 : 100)
+        var context = Self.element(bits == 8 ? 4 : 60)
         let workspace = Guarded<UInt8>(count: qk_datapath_attention_workspace(&a), alignment: 64)
         #expect(
           qk_datapath_attention(&a, &scores, &context, &spec, UnsafeMutableRawPointer(workspace.base)) == QK_OK)
