@@ -53,6 +53,14 @@ struct PackingModeTests {
     }
   }
 
+  /// Nominal ranges never meet both ends: a field of 11 bits ends at −1024 = 128·(−8), but at 1023 = 127·8 + 7.
+  @Test("A lane is filled to its lowest value, which is one further than its highest")
+  func bothEnds() {
+    let bit = OperandRange.unsigned(bits: 1)
+    #expect(PackingMode.w4a6Block.depth(weight: OperandRange(lowest: -8, highest: 7), activation: bit) == 128)
+    #expect(PackingMode.w4a6Block.depth(weight: OperandRange(lowest: -7, highest: 8), activation: bit) == 127)
+  }
+
   @Test("The wider pair of DSP48E1 takes narrow weights only")
   func widePair() {
     #expect(PackingMode.w8a8WidePairE1.depth(narrow: false, unsignedActivations: false) == 0)
