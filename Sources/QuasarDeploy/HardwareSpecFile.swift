@@ -18,7 +18,6 @@ public struct HardwareSpecFile: Sendable {
   public var name: String
   public var spec: HardwareSpec
 
-  static let decoders = ["exact": QK_DECODE_EXACT, "parallel": QK_DECODE_PARALLEL, "naive": QK_DECODE_NAIVE]
   static let truncations = [
     "requantiser": QK_TRUNCATE_REQUANTISER, "softmax": QK_TRUNCATE_SOFTMAX, "context": QK_TRUNCATE_CONTEXT,
     "layer-norm": QK_TRUNCATE_LAYER_NORM,
@@ -47,7 +46,8 @@ public struct HardwareSpecFile: Sendable {
       spec.chain_limit = Int32(try yaml.integer("chain_length", 1...Int(QK_MAX_DEPTH)))
     }
     if yaml.has("decode") {
-      spec.decode = Self.decoders[try yaml.word("decode", Self.decoders.keys.sorted())]!
+      let names = LaneDecoder.allCases.map(\.rawValue).sorted()
+      spec.decode = LaneDecoder(rawValue: try yaml.word("decode", names))!.descriptor
     }
     if yaml.has("truncate") {
       for unit in try yaml.words("truncate", Self.truncations.keys.sorted()) {

@@ -74,21 +74,12 @@ public struct StrictYAML {
 
   /// A non-empty list of distinct words out of `choices`.
   public func words(_ key: String, _ choices: [String]) throws -> [String] {
-    try list(key) { node in
-      guard let word = node.string, choices.contains(word) else {
-        throw error(key, node, "\(found(node))is not one of \(choices.joined(separator: ", "))")
-      }
-      return word
-    }
+    try list(key) { try word($0, key, choices) }
   }
 
   /// One word out of `choices`.
   public func word(_ key: String, _ choices: [String]) throws -> String {
-    let node = try value(key)
-    guard let word = node.string, choices.contains(word) else {
-      throw error(key, node, "\(found(node))is not one of \(choices.joined(separator: ", "))")
-    }
-    return word
+    try word(try value(key), key, choices)
   }
 
   /// A nested mapping.
@@ -147,6 +138,13 @@ public struct StrictYAML {
       throw error(key, node, "\(found(node))must be a number from \(range.lowerBound) to \(range.upperBound)")
     }
     return value
+  }
+
+  private func word(_ node: Node, _ key: String, _ choices: [String]) throws -> String {
+    guard let word = node.string, choices.contains(word) else {
+      throw error(key, node, "\(found(node))is not one of \(choices.joined(separator: ", "))")
+    }
+    return word
   }
 
   private func found(_ node: Node) -> String { node.scalar.map { "'\($0.string)' " } ?? "" }
