@@ -29,6 +29,9 @@ static void finish_tokens(void *context, size_t begin, size_t end) {
     case QK_OUTPUT_INT8: finish_form(job, QK_OUTPUT_INT8, begin, end); break;
     case QK_OUTPUT_TABLE: finish_form(job, QK_OUTPUT_TABLE, begin, end); break;
     case QK_OUTPUT_RESIDUAL: finish_form(job, QK_OUTPUT_RESIDUAL, begin, end); break;
+    case QK_OUTPUT_UINT8: finish_form(job, QK_OUTPUT_UINT8, begin, end); break;
+    case QK_OUTPUT_INT16: finish_form(job, QK_OUTPUT_INT16, begin, end); break;
+    case QK_OUTPUT_FLOAT: finish_form(job, QK_OUTPUT_FLOAT, begin, end); break;
   }
 }
 

@@ -14,6 +14,7 @@ static int is_isa(qk_isa isa) { return (int)isa >= 0 && (int)isa < QK_ISA_COUNT;
 const char *qk_isa_name(qk_isa isa) {
   static const char *const names[QK_ISA_COUNT] = {
     [QK_ISA_REFERENCE] = "reference", [QK_ISA_AVX2] = "avx2", [QK_ISA_AVX512] = "avx512",
+    [QK_ISA_AVX512VNNI] = "avx512vnni",
   };
   return is_isa(isa) ? names[isa] : NULL;
 }
@@ -23,9 +24,10 @@ int qk_isa_available(qk_isa isa) {
 #if defined(__x86_64__)
   const int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (isa == QK_ISA_AVX2) return avx2;
-  if (isa == QK_ISA_AVX512)
-    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
-        && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  const int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+      && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  if (isa == QK_ISA_AVX512) return avx512;
+  if (isa == QK_ISA_AVX512VNNI) return avx512 && __builtin_cpu_supports("avx512vnni");
 #endif
   return 0;
 }
@@ -58,7 +60,15 @@ qk_kernel_set qk_kernels(qk_isa isa) {
     set.layer_norm = &qk_layer_norm_avx2;
     set.datapath = &qk_datapath_avx2;
   }
-  if (isa >= QK_ISA_AVX512) set.datapath = &qk_datapath_avx512;
+  if (isa >= QK_ISA_AVX512) {
+    set.gemm = &qk_gemm_avx512;
+    set.datapath = &qk_datapath_avx512;
+  }
+  if (isa >= QK_ISA_AVX512VNNI) {
+    const int vbmi = __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
+    set.gemm = vbmi ? &qk_gemm_avx512vnni : &qk_gemm_avx512vnni_without_vbmi;
+    if (vbmi) set.attention = &qk_attention_avx512vnni;
+  }
 #else
   (void)isa;
 #endif

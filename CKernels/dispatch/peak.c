@@ -17,7 +17,9 @@ static double reference_operations(uint64_t iterations) {
 
 double qk_peak_operations(qk_isa isa, uint64_t iterations) {
 #if defined(__x86_64__)
-  if (isa >= QK_ISA_AVX2 && qk_isa_available(isa)) return qk_peak_operations_avx2(iterations);
+  if (isa == QK_ISA_AVX2 && qk_isa_available(isa)) return qk_peak_operations_avx2(iterations);
+  if (isa == QK_ISA_AVX512 && qk_isa_available(isa)) return qk_peak_operations_avx512(iterations);
+  if (isa == QK_ISA_AVX512VNNI && qk_isa_available(isa)) return qk_peak_operations_avx512vnni(iterations);
 #endif
   (void)isa;
   return reference_operations(iterations);

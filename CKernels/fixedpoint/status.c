@@ -16,6 +16,9 @@ const char *qk_status_message(qk_status status) {
     case QK_BAD_SPEC:
       return "a spec, output form, number of activation bits or exponent table that this build does not implement";
     case QK_ISA_NOT_AVAILABLE: return "the instruction set does not exist on this CPU";
+    case QK_MISALIGNED: return "panels or prepared memory are not 64-byte aligned, or codes not to their element";
+    case QK_BUFFERS_OVERLAP: return "the output shares memory with an operand";
+    case QK_OUT_OF_MEMORY: return "no memory for the work buffers of a thread";
   }
   return "unknown status";
 }

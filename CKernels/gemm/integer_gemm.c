@@ -1,105 +1,239 @@
-// The GEMM driver: tasks are blocks of tokens times ranges of output rows; each task keeps its accumulators
-// in an int32 block, decodes every panel of its rows once per block of depth, and finishes row by row in the
-// order of the unpacked matrix.
+// The GEMM driver. A task prepares the activations of its tokens once, multiplies them by group after group of
+// panels, and finishes each tile while its sums are in the L1 cache. Weights of one precision are in row order, so
+// their outputs go straight to their place; those of two are staged in slot order and merged row by row at the end.
 #include "integer_gemm.h"
-#include "row_plan.h"
+#include "gemm_blocks.h"
 #include "validate.h"
 #include "../dispatch/kernels.h"
 #include "../pack/packed_layout.h"
 #include "ckernels/parallel.h"
+#include <stdatomic.h>
 
 typedef struct gemm_job {
   const qk_gemm_kernel *kernel;
   const qk_gemm_arguments *arguments;
-  int32_t block_tokens, blocks;
-  int32_t block_rows, ranges;
-  int32_t block_depth;
+  const qk_row_constants *constants;
+  qk_gemm_blocks blocks;
+  size_t element;
+  int32_t mixed, shared_activations;
+  size_t stride8, stride4;           ///< bytes of one token's prepared activations
+  size_t activations4, panels, staged, scratch_bytes;
+  size_t staged_stride;              ///< bytes from one token's staged codes to the next
+  atomic_int out_of_memory;
 } gemm_job;
 
-/// Work buffers of one task.
-typedef struct gemm_buffers {
-  _Alignas(64) uint8_t activations[QK_GEMM_TOKENS * QK_GEMM_DEPTH * 2];
-  _Alignas(64) uint8_t panel[QK_GEMM_DEPTH * 32];
-  _Alignas(64) int32_t acc[QK_GEMM_TOKENS * QK_GEMM_ACC_STRIDE];
-  qk_row_plan plan;
-} gemm_buffers;
+/// One task: tokens t0…, slots of its rows, and the work buffers.
+typedef struct gemm_task {
+  const gemm_job *job;
+  uint8_t *scratch;
+  int32_t t0, tokens, first_row, last_row;
+  qk_slot_range range8, range4;
+} gemm_task;
 
 static int32_t minimum(int32_t a, int32_t b) { return a < b ? a : b; }
-static int32_t divide_up(int32_t a, int32_t b) { return (a - 1) / b + 1; }
 
-/// Multiplies the panels of one precision for one block of depth.
-static void multiply_panels(const gemm_job *job, gemm_buffers *b, const qk_slot_range *range, int bits,
-                            int32_t k0, int32_t depth, int32_t tokens, int32_t *acc) {
+static size_t round_to_line(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/// Bytes of prepared activations of one token, never a multiple of 4096, so that the rows of a tile do not fall into
+/// the same set of the L1 cache.
+static size_t activation_row(int32_t padded_depth, int32_t bytes) {
+  const size_t row = round_to_line((size_t)padded_depth * (size_t)bytes);
+  return row % 4096 == 0 ? row + 64 : row;
+}
+
+static void plan_scratch(gemm_job *job) {
   const qk_gemm_kernel *kernel = job->kernel;
   const qk_packed_weights *w = job->arguments->weights;
-  const size_t panel_bytes = bits == 8 ? qk_panel8_bytes(w->padded_depth) : qk_panel4_bytes(w->padded_depth);
-  const uint8_t *panels = bits == 8 ? w->panels : w->panels + (size_t)w->slots8 * (size_t)w->padded_depth;
-  const size_t skip = bits == 8 ? qk_offset8(w->padded_depth, 0, k0) : qk_offset4(w->padded_depth, 0, k0);
-  for (int32_t p = range->first_panel; p < range->last_panel; p++) {
-    const uint8_t *panel = panels + (size_t)p * panel_bytes + skip;
-    (bits == 8 ? kernel->load_panel8 : kernel->load_panel4)(panel, depth, b->panel);
-    kernel->multiply(b->activations, (size_t)job->block_depth, tokens, b->panel, depth,
-                     acc + (p - range->first_panel) * QK_PANEL_ROWS, QK_GEMM_ACC_STRIDE, k0 > 0);
+  const size_t tokens = (size_t)job->blocks.block_tokens;
+  job->stride8 = activation_row(w->padded_depth, kernel->w8.activation_bytes);
+  job->stride4 = activation_row(w->padded_depth, kernel->w4.activation_bytes);
+  job->shared_activations = kernel->w8.load_activations == kernel->w4.load_activations;
+  size_t total = w->slots8 > 0 ? tokens * job->stride8 : 0;
+  job->activations4 = job->shared_activations && w->slots8 > 0 ? 0 : total;
+  if (w->slots4 > 0 && (!job->shared_activations || w->slots8 == 0)) total += tokens * job->stride4;
+  job->panels = total;
+  const int32_t wide = kernel->w8.panel_bytes > kernel->w4.panel_bytes ? kernel->w8.panel_bytes : kernel->w4.panel_bytes;
+  total += (size_t)kernel->group_panels * (size_t)w->padded_depth * (size_t)wide;
+  job->staged = total;
+  // Ranges widen to whole panels at both ends; a merge may read 64 elements past its last code.
+  const int32_t columns = minimum(job->blocks.block_rows + 4 * QK_PANEL_ROWS, w->slots8 + w->slots4) + 64;
+  job->staged_stride = round_to_line((size_t)columns * job->element);
+  if (job->mixed) total += tokens * job->staged_stride;
+  job->scratch_bytes = round_to_line(total) + 64;
+}
+
+static void load_tokens(const gemm_task *task, const qk_gemm_precision *precision, size_t stride, uint8_t *out) {
+  const qk_gemm_arguments *a = task->job->arguments;
+  const uint8_t *codes = (const uint8_t *)a->activations + (size_t)task->t0 * a->activation_stride;
+  for (int32_t t = 0; t < task->tokens; t++)
+    precision->load_activations(codes + (size_t)t * a->activation_stride, a->activations_unsigned, a->weights->depth,
+                                a->weights->padded_depth, out + (size_t)t * stride);
+}
+
+/// Panels of the next group. A group of three keeps the multipliers as busy as one of four, smaller ones do not: rests
+/// of one and two are made of threes.
+static int32_t next_group(int32_t panels, int32_t most) {
+  if (panels <= most) return panels;
+  const int32_t rest = panels % QK_GROUP_PANELS;
+  return most == QK_GROUP_PANELS && (rest == 2 || rest == 1) ? most - 1 : most;
+}
+
+/// Where the finished codes of a slot go: to the output when slots are rows, else to the staged codes.
+static void aim(const gemm_task *task, int32_t slot, int32_t columns, int32_t staged_column, qk_gemm_finish *f) {
+  const gemm_job *job = task->job;
+  const qk_gemm_arguments *a = job->arguments;
+  if (job->mixed) {
+    f->columns = columns;
+    f->output = task->scratch + job->staged + (size_t)staged_column * job->element;
+    f->output_bytes = job->staged_stride;
+    return;
+  }
+  const int32_t row = a->weights->slots8 > 0 ? slot : slot - a->weights->slots8;
+  f->columns = minimum(columns, task->last_row - row);
+  f->output_bytes = a->output_stride * job->element;
+  f->output = (uint8_t *)a->output + (size_t)task->t0 * f->output_bytes + (size_t)row * job->element;
+  f->residual_bytes = a->residual_stride * sizeof(int16_t);
+  if (a->form == QK_OUTPUT_RESIDUAL) f->residual = a->residual + (size_t)task->t0 * a->residual_stride + row;
+}
+
+static qk_gemm_finish finish_of(const gemm_task *task, const qk_gemm_precision *precision, int32_t slot) {
+  const gemm_job *job = task->job;
+  const qk_gemm_arguments *a = job->arguments;
+  const qk_row_constants *c = job->constants;
+  const int shifted = precision->shifted && !a->activations_unsigned;
+  const int residual = a->form == QK_OUTPUT_RESIDUAL;
+  return (qk_gemm_finish){
+    .form = residual && job->mixed ? QK_OUTPUT_INT16 : a->form,
+    .lo = residual ? INT16_MIN : a->lo, .hi = residual ? INT16_MAX : a->hi,
+    .sum_shift = precision->sum_shift, .high_word = c->high_word,
+    .bias = (shifted ? c->shifted_bias : c->bias) + slot, .multiplier = c->multiplier + slot,
+    .offset = (shifted ? c->shifted_offset : c->offset) + slot,
+    .factor = c->factor + slot, .scale = c->scale + slot, .table = a->table,
+  };
+}
+
+/// Brings the lines that a tile will write into the cache while the tile is multiplied; narrower outputs do not need it.
+static void prefetch_output(const qk_gemm_finish *f, int32_t tokens, size_t element) {
+  if (element < 4) return;
+  for (int32_t t = 0; t < tokens; t++) {
+    const uint8_t *line = (const uint8_t *)f->output + (size_t)t * f->output_bytes;
+    for (size_t byte = 0; byte < (size_t)f->columns * element; byte += 64) __builtin_prefetch(line + byte, 1);
   }
 }
 
-static void load_block(const gemm_job *job, gemm_buffers *b, int32_t t0, int32_t tokens, int32_t k0, int32_t depth) {
-  const qk_gemm_arguments *a = job->arguments;
-  const uint8_t *codes = (const uint8_t *)a->activations + (size_t)t0 * a->activation_stride + k0;
-  const size_t row_bytes = (size_t)job->block_depth * (size_t)job->kernel->activation_bytes;
-  const int32_t real = minimum(depth, a->weights->depth - k0);
-  for (int32_t t = 0; t < tokens; t++)
-    job->kernel->load_activations(codes + (size_t)t * a->activation_stride, a->activations_unsigned, real, depth,
-                                  b->activations + (size_t)t * row_bytes);
+static void multiply_group(const gemm_task *task, const qk_gemm_precision *precision, const uint8_t *x, size_t stride,
+                           const uint8_t *packed, size_t packed_stride, int32_t panels, qk_gemm_finish *f) {
+  const gemm_job *job = task->job;
+  const int32_t depth = job->arguments->weights->padded_depth;
+  const int few = task->tokens <= precision->few_tokens;
+  const uint8_t *panel = packed;
+  size_t panel_stride = packed_stride;
+  if (precision->panel_bytes > 0 && !few) {
+    panel = task->scratch + job->panels;
+    panel_stride = (size_t)depth * (size_t)precision->panel_bytes;
+    for (int32_t p = 0; p < panels; p++)
+      precision->load_panel(packed + (size_t)p * packed_stride, depth, task->scratch + job->panels + (size_t)p * panel_stride);
+  }
+  const int32_t tile = few ? precision->few_tokens : precision->tile_tokens[panels];
+  _Alignas(64) int32_t sums[QK_GEMM_TILE * QK_GROUP_COLUMNS];
+  for (int32_t t = 0; t < task->tokens; t += tile) {
+    const int32_t tokens = minimum(tile, task->tokens - t);
+    prefetch_output(f, tokens, job->element);
+    (few ? precision->multiply_few : precision->multiply)(x + (size_t)t * stride, stride, tokens, panel, panel_stride,
+                                                          panels, depth, sums);
+    job->kernel->finish(f, tokens, sums);
+    f->output = (uint8_t *)f->output + (size_t)tokens * f->output_bytes;
+    if (f->residual) f->residual = (const int16_t *)((const uint8_t *)f->residual + (size_t)tokens * f->residual_bytes);
+  }
 }
 
-static void run_task(const gemm_job *job, gemm_buffers *b, int32_t range, int32_t block) {
-  const qk_gemm_arguments *a = job->arguments;
-  const qk_packed_weights *w = a->weights;
-  const int32_t t0 = block * job->block_tokens, tokens = minimum(job->block_tokens, a->tokens - t0);
-  const int32_t first = range * job->block_rows, last = minimum(first + job->block_rows, w->rows);
-  qk_slot_range range8, range4;
-  qk_find_slots(w, first, last, &range8, &range4);
-  int32_t *acc4 = b->acc + (range8.last_panel - range8.first_panel) * QK_PANEL_ROWS;
-  for (int32_t k0 = 0; k0 < w->padded_depth; k0 += job->block_depth) {
-    const int32_t depth = minimum(job->block_depth, w->padded_depth - k0);
-    load_block(job, b, t0, tokens, k0, depth);
-    multiply_panels(job, b, &range8, 8, k0, depth, tokens, b->acc);
-    multiply_panels(job, b, &range4, 4, k0, depth, tokens, acc4);
+/// Multiplies the panels of one precision; their slots start at `first_slot`, their staged codes at `column`.
+static void multiply_range(const gemm_task *task, const qk_gemm_precision *precision, const uint8_t *x, size_t stride,
+                           const qk_slot_range *range, const uint8_t *panels, size_t panel_bytes, int32_t first_slot,
+                           int32_t column) {
+  for (int32_t p = range->first_panel; p < range->last_panel;) {
+    const int32_t count = next_group(range->last_panel - p, task->job->kernel->group_panels);
+    const int32_t slot = first_slot + p * QK_PANEL_ROWS;
+    qk_gemm_finish f = finish_of(task, precision, slot);
+    aim(task, slot, count * QK_PANEL_ROWS, column + (p - range->first_panel) * QK_PANEL_ROWS, &f);
+    multiply_group(task, precision, x, stride, panels + (size_t)p * panel_bytes, panel_bytes, count, &f);
+    p += count;
   }
-  qk_make_row_plan(a, first, last, &range8, &range4, &b->plan);
-  job->kernel->finish(a, &b->plan, t0, tokens, b->acc);
+}
+
+static void merge_rows(const gemm_task *task) {
+  const gemm_job *job = task->job;
+  const qk_gemm_arguments *a = job->arguments;
+  const int32_t panels8 = task->range8.last_panel - task->range8.first_panel;
+  const int32_t column8 = task->range8.begin - task->range8.first_panel * QK_PANEL_ROWS;
+  const int32_t column4 = (panels8 - task->range4.first_panel) * QK_PANEL_ROWS + task->range4.begin;
+  const uint8_t *staged = task->scratch + job->staged;
+  const size_t first = (size_t)task->first_row, token = (size_t)task->t0;
+  const qk_gemm_merge merge = {
+    .from8 = staged + (size_t)column8 * job->element, .from4 = staged + (size_t)column4 * job->element,
+    .from_stride = job->staged_stride, .is8 = job->constants->is8 + task->first_row / 64, .tokens = task->tokens,
+    .rows = task->last_row - task->first_row, .element = (int32_t)job->element,
+    .output = (uint8_t *)a->output + (token * a->output_stride + first) * job->element,
+    .output_stride = a->output_stride * job->element,
+    .residual = a->form == QK_OUTPUT_RESIDUAL ? (const uint8_t *)(a->residual + token * a->residual_stride + first) : NULL,
+    .residual_stride = a->residual_stride * sizeof(int16_t),
+  };
+  job->kernel->merge(&merge);
+}
+
+static void run_task(gemm_task *task, int32_t range, int32_t block) {
+  const gemm_job *job = task->job;
+  const qk_packed_weights *w = job->arguments->weights;
+  const qk_gemm_precision *w8 = &job->kernel->w8, *w4 = &job->kernel->w4;
+  task->t0 = block * job->blocks.block_tokens;
+  task->tokens = minimum(job->blocks.block_tokens, job->arguments->tokens - task->t0);
+  task->first_row = range * job->blocks.block_rows;
+  task->last_row = minimum(task->first_row + job->blocks.block_rows, w->rows);
+  task->range8 = qk_find_slots(w->slot_row, w->slots8, task->first_row, task->last_row);
+  task->range4 = qk_find_slots(w->slot_row + w->slots8, w->slots4, task->first_row, task->last_row);
+  const int32_t panels8 = task->range8.last_panel - task->range8.first_panel;
+  const int32_t panels4 = task->range4.last_panel - task->range4.first_panel;
+  uint8_t *x8 = task->scratch, *x4 = task->scratch + job->activations4;
+  if (panels8 > 0 || (w->slots8 > 0 && job->shared_activations)) load_tokens(task, w8, job->stride8, x8);
+  if (panels4 > 0 && (w->slots8 == 0 || !job->shared_activations)) load_tokens(task, w4, job->stride4, x4);
+  multiply_range(task, w8, x8, job->stride8, &task->range8, w->panels, qk_panel8_bytes(w->padded_depth), 0, 0);
+  multiply_range(task, w4, x4, job->stride4, &task->range4, qk_panels4(w), qk_panel4_bytes(w->padded_depth), w->slots8,
+                 panels8 * QK_PANEL_ROWS);
+  if (job->mixed) merge_rows(task);
 }
 
 static void run_tasks(void *context, size_t begin, size_t end) {
-  const gemm_job *job = context;
-  gemm_buffers buffers;
-  // Consecutive tasks share a range of rows, whose panels then stay in the L2 cache.
-  for (size_t task = begin; task < end; task++)
-    run_task(job, &buffers, (int32_t)(task / (size_t)job->blocks), (int32_t)(task % (size_t)job->blocks));
+  gemm_job *job = context;
+  gemm_task task = { .job = job, .scratch = qk_scratch(QK_SCRATCH_TASK, job->scratch_bytes) };
+  if (task.scratch == NULL) {
+    atomic_store_explicit(&job->out_of_memory, 1, memory_order_relaxed);
+    return;
+  }
+  // Consecutive tasks share a range of rows, whose panels then stay in the cache.
+  for (size_t i = begin; i < end; i++)
+    run_task(&task, (int32_t)(i / (size_t)job->blocks.blocks), (int32_t)(i % (size_t)job->blocks.blocks));
 }
 
-void qk_gemm_blocked(const qk_gemm_kernel *kernel, const qk_gemm_arguments *a) {
-  const qk_packed_weights *w = a->weights;
-  gemm_job job = { .kernel = kernel, .arguments = a };
-  // Equal blocks instead of full ones and a rest.
-  job.blocks = divide_up(a->tokens, QK_GEMM_TOKENS);
-  job.block_tokens = qk_round_up(divide_up(a->tokens, job.blocks), kernel->tile_tokens);
-  job.blocks = divide_up(a->tokens, job.block_tokens);
-  job.block_depth = qk_round_up(divide_up(w->padded_depth, divide_up(w->padded_depth, QK_GEMM_DEPTH)), 4);
-
-  // More tasks balance better, but every range of rows widens the activations once more, and a range of mixed
-  // precision multiplies up to one panel of each precision that it shares with its neighbour.
-  const int32_t wanted = 4 * qk_thread_count();
-  job.ranges = divide_up(w->rows, QK_GEMM_ROWS);
-  while (job.blocks * job.ranges < wanted && divide_up(w->rows, job.ranges) > 64) job.ranges++;
-  job.block_rows = qk_round_up(divide_up(w->rows, job.ranges), QK_PANEL_ROWS);
-  job.ranges = divide_up(w->rows, job.block_rows);
-
+qk_status qk_gemm_blocked(const qk_gemm_kernel *kernel, const qk_gemm_arguments *a) {
+  gemm_job job = { .kernel = kernel, .arguments = a, .constants = a->constants };
+  qk_row_constants constants;
+  if (job.constants == NULL) {
+    void *memory = qk_scratch(QK_SCRATCH_CALL, qk_row_constants_bytes(a->weights));
+    if (memory == NULL) return QK_OUT_OF_MEMORY;
+    const qk_status status = qk_prepare_rows(a->weights, a->bias, a->requantisers, a->scales, memory, &constants);
+    if (status != QK_OK) return status;
+    job.constants = &constants;
+  }
+  job.mixed = a->weights->slots8 > 0 && a->weights->slots4 > 0;
+  job.element = qk_output_bytes(a->form);
   // Below about 5 microseconds of work a second thread gains nothing.
-  const size_t tasks = (size_t)job.blocks * (size_t)job.ranges;
-  const int64_t products = (int64_t)a->tokens * w->rows * w->depth;
-  qk_parallel_for(tasks, products < 400000 ? tasks : 1, &job, run_tasks);
+  const int64_t products = (int64_t)a->tokens * a->weights->rows * a->weights->depth;
+  const int32_t threads = products < QK_GEMM_SERIAL_PRODUCTS ? 1 : qk_thread_count();
+  job.blocks = qk_choose_gemm_blocks(kernel, a, threads);
+  plan_scratch(&job);
+  const size_t tasks = (size_t)job.blocks.blocks * (size_t)job.blocks.ranges;
+  qk_parallel_for(tasks, threads == 1 ? tasks : 1, &job, run_tasks);
+  return job.out_of_memory ? QK_OUT_OF_MEMORY : QK_OK;
 }
 
 qk_status qk_gemm_with(qk_isa isa, const qk_gemm_arguments *arguments) {
@@ -107,8 +241,7 @@ qk_status qk_gemm_with(qk_isa isa, const qk_gemm_arguments *arguments) {
   const qk_gemm_kernel *kernel = qk_kernels(isa).gemm;
   if (kernel == NULL) return qk_gemm_reference(arguments);
   const qk_status status = qk_gemm_check(arguments);
-  if (status == QK_OK) qk_gemm_blocked(kernel, arguments);
-  return status;
+  return status == QK_OK ? qk_gemm_blocked(kernel, arguments) : status;
 }
 
 qk_status qk_gemm(const qk_gemm_arguments *arguments) { return qk_gemm_with(qk_isa_current(), arguments); }

@@ -1,58 +1,79 @@
-// What the GEMM driver asks of a micro-kernel: a descriptor of function pointers and layouts.
+// What the GEMM driver asks of a micro-kernel: a descriptor of function pointers, layouts and tile sizes.
 #ifndef QK_INTEGER_GEMM_H
 #define QK_INTEGER_GEMM_H
 
 #include "ckernels/integer.h"
 
-/// Blocks of the driver. All buffers of a task live on its stack: 48·512·2 B of activations, 512·32 B of one
-/// decoded panel, 48·584·4 B of accumulators, 8 KiB of row plan: about 181 KiB.
 enum {
-  QK_GEMM_TOKENS = 48,
-  QK_GEMM_DEPTH = 512,
-  QK_GEMM_ROWS = 512,
-  /// Two ascending slot ranges, each widened to whole panels at both ends.
-  QK_GEMM_COLUMNS = QK_GEMM_ROWS + 4 * (QK_PANEL_ROWS - 1) + 4,
-  /// A group of 8 rows reads 8 columns from either range, so up to 8 columns past its last row.
-  QK_GEMM_ACC_STRIDE = QK_GEMM_COLUMNS + 8,
-  QK_GEMM_GROUP = 8
+  /// A group: up to 4 panels that one call of a kernel multiplies; its sums lie in rows of 64 int32.
+  QK_GROUP_PANELS = 4,
+  QK_GROUP_COLUMNS = QK_GROUP_PANELS * QK_PANEL_ROWS,
+  /// Blocks of tokens are multiples of this or the whole: common multiple of the tiles of 4, 6, 8 and 12 tokens.
+  QK_GEMM_TOKEN_STEP = 24,
+  /// Tokens of the largest tile.
+  QK_GEMM_TILE = 12,
+  /// Calls of fewer products run on the calling thread.
+  QK_GEMM_SERIAL_PRODUCTS = 1500000
 };
 
-/// How the accumulators of slots become rows first…first+count−1 of the output, count ≤ QK_GEMM_ROWS.
-///
-/// Row order is a merge of two ascending lists. In a group of 8 rows the 8-bit rows are `rank` 0, 1, … from
-/// column8 of the accumulators and the 4-bit rows rank 0, 1, … from column4. Rows past `count` in the last
-/// group are dummies with bias and factor 0.
-typedef struct qk_row_plan {
-  int32_t first, count;
-  int32_t column8[QK_GEMM_ROWS / QK_GEMM_GROUP];
-  int32_t column4[QK_GEMM_ROWS / QK_GEMM_GROUP];
-  uint8_t rank[QK_GEMM_ROWS];
-  int8_t is8[QK_GEMM_ROWS];       ///< −1: 8-bit row, 0: 4-bit row
-  int32_t bias[QK_GEMM_ROWS];
-  double factor[QK_GEMM_ROWS];    ///< qk_requantiser_factor, exact
-} qk_row_plan;
+/// How one precision of weights meets its activations.
+typedef struct qk_gemm_precision {
+  int32_t activation_bytes;   ///< of one prepared activation: 1 or 2
+  int32_t shifted;            ///< 1: signed activations are prepared as code + 128
+  int32_t sum_shift;          ///< the sums are 2^sum_shift times Σ x·w
+  int32_t panel_bytes;        ///< of 16 codes (one k) of a prepared panel; 0: panels are used as they are packed
+  int32_t few_tokens;         ///< blocks of at most so many tokens use `multiply_few`
+  int32_t tile_tokens[QK_GROUP_PANELS + 1];  ///< tokens of a tile by number of panels
 
-/// A micro-kernel. Operands have layouts of the kernel's own; the driver only knows their sizes.
+  /// Prepares `depth` codes of one token, followed by zeros up to `padded` (a multiple of 8).
+  void (*load_activations)(const void *codes, int is_unsigned, int32_t depth, int32_t padded, void *out);
+  /// Prepares a packed panel of `depth` (a multiple of 8).
+  void (*load_panel)(const uint8_t *panel, int32_t depth, void *out);
+  /// sums[t][0…16·panels−1] = Σ_k x[t]·w for up to tile_tokens[panels] tokens; strides in bytes.
+  void (*multiply)(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
+                   int32_t panels, int32_t depth, int32_t *sums);
+  /// The same from packed panels, for up to few_tokens tokens; null when few_tokens is 0.
+  void (*multiply_few)(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
+                       int32_t panels, int32_t depth, int32_t *sums);
+} qk_gemm_precision;
+
+/// What becomes of the sums of a group; arrays start at the group's first slot and may be read for 64 slots.
+typedef struct qk_gemm_finish {
+  qk_output_form form;          ///< RESIDUAL only when the output is in slot order as well
+  int32_t lo, hi, columns;      ///< columns that exist, 1…64
+  int32_t sum_shift, high_word;
+  const int32_t *bias, *multiplier;
+  const int64_t *offset;        ///< as in qk_row_constants, by panel
+  const double *factor;
+  const float *scale;
+  const uint8_t *table;
+  void *output;
+  size_t output_bytes;          ///< from one token to the next
+  const int16_t *residual;
+  size_t residual_bytes;
+} qk_gemm_finish;
+
+/// Rows of a block of tokens brought from slot order into row order; strides in bytes from token to token.
+typedef struct qk_gemm_merge {
+  const uint8_t *from8, *from4;  ///< next code of either precision; 64 elements may be read past the last
+  size_t from_stride;
+  const uint64_t *is8;           ///< bit n % 64 of word n / 64: row n is an 8-bit row; starts at row 0 of the merge
+  int32_t tokens, rows, element; ///< element: 1, 2 or 4 bytes
+  uint8_t *output;
+  size_t output_stride;
+  const uint8_t *residual;       ///< int16, elements of 2 bytes only: output = sat16(residual + code); may be null
+  size_t residual_stride;
+} qk_gemm_merge;
+
 typedef struct qk_gemm_kernel {
   const char *name;
-  int32_t tile_tokens;        ///< tokens of a full tile; blocks of tokens are multiples of it
-  int32_t activation_bytes;   ///< of one prepared activation, at most 2
-  int32_t panel_bytes;        ///< of one k of a prepared panel of 16 rows, at most 32
-
-  /// Prepares `depth` codes of one token, followed by zeros up to `padded` (a multiple of 4).
-  void (*load_activations)(const void *codes, int is_unsigned, int32_t depth, int32_t padded, void *out);
-  /// Prepares `depth` (a multiple of 4) k of an 8-bit or 4-bit panel.
-  void (*load_panel8)(const uint8_t *panel, int32_t depth, void *out);
-  void (*load_panel4)(const uint8_t *panel, int32_t depth, void *out);
-  /// acc[t][0…15] (+)= Σ_k; `stride` counts codes between tokens, acc_stride elements.
-  void (*multiply)(const void *activations, size_t stride, int32_t tokens, const void *panel, int32_t depth,
-                   int32_t *acc, size_t acc_stride, int accumulate);
-  /// Turns the accumulators of tokens first…first+tokens−1 into their part of the output, in row order.
-  void (*finish)(const qk_gemm_arguments *arguments, const qk_row_plan *plan, int32_t first, int32_t tokens,
-                 const int32_t *acc);
+  int32_t group_panels;                          ///< 1…4
+  qk_gemm_precision w8, w4;
+  void (*finish)(const qk_gemm_finish *finish, int32_t tokens, const int32_t *sums);
+  void (*merge)(const qk_gemm_merge *merge);
 } qk_gemm_kernel;
 
 /// Blocks, distributes and runs a checked call.
-void qk_gemm_blocked(const qk_gemm_kernel *kernel, const qk_gemm_arguments *arguments);
+qk_status qk_gemm_blocked(const qk_gemm_kernel *kernel, const qk_gemm_arguments *arguments);
 
 #endif

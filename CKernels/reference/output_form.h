@@ -15,12 +15,19 @@ static inline __attribute__((always_inline)) void qk_write_output(const qk_gemm_
     ((int32_t *)a->output)[place] = acc;
     return;
   }
+  if (form == QK_OUTPUT_FLOAT) {
+    ((float *)a->output)[place] = (float)acc * a->scales[n];
+    return;
+  }
   const int residual = form == QK_OUTPUT_RESIDUAL;
   const int rounded = !(spec->truncated & QK_TRUNCATE_REQUANTISER);
   const int32_t code = qk_requantise_with(acc, a->requantisers[n], residual ? INT16_MIN : a->lo,
                                           residual ? INT16_MAX : a->hi, rounded);
   switch (form) {
-    case QK_OUTPUT_ACCUMULATOR: break;
+    case QK_OUTPUT_ACCUMULATOR:
+    case QK_OUTPUT_FLOAT: break;
+    case QK_OUTPUT_UINT8: ((uint8_t *)a->output)[place] = (uint8_t)code; break;
+    case QK_OUTPUT_INT16: ((int16_t *)a->output)[place] = (int16_t)code; break;
     case QK_OUTPUT_INT32: ((int32_t *)a->output)[place] = code; break;
     case QK_OUTPUT_INT8: ((int8_t *)a->output)[place] = (int8_t)code; break;
     case QK_OUTPUT_TABLE:

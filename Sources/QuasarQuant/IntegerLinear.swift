@@ -14,6 +14,7 @@ public struct IntegerLinear {
   public let bias: [Int32]
   public let requantisers: [Requantiser]
   public let packed: PackedWeights
+  private let prepared: PreparedRows
 
   public var rows: Int { codes.shape[0] }
   public var depth: Int { codes.shape[1] }
@@ -36,6 +37,7 @@ public struct IntegerLinear {
     self.bias = bias
     self.requantisers = requantisers
     packed = try PackedWeights(name: name, codes: codes, rowBits: rowBits)
+    prepared = try PreparedRows(name: name, weights: packed, bias: bias, requantisers: requantisers)
   }
 
   /// What the real numbers around a linear layer are.
@@ -105,28 +107,6 @@ public struct IntegerLinear {
   }
 }
 
-/// Rows of codes in the panels of the GEMM kernels (see `qk_packed_weights`).
-public final class PackedWeights {
-  private let panels: NDArray<UInt8>
-  private let slotRow: NDArray<Int32>
-  /// Panels and slots as the kernels read them; valid as long as this object.
-  public private(set) var descriptor = qk_packed_weights()
-
-  public init(name: String, codes: NDArray<Int8>, rowBits: [UInt8]) throws {
-    let rows8 = Int32(rowBits.filter { $0 == 8 }.count)
-    let rows4 = Int32(rowBits.count) - rows8
-    panels = NDArray(uninitialized: [max(1, qk_packed_bytes(rows8, rows4, Int32(codes.width)))])
-    slotRow = NDArray(uninitialized: [max(1, qk_packed_slots(rows8, rows4))])
-    try qk_pack_rows(
-      codes.pointer, rowBits, Int32(codes.shape[0]), Int32(codes.width), panels.pointer, slotRow.pointer,
-      &descriptor
-    ).check("\(name): packing weights \(codes.shape)")
-  }
-
-  /// Bytes of the packed panels, padding included.
-  public var byteCount: Int { panels.count }
-}
-
 extension IntegerLinear {
   /// Where a call's input codes lie.
   public enum Input {
@@ -158,16 +138,8 @@ extension IntegerLinear {
 
   private func run(_ arguments: qk_gemm_arguments, _ execution: IntegerExecution) throws {
     var arguments = arguments
-    var descriptor = packed.descriptor
-    try withUnsafePointer(to: &descriptor) { weights in
-      try bias.withUnsafeBufferPointer { bias in
-        try requantisers.withUnsafeBufferPointer { requantisers in
-          arguments.weights = weights
-          arguments.bias = bias.baseAddress
-          arguments.requantisers = requantisers.baseAddress
-          try execution.units.linear(self, &arguments, images: execution.images)
-        }
-      }
+    try prepared.withArguments(&arguments) { arguments in
+      try execution.units.linear(self, &arguments, images: execution.images)
     }
   }
 
@@ -176,7 +148,7 @@ extension IntegerLinear {
     -> NDArray<Int8>
   {
     var arguments = try arguments(input, QK_OUTPUT_INT8)
-    defer { withExtendedLifetime((input, packed)) {} }
+    defer { withExtendedLifetime((input, prepared)) {} }
     let output = NDArray<Int8>(uninitialized: [Int(arguments.tokens), rows])
     arguments.lo = range.low
     arguments.hi = range.high
@@ -190,7 +162,7 @@ extension IntegerLinear {
     -> NDArray<UInt8>
   {
     var arguments = try arguments(input, QK_OUTPUT_TABLE)
-    defer { withExtendedLifetime((input, packed)) {} }
+    defer { withExtendedLifetime((input, prepared)) {} }
     let output = NDArray<UInt8>(uninitialized: [Int(arguments.tokens), rows])
     arguments.lo = GELUTable.inputRange.low
     arguments.hi = GELUTable.inputRange.high
@@ -207,7 +179,7 @@ extension IntegerLinear {
     -> NDArray<Int32>
   {
     var arguments = try arguments(input, QK_OUTPUT_ACCUMULATOR)
-    defer { withExtendedLifetime((input, packed)) {} }
+    defer { withExtendedLifetime((input, prepared)) {} }
     let output = NDArray<Int32>(uninitialized: [Int(arguments.tokens), rows])
     arguments.output = UnsafeMutableRawPointer(output.pointer)
     try run(arguments, execution)
@@ -217,7 +189,7 @@ extension IntegerLinear {
   /// int32 codes clamp(requantised): [T, rows].
   public func wideCodes(_ input: Input, on execution: IntegerExecution = .kernels) throws -> NDArray<Int32> {
     var arguments = try arguments(input, QK_OUTPUT_INT32)
-    defer { withExtendedLifetime((input, packed)) {} }
+    defer { withExtendedLifetime((input, prepared)) {} }
     let output = NDArray<Int32>(uninitialized: [Int(arguments.tokens), rows])
     arguments.lo = Int32.min
     arguments.hi = Int32.max
@@ -231,7 +203,7 @@ extension IntegerLinear {
     _ input: Input, residual: NDArray<Int16>, on execution: IntegerExecution = .kernels
   ) throws -> NDArray<Int16> {
     var arguments = try arguments(input, QK_OUTPUT_RESIDUAL)
-    defer { withExtendedLifetime((input, packed)) {} }
+    defer { withExtendedLifetime((input, prepared)) {} }
     guard residual.count == Int(arguments.tokens) * rows else {
       throw QuasarError(.badData, "\(name): residual stream \(residual.shape) for \(arguments.tokens) tokens")
     }

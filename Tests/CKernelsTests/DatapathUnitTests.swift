@@ -152,83 +152,73 @@ struct DatapathUnitTests {
   func finish() {
     var random = SplitMix(33)
     let (tokens, rows) = (70, 11)
-    var panels = [UInt8](repeating: 0, count: qk_packed_bytes(Int32(rows), 0, 4) + 64)
-    var slots = [Int32](repeating: 0, count: qk_packed_slots(Int32(rows), 0))
-    var packed = qk_packed_weights()
-    let codes = [Int8](repeating: 1, count: rows * 4)
-    let eights = [UInt8](repeating: 8, count: rows)
+    let packed = Packed(Matrix.constant(1, rows: rows, depth: 4))
     let accumulators = (0..<tokens * rows).map { _ in Int32(random.code(in: -1_000_000...1_000_000)) }
     let bias = (0..<rows).map { _ in Int32(random.code(in: -100_000...100_000)) }
     let requantisers = (0..<rows).map { _ in random.requantiser(1e-5...1e-3) }
     let residual = (0..<tokens * rows).map { _ in Int16(random.code(in: -32768...32767)) }
     let table = (0..<256).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 11) }
-    panels.withUnsafeMutableBufferPointer { panels in
-      slots.withUnsafeMutableBufferPointer { slots in
-        #expect(
-          qk_pack_rows(codes, eights, Int32(rows), 4, panels.baseAddress, slots.baseAddress, &packed) == QK_OK)
-        for (form, cut, tableBits) in [
-          (QK_OUTPUT_INT8, 0, 8), (QK_OUTPUT_INT8, QK_TRUNCATE_REQUANTISER, 8), (QK_OUTPUT_TABLE, 0, 8),
-          (QK_OUTPUT_TABLE, QK_TRUNCATE_REQUANTISER, 5), (QK_OUTPUT_RESIDUAL, 0, 8),
-          (QK_OUTPUT_RESIDUAL, QK_TRUNCATE_REQUANTISER, 8), (QK_OUTPUT_INT32, QK_TRUNCATE_CONTEXT, 8),
-        ] {
-          var spec = qk_hardware_spec_exact()
-          spec.truncated = Int32(cut)
-          spec.gelu_index_bits = Int32(tableBits)
-          let output = Guarded<Int32>(count: tokens * rows)
-          let activations = [Int8](repeating: 0, count: tokens * 4)
-          withUnsafePointer(to: packed) { packed in
-            var a = qk_gemm_arguments()
-            a.tokens = Int32(tokens)
-            a.activation_stride = 4
-            a.weights = packed
-            a.form = form
-            a.lo = form == QK_OUTPUT_INT32 ? Int32.min : -127
-            a.hi = form == QK_OUTPUT_INT32 ? Int32.max : 127
-            a.residual_stride = rows
-            a.output = UnsafeMutableRawPointer(output.base)
-            a.output_stride = rows
-            activations.withUnsafeBytes { x in
-              bias.withUnsafeBufferPointer { b in
-                requantisers.withUnsafeBufferPointer { r in
-                  table.withUnsafeBufferPointer { t in
-                    residual.withUnsafeBufferPointer { old in
-                      a.activations = x.baseAddress
-                      a.bias = b.baseAddress
-                      a.requantisers = r.baseAddress
-                      a.table = t.baseAddress
-                      a.residual = old.baseAddress
-                      #expect(qk_datapath_finish(&a, accumulators, &spec) == QK_OK)
-                    }
-                  }
+    for (form, cut, tableBits) in [
+      (QK_OUTPUT_INT8, 0, 8), (QK_OUTPUT_INT8, QK_TRUNCATE_REQUANTISER, 8), (QK_OUTPUT_TABLE, 0, 8),
+      (QK_OUTPUT_TABLE, QK_TRUNCATE_REQUANTISER, 5), (QK_OUTPUT_RESIDUAL, 0, 8),
+      (QK_OUTPUT_RESIDUAL, QK_TRUNCATE_REQUANTISER, 8), (QK_OUTPUT_INT32, QK_TRUNCATE_CONTEXT, 8),
+    ] {
+      var spec = qk_hardware_spec_exact()
+      spec.truncated = Int32(cut)
+      spec.gelu_index_bits = Int32(tableBits)
+      let output = Guarded<Int32>(count: tokens * rows)
+      let activations = [Int8](repeating: 0, count: tokens * 4)
+      withUnsafePointer(to: &packed.weights) { packed in
+        var a = qk_gemm_arguments()
+        a.tokens = Int32(tokens)
+        a.activation_stride = 4
+        a.weights = packed
+        a.form = form
+        a.lo = form == QK_OUTPUT_INT32 ? Int32.min : -127
+        a.hi = form == QK_OUTPUT_INT32 ? Int32.max : 127
+        a.residual_stride = rows
+        a.output = UnsafeMutableRawPointer(output.base)
+        a.output_stride = rows
+        activations.withUnsafeBytes { x in
+          bias.withUnsafeBufferPointer { b in
+            requantisers.withUnsafeBufferPointer { r in
+              table.withUnsafeBufferPointer { t in
+                residual.withUnsafeBufferPointer { old in
+                  a.activations = x.baseAddress
+                  a.bias = b.baseAddress
+                  a.requantisers = r.baseAddress
+                  a.table = t.baseAddress
+                  a.residual = old.baseAddress
+                  #expect(qk_datapath_finish(&a, accumulators, &spec) == QK_OK)
                 }
               }
             }
           }
-          for i in 0..<tokens * rows {
-            let r = requantisers[i % rows]
-            let sum = Int128(accumulators[i]) + Int128(bias[i % rows])
-            let wide = Self.shift(
-              sum * Int128(r.multiplier), Int(r.shift), truncated: cut == QK_TRUNCATE_REQUANTISER)
-            let code = Oracle.clamp(wide, -127, 127)
-            let raw = UnsafeRawPointer(output.base)
-            let (found, expected): (Int, Int)
-            switch form {
-            case QK_OUTPUT_INT8: (found, expected) = (Int(raw.load(fromByteOffset: i, as: Int8.self)), code)
-            case QK_OUTPUT_TABLE:
-              let group = 1 << (8 - tableBits)
-              let index = (code + 128) / group * group + group / 2
-              (found, expected) = (Int(raw.load(fromByteOffset: i, as: UInt8.self)), Int(table[index]))
-            case QK_OUTPUT_RESIDUAL:
-              let moved = Int(residual[i]) + Oracle.clamp(wide, -32768, 32767)
-              found = Int(raw.load(fromByteOffset: 2 * i, as: Int16.self))
-              expected = min(max(moved, -32768), 32767)
-            default: (found, expected) = (Int(output.base[i]), Oracle.clamp(wide, Int(Int32.min), Int(Int32.max)))
-            }
-            guard found == expected else {
-              Issue.record("form \(form.rawValue) cut \(cut), output \(i): \(found), expected \(expected)")
-              break
-            }
-          }
+        }
+      }
+      for i in 0..<tokens * rows {
+        let r = requantisers[i % rows]
+        let sum = Int128(accumulators[i]) + Int128(bias[i % rows])
+        let wide = Self.shift(
+          sum * Int128(r.multiplier), Int(r.shift), truncated: cut == QK_TRUNCATE_REQUANTISER)
+        let code = Oracle.clamp(wide, -127, 127)
+        let raw = UnsafeRawPointer(output.base)
+        let (found, expected): (Int, Int)
+        switch form {
+        case QK_OUTPUT_INT8: (found, expected) = (Int(raw.load(fromByteOffset: i, as: Int8.self)), code)
+        case QK_OUTPUT_TABLE:
+          let group = 1 << (8 - tableBits)
+          let index = (code + 128) / group * group + group / 2
+          (found, expected) = (Int(raw.load(fromByteOffset: i, as: UInt8.self)), Int(table[index]))
+        case QK_OUTPUT_RESIDUAL:
+          let moved = Int(residual[i]) + Oracle.clamp(wide, -32768, 32767)
+          found = Int(raw.load(fromByteOffset: 2 * i, as: Int16.self))
+          expected = min(max(moved, -32768), 32767)
+        default: (found, expected) = (Int(output.base[i]), Oracle.clamp(wide, Int(Int32.min), Int(Int32.max)))
+        }
+        guard found == expected else {
+          Issue.record("form \(form.rawValue) cut \(cut), output \(i): \(found), expected \(expected)")
+          break
         }
       }
     }

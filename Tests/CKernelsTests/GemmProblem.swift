@@ -7,7 +7,7 @@ final class GemmProblem {
   let lo: Int, hi: Int
   let matrix: Matrix, packed: Packed
   let activations: Guarded<UInt8>, bias: Guarded<Int32>, requantisers: Guarded<qk_requantiser>
-  let table: Guarded<UInt8>, residual: Guarded<Int16>
+  let table: Guarded<UInt8>, residual: Guarded<Int16>, scales: Guarded<Float>
 
   init(
     tokens: Int, rows: Int, depth: Int, isUnsigned: Bool, form: qk_output_form, share: Int, slack: Int,
@@ -19,9 +19,12 @@ final class GemmProblem {
     outputStride = rows + slack
     residualStride = rows + 2 * slack
     (lo, hi) =
-      form == QK_OUTPUT_INT32
-      ? (-1_000_000, 900_000)
-      : [(-128, 127), (-127, 127), (0, 63), (-31, 31)].randomElement(using: &random)!
+      switch form {
+      case QK_OUTPUT_INT32: (-1_000_000, 900_000)
+      case QK_OUTPUT_INT16: [(-32768, 32767), (-3000, 2999)].randomElement(using: &random)!
+      case QK_OUTPUT_UINT8: [(0, 255), (3, 200)].randomElement(using: &random)!
+      default: [(-128, 127), (-127, 127), (0, 63), (-31, 31)].randomElement(using: &random)!
+      }
     matrix = Matrix(rows: rows, depth: depth, share: share, random: &random)
     packed = Packed(matrix)
     // The last row ends at the guard page: it has no slack behind it.
@@ -35,12 +38,14 @@ final class GemmProblem {
         let wide = Bool.random(using: &random)
         return Int32(wide ? random.code(in: -limit...limit) : Int.random(in: -9999...9999, using: &random))
       })
+    // Either anywhere in the range, or where all factors fit the upper word of a product.
+    let factors = Bool.random(using: &random) ? 0x1p-31...30000 : 0x1p-16...0.24
     requantisers = Guarded(
       (0..<rows).map { _ in
         Int.random(in: 0..<10, using: &random) == 0
-          ? qk_requantiser(multiplier: 0, shift: 1)
-          : random.requantiser(0x1p-31...30000)
+          ? qk_requantiser(multiplier: 0, shift: 1) : random.requantiser(factors)
       })
+    scales = Guarded((0..<rows).map { _ in Float.random(in: -2...2, using: &random) })
     table = Guarded((0..<256).map { _ in UInt8.random(in: 0...255, using: &random) })
     residual = Guarded(
       (0..<(tokens - 1) * residualStride + rows).map { _ in
@@ -49,7 +54,11 @@ final class GemmProblem {
   }
 
   var elementBytes: Int {
-    form == QK_OUTPUT_ACCUMULATOR || form == QK_OUTPUT_INT32 ? 4 : form == QK_OUTPUT_RESIDUAL ? 2 : 1
+    switch form {
+    case QK_OUTPUT_ACCUMULATOR, QK_OUTPUT_INT32, QK_OUTPUT_FLOAT: 4
+    case QK_OUTPUT_RESIDUAL, QK_OUTPUT_INT16: 2
+    default: 1
+    }
   }
   var outputBytes: Int { ((tokens - 1) * outputStride + rows) * elementBytes }
 
@@ -61,6 +70,7 @@ final class GemmProblem {
     a.activation_stride = activationStride
     a.bias = UnsafePointer(bias.base)
     a.requantisers = UnsafePointer(requantisers.base)
+    a.scales = UnsafePointer(scales.base)
     a.form = form
     (a.lo, a.hi) = (Int32(lo), Int32(hi))
     a.table = UnsafePointer(table.base)
@@ -71,14 +81,22 @@ final class GemmProblem {
     return a
   }
 
-  /// Every byte of the output block, 0xA5 where the kernel wrote nothing.
-  func run(_ isa: qk_isa) -> [UInt8] {
+  /// Every byte of the output block, 0xA5 where the kernel wrote nothing; row constants made before the call or in it.
+  func run(_ isa: qk_isa, prepared: Bool = false) -> [UInt8] {
     let output = Guarded<UInt8>(count: outputBytes, alignment: elementBytes)
     output.fill(byte: 0xA5)
     var a = arguments(output: output.base)
+    var constants = qk_row_constants()
     let status = withUnsafePointer(to: &packed.weights) { weights in
-      a.weights = weights
-      return qk_gemm_with(isa, &a)
+      withUnsafeMutablePointer(to: &constants) { constants in
+        a.weights = weights
+        guard prepared else { return qk_gemm_with(isa, &a) }
+        let memory = Guarded<UInt8>(count: qk_row_constants_bytes(weights), alignment: 64)
+        let status = qk_prepare_rows(weights, a.bias, a.requantisers, a.scales, memory.base, constants)
+        guard status == QK_OK else { return status }
+        a.constants = UnsafePointer(constants)
+        return withExtendedLifetime(memory) { qk_gemm_with(isa, &a) }
+      }
     }
     precondition(status == QK_OK, String(cString: qk_status_message(status)))
     return output.bytes
@@ -97,6 +115,7 @@ final class GemmProblem {
         let value: Int
         switch form {
         case QK_OUTPUT_ACCUMULATOR: value = acc
+        case QK_OUTPUT_FLOAT: value = Int((Float(acc) * scales.base[n]).bitPattern)
         case QK_OUTPUT_TABLE: value = Int(table.base[Oracle.requantise(acc, m, s, lo, hi) + 128])
         case QK_OUTPUT_RESIDUAL:
           let delta = Oracle.requantise(acc, m, s, -32768, 32767)
@@ -113,5 +132,6 @@ final class GemmProblem {
 }
 
 let outputForms = [
-  QK_OUTPUT_ACCUMULATOR, QK_OUTPUT_INT32, QK_OUTPUT_INT8, QK_OUTPUT_TABLE, QK_OUTPUT_RESIDUAL,
+  QK_OUTPUT_ACCUMULATOR, QK_OUTPUT_INT32, QK_OUTPUT_INT8, QK_OUTPUT_TABLE, QK_OUTPUT_RESIDUAL, QK_OUTPUT_UINT8,
+  QK_OUTPUT_INT16, QK_OUTPUT_FLOAT,
 ]

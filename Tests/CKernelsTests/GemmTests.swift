@@ -33,7 +33,7 @@ import Testing
               tokens: tokens, rows: rows, depth: depth, isUnsigned: seed % 2 == 0,
               form: qk_output_form(form), share: seed % 5, slack: seed % 3, seed: seed)
             #expect(
-              firstDifference(p.run(isa), p.run(QK_ISA_REFERENCE)) == nil,
+              firstDifference(p.run(isa, prepared: seed % 3 == 0), p.run(QK_ISA_REFERENCE)) == nil,
               "tokens \(tokens) rows \(rows) depth \(depth) seed \(seed)")
           }
         }
@@ -48,7 +48,7 @@ import Testing
       for (tokens, rows, depth) in [
         (49, 40, 513), (97, 70, 512), (48, 130, 511), (53, 200, 1027), (7, 1040, 68),
         (3, 1537, 33), (100, 513, 20), (1, 2000, 5), (197, 96, 64), (2, 17, 5000),
-        (5, 255, 100),
+        (5, 255, 100), (13, 129, 2048), (25, 80, 4096), (4, 300, 77), (9, 161, 40),
       ] {
         for form in outputForms {
           seed += 1
@@ -117,11 +117,13 @@ import Testing
     let badBias = Guarded<Int32>([0, 0, 1 << 30, 0, 0])
     let badBias2 = Guarded<Int32>([0, 0, 0, 0, -(1 << 30)])
     let badRequantisers = Guarded(p.requantisers.array.dropLast() + [qk_requantiser(multiplier: 3, shift: 9)])
+    let foreign = Guarded<qk_row_constants>([qk_row_constants()])
     let cases: [(qk_status, String, Change)] = [
       (QK_NULL_POINTER, "activations", { a, _ in a.activations = nil }),
       (QK_NULL_POINTER, "weights", { a, _ in a.weights = nil }),
       (QK_NULL_POINTER, "panels", { _, w in w.panels = nil }),
       (QK_NULL_POINTER, "slot_row", { _, w in w.slot_row = nil }),
+      (QK_NULL_POINTER, "slot_sum", { _, w in w.slot_sum = nil }),
       (QK_NULL_POINTER, "bias", { a, _ in a.bias = nil }),
       (QK_NULL_POINTER, "requantisers", { a, _ in a.requantisers = nil }),
       (QK_NULL_POINTER, "output", { a, _ in a.output = nil }),
@@ -139,13 +141,20 @@ import Testing
           a.residual = nil
         }
       ),
+      (
+        QK_NULL_POINTER, "scales",
+        { a, _ in
+          a.form = QK_OUTPUT_FLOAT
+          a.scales = nil
+        }
+      ),
       (QK_BAD_SIZE, "tokens", { a, _ in a.tokens = 0 }),
       (QK_BAD_SIZE, "tokens < 0", { a, _ in a.tokens = -1 }),
       (QK_BAD_SIZE, "rows", { _, w in w.rows = 0 }),
       (QK_BAD_SIZE, "rows beyond slots", { _, w in w.rows = 6 }),
       (QK_BAD_SIZE, "rows short of slots", { _, w in w.rows = 4 }),
       (QK_BAD_SIZE, "depth", { _, w in w.depth = 0 }),
-      (QK_BAD_SIZE, "padded depth", { _, w in w.padded_depth = 16 }),
+      (QK_BAD_SIZE, "padded depth", { _, w in w.padded_depth = 24 }),
       (QK_BAD_SIZE, "slots8", { _, w in w.slots8 = 8 }),
       (QK_BAD_SIZE, "slots4 < 0", { _, w in w.slots4 = -16 }),
       (QK_BAD_SIZE, "slot order", { _, w in w.slot_row = UnsafePointer(swapped.base) }),
@@ -183,13 +192,45 @@ import Testing
           a.hi = 1
         }
       ),
+      (
+        QK_CODE_OUT_OF_RANGE, "uint8 range",
+        { a, _ in
+          a.form = QK_OUTPUT_UINT8
+          a.lo = -1
+        }
+      ),
+      (
+        QK_CODE_OUT_OF_RANGE, "int16 range",
+        { a, _ in
+          a.form = QK_OUTPUT_INT16
+          a.hi = 32768
+        }
+      ),
+      (
+        QK_MISALIGNED, "output",
+        { a, _ in
+          a.form = QK_OUTPUT_ACCUMULATOR
+          a.output = a.output + 1
+        }
+      ),
+      (QK_MISALIGNED, "panels", { _, w in w.panels = w.panels + 32 }),
+      (QK_BUFFERS_OVERLAP, "activations", { a, _ in a.activations = UnsafeRawPointer(a.output + 10) }),
+      (QK_BUFFERS_OVERLAP, "panels", { a, w in a.output = UnsafeMutableRawPointer(mutating: w.panels) }),
+      (
+        QK_BUFFERS_OVERLAP, "residual",
+        { a, _ in
+          a.form = QK_OUTPUT_RESIDUAL
+          a.residual = UnsafePointer((a.output + 2).assumingMemoryBound(to: Int16.self))
+        }
+      ),
+      (QK_BAD_SIZE, "constants of other arrays", { a, _ in a.constants = UnsafePointer(foreign.base) }),
       (QK_BIAS_OUT_OF_RANGE, "bias", { a, _ in a.bias = UnsafePointer(badBias.base) }),
       (QK_BIAS_OUT_OF_RANGE, "bias", { a, _ in a.bias = UnsafePointer(badBias2.base) }),
       (QK_BAD_REQUANTISER, "requantiser", { a, _ in a.requantisers = UnsafePointer(badRequantisers.base) }),
       (
         QK_DEPTH_BEYOND_PROOF, "depth",
         { a, w in
-          (w.depth, w.padded_depth, w.slots8, w.slots4) = (32001, 32004, 16, 0)
+          (w.depth, w.padded_depth, w.slots8, w.slots4) = (32001, 32008, 16, 0)
           w.slot_row = UnsafePointer(deep.base)
           a.activation_stride = 40000
         }
@@ -209,6 +250,18 @@ import Testing
       }
       #expect(qk_gemm_with(isa, nil) == QK_NULL_POINTER)
     }
+    let memory = Guarded<UInt8>(count: qk_row_constants_bytes(&p.packed.weights), alignment: 64)
+    let (bias, constants) = (UnsafePointer(p.bias.base), foreign.base)
+    #expect(qk_prepare_rows(nil, bias, nil, nil, memory.base, constants) == QK_NULL_POINTER)
+    #expect(qk_prepare_rows(&p.packed.weights, nil, nil, nil, memory.base, constants) == QK_NULL_POINTER)
+    #expect(qk_prepare_rows(&p.packed.weights, bias, nil, nil, nil, constants) == QK_NULL_POINTER)
+    #expect(qk_prepare_rows(&p.packed.weights, bias, nil, nil, memory.base, nil) == QK_NULL_POINTER)
+    #expect(qk_prepare_rows(&p.packed.weights, bias, nil, nil, memory.base + 8, constants) == QK_MISALIGNED)
+    #expect(qk_prepare_rows(&p.packed.weights, badBias.base, nil, nil, memory.base, constants) == QK_BIAS_OUT_OF_RANGE)
+    #expect(
+      qk_prepare_rows(&p.packed.weights, bias, badRequantisers.base, nil, memory.base, constants) == QK_BAD_REQUANTISER)
+    var empty = qk_packed_weights()
+    #expect(qk_row_constants_bytes(&empty) == 0)
     var a = p.arguments(output: output.base)
     #expect(qk_gemm_with(qk_isa(99), &a) == QK_ISA_NOT_AVAILABLE)
     #expect(qk_gemm_with(QK_ISA_COUNT, &a) == QK_ISA_NOT_AVAILABLE)

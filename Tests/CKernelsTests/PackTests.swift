@@ -9,9 +9,15 @@ import Testing
         for share in [0, 1, 2, 4] {
           let matrix = Matrix(rows: rows, depth: depth, share: share, random: &random)
           let packed = Packed(matrix)
-          let kd = (depth + 3) / 4 * 4
-          let rows8 = (0..<rows).filter { matrix.bits[$0] == 8 }
-          let rows4 = (0..<rows).filter { matrix.bits[$0] == 4 }
+          let kd = (depth + 7) / 8 * 8
+          var rows8 = (0..<rows).filter { matrix.bits[$0] == 8 }
+          var rows4 = (0..<rows).filter { matrix.bits[$0] == 4 }
+          // The last 4-bit rows fill the padding of the 8-bit slots when that saves a panel.
+          let rest = rows4.count % 16
+          if rest <= (rows8.count + 15) / 16 * 16 - rows8.count {
+            rows8 = (rows8 + rows4.suffix(rest)).sorted()
+            rows4.removeLast(rest)
+          }
           let slots8 = (rows8.count + 15) / 16 * 16
           let slots4 = (rows4.count + 15) / 16 * 16
           let w = packed.weights
@@ -28,28 +34,31 @@ import Testing
           }
           var bytes: [UInt8] = []
           for panel in 0..<slots8 / 16 {
-            for pair in 0..<kd / 2 {
+            for quad in 0..<kd / 4 {
               for row in 0..<16 {
-                for half in 0..<2 {
-                  bytes.append(UInt8(truncatingIfNeeded: code(panel * 16 + row, 2 * pair + half)))
-                }
+                for j in 0..<4 { bytes.append(UInt8(truncatingIfNeeded: code(panel * 16 + row, 4 * quad + j))) }
               }
             }
           }
           for panel in 0..<slots4 / 16 {
-            for pair in 0..<kd / 2 {
+            for group in 0..<kd / 8 {
               for row in 0..<16 {
-                let slot = slots8 + panel * 16 + row
-                bytes.append(UInt8((code(slot, 2 * pair) & 15) + 16 * (code(slot, 2 * pair + 1) & 15)))
+                for j in 0..<4 {
+                  let slot = slots8 + panel * 16 + row
+                  bytes.append(UInt8((code(slot, 8 * group + j) & 15) + 16 * (code(slot, 8 * group + 4 + j) & 15)))
+                }
               }
             }
           }
           #expect(packed.panels.array == bytes)
 
+          #expect(
+            packed.slotSum.array.map(Int.init)
+              == slots.map { n in n < 0 ? 0 : (0..<depth).reduce(0) { $0 + Int(matrix.codes[n * depth + $1]) } })
+
           let codes = Guarded<Int8>(count: rows * depth)
-          let bits = Guarded<UInt8>(count: rows)
-          #expect(qk_unpack_rows(&packed.weights, codes.base, bits.base) == QK_OK)
-          #expect(codes.array == matrix.codes && bits.array == matrix.bits)
+          #expect(qk_unpack_rows(&packed.weights, codes.base) == QK_OK)
+          #expect(codes.array == matrix.codes)
         }
       }
     }
@@ -62,23 +71,30 @@ import Testing
     let odd: [UInt8] = [5]
     var panels = [UInt8](repeating: 7, count: 64)
     var slots = [Int32](repeating: 7, count: 16)
+    var sums = [Int32](repeating: 7, count: 16)
+    var signed = [Int8](repeating: 7, count: 16)
     var out = qk_packed_weights()
     out.rows = 7
     func untouched() -> Bool {
-      panels.allSatisfy { $0 == 7 } && slots.allSatisfy { $0 == 7 } && out.rows == 7
+      panels.allSatisfy { $0 == 7 } && slots.allSatisfy { $0 == 7 } && sums.allSatisfy { $0 == 7 } && out.rows == 7
+        && signed.allSatisfy { $0 == 7 }
     }
-    #expect(qk_pack_rows(codes, four, 1, 4, &panels, &slots, &out) == QK_CODE_OUT_OF_RANGE)
-    #expect(qk_pack_rows([8, 0, 0, 0], four, 1, 4, &panels, &slots, &out) == QK_CODE_OUT_OF_RANGE)
-    #expect(qk_pack_rows(codes, odd, 1, 4, &panels, &slots, &out) == QK_BAD_SIZE)
-    #expect(qk_pack_rows(codes, eight, 0, 4, &panels, &slots, &out) == QK_BAD_SIZE)
-    #expect(qk_pack_rows(codes, eight, 1, 0, &panels, &slots, &out) == QK_BAD_SIZE)
-    #expect(qk_pack_rows(codes, eight, 1, 32001, &panels, &slots, &out) == QK_DEPTH_BEYOND_PROOF)
-    #expect(qk_pack_rows(nil, eight, 1, 4, &panels, &slots, &out) == QK_NULL_POINTER)
-    #expect(qk_pack_rows(codes, eight, 1, 4, nil, &slots, &out) == QK_NULL_POINTER)
-    #expect(qk_pack_rows(codes, eight, 1, 4, &panels, nil, &out) == QK_NULL_POINTER)
-    #expect(qk_pack_rows(codes, eight, 1, 4, &panels, &slots, nil) == QK_NULL_POINTER)
+    #expect(qk_pack_rows(codes, four, 1, 4, &panels, &slots, &sums, &out) == QK_CODE_OUT_OF_RANGE)
+    #expect(qk_pack_rows([8, 0, 0, 0], four, 1, 4, &panels, &slots, &sums, &out) == QK_CODE_OUT_OF_RANGE)
+    #expect(qk_pack_rows(codes, odd, 1, 4, &panels, &slots, &sums, &out) == QK_BAD_SIZE)
+    #expect(qk_pack_rows(codes, eight, 0, 4, &panels, &slots, &sums, &out) == QK_BAD_SIZE)
+    #expect(qk_pack_rows(codes, eight, 1, 0, &panels, &slots, &sums, &out) == QK_BAD_SIZE)
+    #expect(qk_pack_rows(codes, eight, 1, 32001, &panels, &slots, &sums, &out) == QK_DEPTH_BEYOND_PROOF)
+    #expect(qk_pack_rows(nil, eight, 1, 4, &panels, &slots, &sums, &out) == QK_NULL_POINTER)
+    #expect(qk_pack_rows(codes, eight, 1, 4, nil, &slots, &sums, &out) == QK_NULL_POINTER)
+    #expect(qk_pack_rows(codes, eight, 1, 4, &panels, nil, &sums, &out) == QK_NULL_POINTER)
+    #expect(qk_pack_rows(codes, eight, 1, 4, &panels, &slots, nil, &out) == QK_NULL_POINTER)
+    #expect(qk_pack_rows(codes, eight, 1, 4, &panels, &slots, &sums, nil) == QK_NULL_POINTER)
+    #expect(qk_unpack_rows(nil, &signed) == QK_NULL_POINTER)
     #expect(untouched())
-    #expect(qk_packed_slots(17, 1) == 48 && qk_packed_bytes(17, 1, 5) == 32 * 8 + 16 * 4)
+    #expect(qk_packed_slots(17, 1) == 32 && qk_packed_bytes(17, 1, 5) == 32 * 8)
+    #expect(qk_packed_slots(17, 18) == 48 && qk_packed_bytes(17, 18, 9) == 32 * 16 + 16 * 8)
+    #expect(qk_packed_slots(31, 2) == 48 && qk_packed_bytes(31, 2, 9) == 32 * 16 + 16 * 8)
     #expect(qk_packed_slots(0, 16) == 16 && qk_packed_bytes(0, 0, 5) == 0)
   }
 }
@@ -100,16 +116,17 @@ struct Matrix {
 
 /// Its packed form, in memory that ends at a guard page.
 final class Packed {
-  let panels: Guarded<UInt8>, slotRow: Guarded<Int32>
+  let panels: Guarded<UInt8>, slotRow: Guarded<Int32>, slotSum: Guarded<Int32>
   var weights = qk_packed_weights()
   init(_ matrix: Matrix) {
     let n8 = Int32(matrix.bits.filter { $0 == 8 }.count)
     let n4 = Int32(matrix.rows) - n8
     panels = Guarded(count: qk_packed_bytes(n8, n4, Int32(matrix.depth)), alignment: 64)
     slotRow = Guarded(count: qk_packed_slots(n8, n4))
+    slotSum = Guarded(count: qk_packed_slots(n8, n4))
     let status = qk_pack_rows(
       matrix.codes, matrix.bits, Int32(matrix.rows), Int32(matrix.depth), panels.base,
-      slotRow.base, &weights)
+      slotRow.base, slotSum.base, &weights)
     precondition(status == QK_OK)
   }
 }

@@ -135,7 +135,7 @@ private final class Record {
   }
 
   @Test func everyStatusHasItsSentence() {
-    let sentences = (0...QK_ISA_NOT_AVAILABLE.rawValue).map {
+    let sentences = (0...QK_OUT_OF_MEMORY.rawValue).map {
       String(cString: qk_status_message(qk_status($0)))
     }
     #expect(Set(sentences).count == sentences.count && sentences.allSatisfy { !$0.isEmpty })

@@ -2,9 +2,11 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <string.h>
+#include "activations_x86.h"
 #include "kernels_x86.h"
 #include "requantise_avx2.h"
 #include "tile_avx2.h"
+#include "../../attention/word_attention.h"
 #include "../../fixedpoint/fixed_point.h"
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to=function)
@@ -127,15 +129,25 @@ static void finish(const qk_attention_arguments *a, const int32_t *sums, uint32_
   }
 }
 
-const qk_attention_kernel qk_attention_avx2 = {
-  .name = "attention_i8_i8_6x16_avx2_maddwd",
-  .tile_queries = QK_TILE_AVX2_TOKENS,
+static const qk_word_attention words = {
   .load_query = qk_widen_avx2,
   .load_keys = load_keys,
   .load_values = load_values,
   .multiply = qk_multiply_avx2,
   .probabilities = probabilities,
   .finish = finish,
+};
+
+static void attend(const qk_attention_task *task, void *scratch) { qk_word_attention_attend(&words, task, scratch); }
+
+const qk_attention_kernel qk_attention_avx2 = {
+  .name = "attention_i8_i8_6x16_avx2_maddwd",
+  .tile_queries = QK_TILE_AVX2_TOKENS,
+  .most_queries = qk_word_attention_most_queries,
+  .shared_bytes = sizeof(qk_word_attention_shared),
+  .prepare = qk_word_attention_prepare,
+  .scratch_bytes = qk_word_attention_scratch_bytes,
+  .attend = attend,
 };
 
 #pragma clang attribute pop

@@ -1,150 +1,112 @@
-// GEMM on AVX2: panels decoded to int16 pairs, products by vpmaddwd, epilogue in doubles (exact).
+// The AVX2 GEMM kernel. 8-bit weights: both operands widened to int16, exact through vpmaddwd. 4-bit weights:
+// vpmaddubsw on bytes with deferred widening, see below.
 #if defined(__x86_64__)
 #include <immintrin.h>
+#include <string.h>
+#include "activations_x86.h"
+#include "finish_x86.h"
 #include "kernels_x86.h"
-#include "requantise_avx2.h"
 #include "tile_avx2.h"
 
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to=function)
+#pragma clang attribute push(__attribute__((target("avx2"))), apply_to=function)
 
+/// [depth/4][16 rows][4 codes] becomes [depth/2][16 rows][2] of int16.
 static void load_panel8(const uint8_t *panel, int32_t depth, void *out) {
   int16_t *wide = out;
-  for (int32_t i = 0; i < depth * QK_PANEL_ROWS; i += 16) {
-    const __m128i codes = _mm_loadu_si128((const __m128i *)(panel + i));
-    _mm256_store_si256((__m256i *)(wide + i), _mm256_cvtepi8_epi16(codes));
-  }
+  const __m256i pairs = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
+  for (int32_t quad = 0; quad < depth / 4; quad++)
+    for (int half = 0; half < 2; half++) {
+      const __m256i codes = _mm256_loadu_si256((const __m256i *)(panel + 64 * (size_t)quad + 32 * half));
+      // Low 128 bits: codes 0 and 1 of eight rows; high: codes 2 and 3.
+      const __m256i split = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(codes, pairs), 0xd8);
+      int16_t *first = wide + 64 * (size_t)quad + 16 * half;
+      _mm256_store_si256((__m256i *)first, _mm256_cvtepi8_epi16(_mm256_castsi256_si128(split)));
+      _mm256_store_si256((__m256i *)(first + 32), _mm256_cvtepi8_epi16(_mm256_extracti128_si256(split, 1)));
+    }
 }
 
-/// A byte holds codes (even k, odd k) of one row. With the byte in both int16 of a row, ·2^12 and ·2^8 bring
-/// the wanted nibble to the top; an arithmetic shift by 12 then extends its sign.
-static inline __m256i decode_nibbles(__m128i doubled) {
-  const __m256i scale = _mm256_set1_epi32((1 << 24) | (1 << 12));
-  return _mm256_srai_epi16(_mm256_mullo_epi16(_mm256_cvtepu8_epi16(doubled), scale), 12);
-}
-
+/// Nibbles become bytes: an 8-bit panel in the packed layout.
 static void load_panel4(const uint8_t *panel, int32_t depth, void *out) {
-  int16_t *wide = out;
-  for (int32_t pair = 0; pair < depth / 2; pair++) {
-    const __m128i bytes = _mm_loadu_si128((const __m128i *)(panel + 16 * pair));
-    _mm256_store_si256((__m256i *)(wide + 32 * pair), decode_nibbles(_mm_unpacklo_epi8(bytes, bytes)));
-    _mm256_store_si256((__m256i *)(wide + 32 * pair + 16), decode_nibbles(_mm_unpackhi_epi8(bytes, bytes)));
-  }
-}
-
-/// What a group of 8 rows needs for every token.
-typedef struct group_constants {
-  int32_t column8, column4;
-  int32_t only;  // the column of all 8 rows when they have one precision and need no merge, else −1
-  __m256i rank, is8, bias;
-  __m256d factor[2], lo, hi;
-} group_constants;
-
-static inline group_constants load_group(const qk_gemm_arguments *a, const qk_row_plan *plan, int32_t group) {
-  const int32_t i = group * QK_GEMM_GROUP;
-  const int residual = a->form == QK_OUTPUT_RESIDUAL;
-  const __m128i precision = _mm_loadl_epi64((const __m128i *)(plan->is8 + i));
-  const int eights = _mm_movemask_epi8(precision) & 255;
-  return (group_constants){
-    .only = eights == 255 ? plan->column8[group] : eights == 0 ? plan->column4[group] : -1,
-    .column8 = plan->column8[group],
-    .column4 = plan->column4[group],
-    .rank = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(plan->rank + i))),
-    .is8 = _mm256_cvtepi8_epi32(precision),
-    .bias = _mm256_loadu_si256((const __m256i *)(plan->bias + i)),
-    .factor = { _mm256_loadu_pd(plan->factor + i), _mm256_loadu_pd(plan->factor + i + 4) },
-    .lo = _mm256_set1_pd(residual ? INT16_MIN : a->lo),
-    .hi = _mm256_set1_pd(residual ? INT16_MAX : a->hi),
-  };
-}
-
-/// acc + bias of the 8 rows of a group, in row order.
-static inline __m256i merge_group(const group_constants *g, const int32_t *acc) {
-  if (g->only >= 0) return _mm256_add_epi32(_mm256_loadu_si256((const __m256i *)(acc + g->only)), g->bias);
-  const __m256i from8 = _mm256_loadu_si256((const __m256i *)(acc + g->column8));
-  const __m256i from4 = _mm256_loadu_si256((const __m256i *)(acc + g->column4));
-  const __m256i merged = _mm256_blendv_epi8(_mm256_permutevar8x32_epi32(from4, g->rank),
-                                            _mm256_permutevar8x32_epi32(from8, g->rank), g->is8);
-  return _mm256_add_epi32(merged, g->bias);
-}
-
-/// One group of one token. `form` is a constant after inlining; `rows` < 8 only in the last group.
-static inline __attribute__((always_inline)) void finish_one(const qk_output_form form, const qk_gemm_arguments *a,
-                                                             const group_constants *g, int32_t rows, size_t place,
-                                                             size_t residual_place, const int32_t *acc) {
-  const __m256i sum = merge_group(g, acc);
-  _Alignas(32) uint8_t image[32];
-  if (form == QK_OUTPUT_ACCUMULATOR) {
-    _mm256_store_si256((__m256i *)image, sum);
-    qk_copy_rows_avx2((int32_t *)a->output + place, image, rows, 4);
-    return;
-  }
-  const __m256i code = qk_requantise8_avx2(sum, g->factor[0], g->factor[1], g->lo, g->hi);
-  switch (form) {
-    case QK_OUTPUT_ACCUMULATOR:
-    case QK_OUTPUT_INT32:
-      _mm256_store_si256((__m256i *)image, code);
-      qk_copy_rows_avx2((int32_t *)a->output + place, image, rows, 4);
-      break;
-    case QK_OUTPUT_INT8:
-      _mm_storel_epi64((__m128i *)image, qk_narrow8_avx2(code));
-      qk_copy_rows_avx2((int8_t *)a->output + place, image, rows, 1);
-      break;
-    case QK_OUTPUT_TABLE: {
-      _mm_storel_epi64((__m128i *)image, _mm_xor_si128(qk_narrow8_avx2(code), _mm_set1_epi8(-128)));
-      uint8_t *out = (uint8_t *)a->output + place;
-      const uint8_t *table = a->table;  // a copy: stores of bytes could change *a
-      for (int32_t i = 0; i < rows; i++) out[i] = table[image[i]];
-      break;
+  uint8_t *bytes = out;
+  const __m256i values = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
+  const __m256i low = _mm256_set1_epi8(15);
+  for (int32_t group = 0; group < depth / 8; group++)
+    for (int half = 0; half < 2; half++) {
+      const __m256i v = _mm256_loadu_si256((const __m256i *)(panel + 64 * (size_t)group + 32 * half));
+      uint8_t *first = bytes + 128 * (size_t)group + 32 * half;
+      _mm256_store_si256((__m256i *)first, _mm256_shuffle_epi8(values, _mm256_and_si256(v, low)));
+      _mm256_store_si256((__m256i *)(first + 64),
+                         _mm256_shuffle_epi8(values, _mm256_and_si256(_mm256_srli_epi16(v, 4), low)));
     }
-    case QK_OUTPUT_RESIDUAL: {
-      _mm_store_si128((__m128i *)image, _mm_setzero_si128());
-      qk_copy_rows_avx2(image, a->residual + residual_place, rows, 2);
-      const __m128i stream = _mm_load_si128((const __m128i *)image);
-      _mm_store_si128((__m128i *)image, _mm_adds_epi16(stream, qk_narrow16_avx2(code)));
-      qk_copy_rows_avx2((int16_t *)a->output + place, image, rows, 2);
-      break;
+}
+
+static void multiply8(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
+                      int32_t panels, int32_t depth, int32_t *sums) {
+  (void)panel_stride, (void)panels;
+  qk_multiply_avx2(x, x_stride / sizeof(int16_t), tokens, panel, depth, sums, QK_GROUP_COLUMNS, 0);
+}
+
+enum {
+  TOKENS4 = 4,
+  /// 8 steps of |2·255·8| = 4080 stay below 2^15: int16 sums need widening only every 32 k.
+  DEFERRED_STEPS = 8
+};
+
+static inline __m256i broadcast_quad(const uint8_t *quad) {
+  int32_t bits;
+  memcpy(&bits, quad, sizeof bits);
+  return _mm256_set1_epi32(bits);
+}
+
+/// `tokens` is a constant after inlining.
+static inline __attribute__((always_inline)) void tile4(const int tokens, const uint8_t *x, size_t stride,
+                                                        const uint8_t *panel, int32_t quads, int32_t *sums) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  for (int t = 0; t < tokens; t++)
+    for (int h = 0; h < 2; h++) _mm256_storeu_si256((__m256i *)(sums + t * QK_GROUP_COLUMNS + 8 * h), _mm256_setzero_si256());
+  for (int32_t q0 = 0; q0 < quads; q0 += DEFERRED_STEPS) {
+    const int32_t last = q0 + DEFERRED_STEPS < quads ? q0 + DEFERRED_STEPS : quads;
+    __m256i words[TOKENS4][2];
+    for (int t = 0; t < tokens; t++)
+      for (int h = 0; h < 2; h++) words[t][h] = _mm256_setzero_si256();
+    for (int32_t q = q0; q < last; q++) {
+      const __m256i w0 = _mm256_load_si256((const __m256i *)(panel + 64 * (size_t)q));
+      const __m256i w1 = _mm256_load_si256((const __m256i *)(panel + 64 * (size_t)q + 32));
+      for (int t = 0; t < tokens; t++) {
+        const __m256i codes = broadcast_quad(x + (size_t)t * stride + 4 * (size_t)q);
+        words[t][0] = _mm256_add_epi16(words[t][0], _mm256_maddubs_epi16(codes, w0));
+        words[t][1] = _mm256_add_epi16(words[t][1], _mm256_maddubs_epi16(codes, w1));
+      }
     }
+    for (int t = 0; t < tokens; t++)
+      for (int h = 0; h < 2; h++) {
+        __m256i *sum = (__m256i *)(sums + t * QK_GROUP_COLUMNS + 8 * h);
+        _mm256_storeu_si256(sum, _mm256_add_epi32(_mm256_loadu_si256(sum), _mm256_madd_epi16(words[t][h], ones)));
+      }
   }
 }
 
-static inline __attribute__((always_inline)) void finish_form(const qk_output_form form, const qk_gemm_arguments *a,
-                                                              const qk_row_plan *plan, int32_t first, int32_t tokens,
-                                                              const int32_t *acc) {
-  for (int32_t group = 0; group * QK_GEMM_GROUP < plan->count; group++) {
-    const group_constants g = load_group(a, plan, group);
-    const int32_t rest = plan->count - group * QK_GEMM_GROUP;
-    const size_t row = (size_t)(plan->first + group * QK_GEMM_GROUP);
-    for (int32_t t = 0; t < tokens; t++) {
-      const size_t token = (size_t)(first + t);
-      const size_t place = token * a->output_stride + row, from = token * a->residual_stride + row;
-      const int32_t *sums = acc + (size_t)t * QK_GEMM_ACC_STRIDE;
-      if (rest >= 8) finish_one(form, a, &g, 8, place, from, sums);
-      else finish_one(form, a, &g, rest, place, from, sums);
-    }
-  }
-}
-
-static void finish(const qk_gemm_arguments *a, const qk_row_plan *plan, int32_t first, int32_t tokens,
-                   const int32_t *acc) {
-  switch (a->form) {
-    case QK_OUTPUT_ACCUMULATOR: finish_form(QK_OUTPUT_ACCUMULATOR, a, plan, first, tokens, acc); break;
-    case QK_OUTPUT_INT32: finish_form(QK_OUTPUT_INT32, a, plan, first, tokens, acc); break;
-    case QK_OUTPUT_INT8: finish_form(QK_OUTPUT_INT8, a, plan, first, tokens, acc); break;
-    case QK_OUTPUT_TABLE: finish_form(QK_OUTPUT_TABLE, a, plan, first, tokens, acc); break;
-    case QK_OUTPUT_RESIDUAL: finish_form(QK_OUTPUT_RESIDUAL, a, plan, first, tokens, acc); break;
+static void multiply4(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
+                      int32_t panels, int32_t depth, int32_t *sums) {
+  (void)panel_stride, (void)panels;
+  switch (tokens) {
+    case 1: tile4(1, x, x_stride, panel, depth / 4, sums); break;
+    case 2: tile4(2, x, x_stride, panel, depth / 4, sums); break;
+    case 3: tile4(3, x, x_stride, panel, depth / 4, sums); break;
+    case 4: tile4(4, x, x_stride, panel, depth / 4, sums); break;
+    default: break;
   }
 }
 
 const qk_gemm_kernel qk_gemm_avx2 = {
-  .name = "gemm_x8_w8w4_6x16_avx2_maddwd",
-  .tile_tokens = QK_TILE_AVX2_TOKENS,
-  .activation_bytes = 2,
-  .panel_bytes = 32,
-  .load_activations = qk_widen_avx2,
-  .load_panel8 = load_panel8,
-  .load_panel4 = load_panel4,
-  .multiply = qk_multiply_avx2,
-  .finish = finish,
+  .name = "gemm_x8_w8w4_6x16_avx2_maddwd_maddubs",
+  .group_panels = 1,
+  .w8 = { .activation_bytes = 2, .panel_bytes = 32, .tile_tokens = { 0, QK_TILE_AVX2_TOKENS },
+          .load_activations = qk_widen_avx2, .load_panel = load_panel8, .multiply = multiply8 },
+  .w4 = { .activation_bytes = 1, .shifted = 1, .panel_bytes = 16, .tile_tokens = { 0, TOKENS4 },
+          .load_activations = qk_shift_activations_avx2, .load_panel = load_panel4, .multiply = multiply4 },
+  .finish = qk_finish_avx2,
+  .merge = qk_merge_avx2,
 };
 
 #pragma clang attribute pop

@@ -5,20 +5,6 @@
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to=function)
 
-static inline __m256i widen16(const uint8_t *codes, int is_unsigned) {
-  const __m128i v = _mm_loadu_si128((const __m128i *)codes);
-  return is_unsigned ? _mm256_cvtepu8_epi16(v) : _mm256_cvtepi8_epi16(v);
-}
-
-void qk_widen_avx2(const void *codes, int is_unsigned, int32_t depth, int32_t padded, void *out) {
-  const uint8_t *in = codes;
-  int16_t *wide = out;
-  int32_t k = 0;
-  for (; k + 16 <= depth; k += 16) _mm256_storeu_si256((__m256i *)(wide + k), widen16(in + k, is_unsigned));
-  for (; k < depth; k++) wide[k] = is_unsigned ? in[k] : (int8_t)in[k];
-  for (; k < padded; k++) wide[k] = 0;
-}
-
 static inline __m256i broadcast_pair(const int16_t *pair) {
   int32_t bits;
   memcpy(&bits, pair, sizeof bits);

@@ -10,9 +10,6 @@
 
 #define QK_TILE_AVX2_TOKENS 6
 
-/// Widens `depth` codes to int16 and writes zeros up to `padded`.
-void qk_widen_avx2(const void *codes, int is_unsigned, int32_t depth, int32_t padded, void *out);
-
 /// acc[t][0…15] (+)= Σ_k left[t][k]·panel[k][0…15], any number of tokens, depth even.
 void qk_multiply_avx2(const void *left, size_t stride, int32_t tokens, const void *panel, int32_t depth,
                       int32_t *acc, size_t acc_stride, int accumulate);

@@ -15,8 +15,43 @@ typedef enum qk_output_form {
   QK_OUTPUT_INT32,            ///< int32: requantised and clamped to lo…hi
   QK_OUTPUT_INT8,             ///< int8: requantised and clamped to lo…hi (within −128…127)
   QK_OUTPUT_TABLE,            ///< uint8: table[code + 128] of the int8 result (GELU)
-  QK_OUTPUT_RESIDUAL          ///< int16: sat16(residual + clamp16(requantised))
+  QK_OUTPUT_RESIDUAL,         ///< int16: sat16(residual + clamp16(requantised))
+  QK_OUTPUT_UINT8,            ///< uint8: requantised and clamped to lo…hi (within 0…255)
+  QK_OUTPUT_INT16,            ///< int16: requantised and clamped to lo…hi (within −32768…32767)
+  QK_OUTPUT_FLOAT             ///< float: float(accumulator)·scales[n], each step rounded once; requantisers unused
 } qk_output_form;
+
+/// What the kernels need of bias and requantisers, in slot order: made once per layer by qk_prepare_rows.
+///
+/// slots = slots8 + slots4; each array has QK_ROW_SLACK further entries, all 0.
+typedef struct qk_row_constants {
+  const uint8_t *panels;               ///< of the weights this was made for; bias, requantisers, scales likewise
+  const int32_t *row_bias;
+  const qk_requantiser *row_requantisers;
+  const float *row_scales;
+  int32_t high_word;                   ///< 1: every factor is multiplier·2^−32 exactly
+  const int32_t *bias;                 ///< [slots]
+  const int32_t *shifted_bias;         ///< [slots] bias − 128·Σ_k W: for activations stored as code + 128
+  const int32_t *multiplier;           ///< [slots] M·2^(32−S) when high_word, else 0
+  const int64_t *offset;               ///< [slots] bias·multiplier + 2^31 when high_word; in each panel the 8 even
+                                       ///< slots come first, then the 8 odd ones
+  const int64_t *shifted_offset;       ///< the same of shifted_bias
+  const double *factor;                ///< [slots] M·2^−S
+  const float *scale;                  ///< [slots]
+  const uint64_t *is8;                 ///< bit n of word n / 64: row n has 8 bits
+} qk_row_constants;
+
+#define QK_ROW_SLACK 64
+
+/// Bytes that qk_prepare_rows needs for these weights; 0 for sizes that it refuses.
+size_t qk_row_constants_bytes(const qk_packed_weights *weights);
+
+/// Checks weights, bias and requantisers once and lays out what depends on them in `memory` (64-byte aligned).
+///
+/// requantisers may be null (accumulators and float outputs only), scales too (all forms but QK_OUTPUT_FLOAT). A
+/// layer that keeps *out next to its weights saves the O(rows) checks of every call.
+qk_status qk_prepare_rows(const qk_packed_weights *weights, const int32_t *bias, const qk_requantiser *requantisers,
+                          const float *scales, void *memory, qk_row_constants *out);
 
 /// Y[t, n] = form(bias[n] + Σ_k X[t, k]·W[n, k]), outputs in the row order of the unpacked matrix.
 typedef struct qk_gemm_arguments {
@@ -26,17 +61,23 @@ typedef struct qk_gemm_arguments {
   size_t activation_stride;            ///< bytes from one row of X to the next, ≥ depth
   const qk_packed_weights *weights;
   const int32_t *bias;                 ///< [rows], |bias| < 2^30
-  const qk_requantiser *requantisers;  ///< [rows]; may be null for QK_OUTPUT_ACCUMULATOR
+  const qk_requantiser *requantisers;  ///< [rows]; may be null for QK_OUTPUT_ACCUMULATOR and QK_OUTPUT_FLOAT
+  const float *scales;                 ///< [rows], QK_OUTPUT_FLOAT only
+  const qk_row_constants *constants;   ///< qk_prepare_rows of the four above, or null: then made in this call
   qk_output_form form;
-  int32_t lo, hi;                      ///< clamp of INT32 and INT8; TABLE uses them for the index code
+  int32_t lo, hi;                      ///< clamp of the requantised forms; TABLE uses them for the index code
   const uint8_t *table;                ///< [256], QK_OUTPUT_TABLE only
   const int16_t *residual;             ///< [T] rows, QK_OUTPUT_RESIDUAL only; may equal output
   size_t residual_stride;              ///< elements
-  void *output;
+  void *output;                        ///< may overlap no other operand, but may be the residual
   size_t output_stride;                ///< elements of the output type, ≥ rows
 } qk_gemm_arguments;
 
-/// Runs the GEMM with the current ISA. O(rows) checks precede it: see the statuses; output is untouched on refusal.
+/// Bytes of one output element: 4, 2 or 1; 0 for a value outside the enum.
+size_t qk_output_bytes(qk_output_form form);
+
+/// Runs the GEMM with the current ISA; output is untouched on refusal. Example: 1 token (2, 3), one row (4, −5) and
+/// bias 1 give the accumulator −6.
 qk_status qk_gemm(const qk_gemm_arguments *arguments);
 /// Runs the GEMM with the kernels of one ISA, whatever is forced.
 qk_status qk_gemm_with(qk_isa isa, const qk_gemm_arguments *arguments);
@@ -53,7 +94,8 @@ typedef struct qk_attention_arguments {
   int32_t activation_bits;             ///< 4, 6 or 8
   const int8_t *qkv;                   ///< [batch·tokens][3·heads·head_dimension]: all q, all k, all v; head-major
   qk_requantiser score;                ///< from s_q·s_k·log2(e)/√head_dimension·2^8; multiplier ≥ 0
-  const uint16_t *exponent_table;      ///< qk_exponent_table(activation_bits); a wrong first entry is QK_BAD_SPEC
+  const uint16_t *exponent_table;      ///< qk_exponent_table(activation_bits); a wrong first entry E, or one outside
+                                       ///< E/2…E, is QK_BAD_SPEC
   qk_requantiser output_requantiser;   ///< from s_v·2^−8 / s_out
   int32_t lo, hi;
   int8_t *output;                      ///< [batch·tokens][heads·head_dimension]

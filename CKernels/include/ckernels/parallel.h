@@ -19,4 +19,15 @@ void qk_set_thread_count(int threads);
 /// The number of threads that qk_parallel_for uses.
 int qk_thread_count(void);
 
+/// Work buffers of a thread that may be in use at the same time.
+typedef enum qk_scratch_use {
+  QK_SCRATCH_CALL = 0,  ///< of the thread that calls an operation, for the length of the call
+  QK_SCRATCH_TASK,      ///< of a task
+  QK_SCRATCH_COUNT
+} qk_scratch_use;
+
+/// At least `bytes` bytes, 64-byte aligned, that belong to the calling thread until its next call with this use; null
+/// when there is no memory. Grows, is never given back before the thread ends: no allocation in the steady state.
+void *qk_scratch(qk_scratch_use use, size_t bytes);
+
 #endif

@@ -1,7 +1,8 @@
 #ifndef CKERNELS_STATUS_H
 #define CKERNELS_STATUS_H
 
-/// What a kernel says about its arguments. Anything but QK_OK means that no output was written.
+/// What a kernel says about its arguments. Anything but QK_OK and QK_OUT_OF_MEMORY means that no
+/// output was written.
 typedef enum qk_status {
   QK_OK = 0,
   QK_NULL_POINTER,         ///< a required pointer is null
@@ -11,7 +12,10 @@ typedef enum qk_status {
   QK_BAD_REQUANTISER,      ///< M is neither 0 nor 16 bits, or S is not in 1…47
   QK_CODE_OUT_OF_RANGE,    ///< a code, a clamp bound or an epsilon lies outside its stated range
   QK_BAD_SPEC,             ///< a spec, output form, number of bits or table that this build does not implement
-  QK_ISA_NOT_AVAILABLE     ///< the forced instruction set does not exist on this CPU
+  QK_ISA_NOT_AVAILABLE,    ///< the forced instruction set does not exist on this CPU
+  QK_MISALIGNED,           ///< packed panels or prepared memory not 64-byte aligned, or codes not to their element
+  QK_BUFFERS_OVERLAP,      ///< the output shares memory with an operand
+  QK_OUT_OF_MEMORY         ///< no memory for work buffers; the only status that may leave a part of the output written
 } qk_status;
 
 /// One plain sentence for a status; a static string, never null.

@@ -1,0 +1,176 @@
+// The AVX-512 finish, included by the two files that build it: without VBMI (tables by single bytes) and with. The
+// includer defines qk_look_up64 (64 bytes of a table) and sets the target of the functions.
+#ifndef QK_FINISH_AVX512_H
+#define QK_FINISH_AVX512_H
+
+#include <immintrin.h>
+#include <string.h>
+#include "finish_x86.h"
+
+/// Constants of 16 columns, loaded once for all tokens of a tile.
+typedef struct qk_columns16 {
+  __m512i bias, multiplier, odd_multiplier, offset, odd_offset;
+  __m512 scale;
+} qk_columns16;
+
+/// Bits 0…columns−1 of a mask of 64 lanes.
+static inline __mmask64 qk_first_lanes(int32_t columns) {
+  return columns <= 0 ? 0 : columns >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << columns) - 1;
+}
+
+/// ⌊sum·factor + ½⌋ clamped, exact in doubles (see qk_requantiser_factor).
+static inline __m256i qk_requantise8_avx512(__m256i sum, const double *factor, const qk_gemm_finish *f) {
+  const __m512d x = _mm512_fmadd_pd(_mm512_cvtepi32_pd(sum), _mm512_loadu_pd(factor), _mm512_set1_pd(0.5));
+  const __m512d clamped = _mm512_max_pd(_mm512_set1_pd(f->lo), _mm512_min_pd(_mm512_set1_pd(f->hi), x));
+  return _mm512_cvt_roundpd_epi32(clamped, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+}
+
+/// The code of 16 sums without their bias, not yet clamped when `high_word`: the upper word of sum·multiplier + offset,
+/// even and odd lanes multiplied apart.
+static inline __attribute__((always_inline)) __m512i qk_requantise16(const int high_word, const qk_gemm_finish *f,
+                                                                     int32_t column, const qk_columns16 *c, __m512i sum) {
+  if (high_word) {
+    const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(sum, c->multiplier), c->offset);
+    const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(sum, 32), c->odd_multiplier), c->odd_offset);
+    return _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
+  }
+  sum = _mm512_add_epi32(sum, c->bias);
+  const __m256i low = qk_requantise8_avx512(_mm512_castsi512_si256(sum), f->factor + column, f);
+  const __m256i high = qk_requantise8_avx512(_mm512_extracti64x4_epi64(sum, 1), f->factor + column + 8, f);
+  return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+}
+
+/// 64 sums as int16 in two registers, columns 0…31 and 32…63, saturated.
+static inline void qk_words64(const __m512i code[4], __m512i words[2]) {
+  // vpackssdw works in 128-bit lanes: quarters of the two sources alternate.
+  const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+  words[0] = _mm512_permutexvar_epi64(order, _mm512_packs_epi32(code[0], code[1]));
+  words[1] = _mm512_permutexvar_epi64(order, _mm512_packs_epi32(code[2], code[3]));
+}
+
+/// 64 sums as bytes, saturated to int8 or uint8.
+static inline __m512i qk_bytes64(const __m512i code[4], int is_unsigned) {
+  const __m512i a = _mm512_packs_epi32(code[0], code[1]), b = _mm512_packs_epi32(code[2], code[3]);
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return _mm512_permutexvar_epi32(order, is_unsigned ? _mm512_packus_epi16(a, b) : _mm512_packs_epi16(a, b));
+}
+
+/// Writes the 64 columns of one token; `form`, `high_word` and `sum_shift` are constants after inlining.
+static inline __attribute__((always_inline)) void qk_finish_token(const qk_output_form form, const int high_word, const int sum_shift,
+                                                                  const qk_gemm_finish *f, const qk_columns16 c[4],
+                                                                  __mmask64 columns, const int32_t *sums, uint8_t *out,
+                                                                  const int16_t *residual) {
+  __m512i code[4];
+#pragma clang loop unroll(full)
+  for (int p = 0; p < 4; p++) {
+    const __m512i raw = _mm512_load_si512(sums + 16 * p);
+    const __m512i sum = sum_shift ? _mm512_srai_epi32(raw, sum_shift) : raw;
+    const __m512i biased = _mm512_add_epi32(sum, c[p].bias);
+    if (form == QK_OUTPUT_ACCUMULATOR) code[p] = biased;
+    else if (form == QK_OUTPUT_FLOAT) code[p] = _mm512_castps_si512(_mm512_mul_ps(_mm512_cvtepi32_ps(biased), c[p].scale));
+    else code[p] = qk_requantise16(high_word, f, 16 * p, &c[p], sum);
+  }
+  switch (form) {
+    case QK_OUTPUT_ACCUMULATOR:
+    case QK_OUTPUT_FLOAT:
+    case QK_OUTPUT_INT32:
+#pragma clang loop unroll(full)
+      for (int p = 0; p < 4; p++) {
+        if (form == QK_OUTPUT_INT32)
+          code[p] = _mm512_max_epi32(_mm512_set1_epi32(f->lo), _mm512_min_epi32(_mm512_set1_epi32(f->hi), code[p]));
+        _mm512_mask_storeu_epi32(out + 64 * p, (__mmask16)(columns >> (16 * p)), code[p]);
+      }
+      break;
+    case QK_OUTPUT_INT8: {
+      const __m512i bytes = _mm512_max_epi8(_mm512_set1_epi8((char)f->lo),
+                                            _mm512_min_epi8(_mm512_set1_epi8((char)f->hi), qk_bytes64(code, 0)));
+      _mm512_mask_storeu_epi8(out, columns, bytes);
+      break;
+    }
+    case QK_OUTPUT_UINT8: {
+      const __m512i bytes = _mm512_max_epu8(_mm512_set1_epi8((char)f->lo),
+                                            _mm512_min_epu8(_mm512_set1_epi8((char)f->hi), qk_bytes64(code, 1)));
+      _mm512_mask_storeu_epi8(out, columns, bytes);
+      break;
+    }
+    case QK_OUTPUT_TABLE: {
+      const __m512i bytes = _mm512_max_epi8(_mm512_set1_epi8((char)f->lo),
+                                            _mm512_min_epi8(_mm512_set1_epi8((char)f->hi), qk_bytes64(code, 0)));
+      const __m512i entries = qk_look_up64(f->table, _mm512_xor_si512(bytes, _mm512_set1_epi8(-128)));
+      _mm512_mask_storeu_epi8(out, columns, entries);
+      break;
+    }
+    case QK_OUTPUT_INT16:
+    case QK_OUTPUT_RESIDUAL: {
+      __m512i words[2];
+      qk_words64(code, words);
+#pragma clang loop unroll(full)
+      for (int h = 0; h < 2; h++) {
+        const __mmask32 lanes = (__mmask32)(columns >> (32 * h));
+        if (form == QK_OUTPUT_RESIDUAL) {
+          words[h] = _mm512_adds_epi16(words[h], _mm512_maskz_loadu_epi16(lanes, residual + 32 * h));
+        } else {
+          words[h] = _mm512_max_epi16(_mm512_set1_epi16((short)f->lo),
+                                      _mm512_min_epi16(_mm512_set1_epi16((short)f->hi), words[h]));
+        }
+        _mm512_mask_storeu_epi16(out + 64 * h, lanes, words[h]);
+      }
+      break;
+    }
+  }
+}
+
+static inline __attribute__((always_inline)) void qk_finish_tokens(const qk_output_form form, const int high_word,
+                                                                   const int sum_shift, const qk_gemm_finish *f,
+                                                                   int32_t tokens, const int32_t *sums) {
+  qk_columns16 c[4];
+#pragma clang loop unroll(full)
+  for (int p = 0; p < 4; p++) {
+    c[p].bias = _mm512_loadu_si512(f->bias + 16 * p);
+    c[p].multiplier = _mm512_loadu_si512(f->multiplier + 16 * p);
+    c[p].odd_multiplier = _mm512_srli_epi64(c[p].multiplier, 32);
+    c[p].offset = _mm512_loadu_si512(f->offset + 16 * p);
+    c[p].odd_offset = _mm512_loadu_si512(f->offset + 16 * p + 8);
+    c[p].scale = _mm512_loadu_ps(f->scale + 16 * p);
+  }
+  const __mmask64 columns = qk_first_lanes(f->columns);
+  for (int32_t t = 0; t < tokens; t++) {
+    uint8_t *out = (uint8_t *)f->output + (size_t)t * f->output_bytes;
+    const int16_t *residual =
+        form == QK_OUTPUT_RESIDUAL ? (const int16_t *)((const uint8_t *)f->residual + (size_t)t * f->residual_bytes) : NULL;
+    const int32_t *row = sums + t * QK_GROUP_COLUMNS;
+    // Constant masks become plain stores.
+    if (f->columns == 64) qk_finish_token(form, high_word, sum_shift, f, c, ~(__mmask64)0, row, out, residual);
+    else qk_finish_token(form, high_word, sum_shift, f, c, columns, row, out, residual);
+  }
+}
+
+/// The shifts that kernels use: none, or 4 for 4-bit weights in the upper nibble.
+static inline __attribute__((always_inline)) void qk_finish_shifted(const qk_output_form form, const int high_word,
+                                                                    const qk_gemm_finish *f, int32_t tokens,
+                                                                    const int32_t *sums) {
+  if (f->sum_shift) qk_finish_tokens(form, high_word, 4, f, tokens, sums);
+  else qk_finish_tokens(form, high_word, 0, f, tokens, sums);
+}
+
+static inline __attribute__((always_inline)) void qk_finish_requantised(const qk_output_form form, const qk_gemm_finish *f,
+                                                                        int32_t tokens, const int32_t *sums) {
+  if (f->high_word) qk_finish_shifted(form, 1, f, tokens, sums);
+  else qk_finish_shifted(form, 0, f, tokens, sums);
+}
+
+static inline __attribute__((always_inline)) void qk_finish_any(const qk_gemm_finish *f, int32_t tokens,
+                                                                const int32_t *sums) {
+  switch (f->form) {
+    case QK_OUTPUT_ACCUMULATOR: qk_finish_shifted(QK_OUTPUT_ACCUMULATOR, 0, f, tokens, sums); break;
+    case QK_OUTPUT_FLOAT: qk_finish_shifted(QK_OUTPUT_FLOAT, 0, f, tokens, sums); break;
+    case QK_OUTPUT_INT32: qk_finish_requantised(QK_OUTPUT_INT32, f, tokens, sums); break;
+    case QK_OUTPUT_INT8: qk_finish_requantised(QK_OUTPUT_INT8, f, tokens, sums); break;
+    case QK_OUTPUT_UINT8: qk_finish_requantised(QK_OUTPUT_UINT8, f, tokens, sums); break;
+    case QK_OUTPUT_TABLE: qk_finish_requantised(QK_OUTPUT_TABLE, f, tokens, sums); break;
+    case QK_OUTPUT_INT16: qk_finish_requantised(QK_OUTPUT_INT16, f, tokens, sums); break;
+    case QK_OUTPUT_RESIDUAL: qk_finish_requantised(QK_OUTPUT_RESIDUAL, f, tokens, sums); break;
+  }
+}
+
+#endif

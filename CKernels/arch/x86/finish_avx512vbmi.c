@@ -1,0 +1,73 @@
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <stdint.h>
+
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2"))), \
+                             apply_to=function)
+
+/// Two lookups of 128 entries; bit 7 of the index chooses between them.
+static inline __m512i qk_look_up64(const uint8_t *table, __m512i index) {
+  const __m512i low = _mm512_permutex2var_epi8(_mm512_loadu_si512(table), index, _mm512_loadu_si512(table + 64));
+  const __m512i high = _mm512_permutex2var_epi8(_mm512_loadu_si512(table + 128), index, _mm512_loadu_si512(table + 192));
+  return _mm512_mask_mov_epi8(low, _mm512_movepi8_mask(index), high);
+}
+
+#include "finish_avx512.h"
+
+void qk_finish_avx512vbmi(const qk_gemm_finish *f, int32_t tokens, const int32_t *sums) {
+  qk_finish_any(f, tokens, sums);
+}
+
+static int32_t count_bits(uint64_t bits) { return __builtin_popcountll(bits); }
+
+/// 64 rows of bytes, 32 of int16 or 16 of int32: the two lists are expanded into the lanes that are theirs.
+static inline __m512i merge_lanes(int32_t element, const uint8_t *from8, const uint8_t *from4, uint64_t is8) {
+  const __m512i a = _mm512_loadu_si512(from8), b = _mm512_loadu_si512(from4);
+  switch (element) {
+    case 1: return _mm512_mask_expand_epi8(_mm512_maskz_expand_epi8(~is8, b), is8, a);
+    case 2: return _mm512_mask_expand_epi16(_mm512_maskz_expand_epi16((__mmask32)~is8, b), (__mmask32)is8, a);
+    default: return _mm512_mask_expand_epi32(_mm512_maskz_expand_epi32((__mmask16)~is8, b), (__mmask16)is8, a);
+  }
+}
+
+static inline __attribute__((always_inline)) void merge_rows(const qk_gemm_merge *m, const int32_t element) {
+  const int32_t lanes = 64 / element;
+  size_t place8 = 0, place4 = 0;
+  for (int32_t n = 0; n < m->rows; n += lanes) {
+    const int32_t rows = m->rows - n < lanes ? m->rows - n : lanes;
+    const uint64_t word = m->is8[n / 64] >> (n % 64);
+    const uint64_t is8 = lanes == 64 ? word : word & (((uint64_t)1 << (lanes & 63)) - 1);
+    const __mmask64 stored = qk_first_lanes(rows);
+    for (int32_t t = 0; t < m->tokens; t++) {
+      const size_t from = (size_t)t * m->from_stride;
+      uint8_t *out = m->output + (size_t)t * m->output_stride + n * element;
+      __m512i codes = merge_lanes(element, m->from8 + from + place8, m->from4 + from + place4, is8);
+      if (element == 1) {
+        if (rows == lanes) _mm512_storeu_si512(out, codes);
+        else _mm512_mask_storeu_epi8(out, stored, codes);
+      } else if (element == 2) {
+        if (m->residual) {
+          const uint8_t *residual = m->residual + (size_t)t * m->residual_stride + n * element;
+          codes = _mm512_adds_epi16(codes, _mm512_maskz_loadu_epi16((__mmask32)stored, residual));
+        }
+        _mm512_mask_storeu_epi16(out, (__mmask32)stored, codes);
+      } else {
+        _mm512_mask_storeu_epi32(out, (__mmask16)stored, codes);
+      }
+    }
+    const int32_t count8 = count_bits(is8);
+    place8 += (size_t)(count8 * element);
+    place4 += (size_t)((lanes - count8) * element);
+  }
+}
+
+void qk_merge_avx512vbmi(const qk_gemm_merge *m) {
+  switch (m->element) {
+    case 1: merge_rows(m, 1); break;
+    case 2: merge_rows(m, 2); break;
+    default: merge_rows(m, 4); break;
+  }
+}
+
+#pragma clang attribute pop
+#endif

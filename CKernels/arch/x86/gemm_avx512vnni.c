@@ -1,0 +1,132 @@
+// The VNNI GEMM kernel: bytes against bytes. 4-bit weights count as 16 times their value (the nibble in the upper half
+// of a byte), so that unpacking is a mask and a shift; |16·8·255·32000| < 2^31, and the finish shifts the sum back.
+#if defined(__x86_64__)
+#include "activations_x86.h"
+#include "finish_x86.h"
+#include "kernels_x86.h"
+#include "tile_avx512vnni.h"
+
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), apply_to=function)
+
+enum { FEW_TOKENS = 4, SUM_SHIFT4 = 4 };
+
+static inline __m512i low_nibbles(__m512i v) {
+  return _mm512_and_si512(_mm512_slli_epi32(v, 4), _mm512_set1_epi8((char)0xf0));
+}
+
+static inline __m512i high_nibbles(__m512i v) { return _mm512_and_si512(v, _mm512_set1_epi8((char)0xf0)); }
+
+static void load_panel4(const uint8_t *panel, int32_t depth, void *out) {
+  uint8_t *bytes = out;
+  for (int32_t group = 0; group < depth / 8; group++) {
+    const __m512i v = _mm512_loadu_si512(panel + 64 * (size_t)group);
+    _mm512_storeu_si512(bytes + 128 * (size_t)group, low_nibbles(v));
+    _mm512_storeu_si512(bytes + 128 * (size_t)group + 64, high_nibbles(v));
+  }
+}
+
+/// 1…8 tokens; `most` limits what is built for a number of panels.
+static inline __attribute__((always_inline)) void choose_tile(const int panels, const int most, const uint8_t *x,
+                                                              size_t x_stride, int32_t tokens, const uint8_t *panel,
+                                                              size_t panel_stride, int32_t steps, int32_t *sums) {
+  const size_t row = QK_GROUP_COLUMNS;
+  switch (tokens) {
+    case 1: qk_tile_vnni(1, panels, x, x_stride, panel, panel_stride, steps, NULL, sums, row); return;
+    case 2: qk_tile_vnni(2, panels, x, x_stride, panel, panel_stride, steps, NULL, sums, row); return;
+    case 3: qk_tile_vnni(3, panels, x, x_stride, panel, panel_stride, steps, NULL, sums, row); return;
+    case 4: qk_tile_vnni(4, panels, x, x_stride, panel, panel_stride, steps, NULL, sums, row); return;
+    case 5: qk_tile_vnni(5, panels, x, x_stride, panel, panel_stride, steps, NULL, sums, row); return;
+    case 6: qk_tile_vnni(6, panels, x, x_stride, panel, panel_stride, steps, NULL, sums, row); return;
+    default: break;
+  }
+  if (most < 8) return;
+  switch (tokens) {
+    case 7: qk_tile_vnni(7, panels, x, x_stride, panel, panel_stride, steps, NULL, sums, row); return;
+    case 8: qk_tile_vnni(8, panels, x, x_stride, panel, panel_stride, steps, NULL, sums, row); return;
+    default: break;
+  }
+}
+
+static void multiply(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
+                     int32_t panels, int32_t depth, int32_t *sums) {
+  switch (panels) {
+    case 1: choose_tile(1, 8, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
+    case 2: choose_tile(2, 8, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
+    case 3: choose_tile(3, 8, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
+    default: choose_tile(4, 6, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
+  }
+}
+
+/// Unpacks in registers: worth it while a panel is used once. A step is eight k.
+static inline __attribute__((always_inline)) void tile_few(const int tokens, const int panels, const uint8_t *x,
+                                                           size_t x_stride, const uint8_t *panel, size_t panel_stride,
+                                                           int32_t steps, int32_t *sums) {
+  __m512i sum[FEW_TOKENS][4];
+#pragma clang loop unroll(full)
+  for (int t = 0; t < tokens; t++)
+#pragma clang loop unroll(full)
+    for (int p = 0; p < panels; p++) sum[t][p] = _mm512_setzero_si512();
+  for (int32_t k = 0; k < steps; k++)
+#pragma clang loop unroll(full)
+    for (int p = 0; p < panels; p++) {
+      const __m512i v = _mm512_loadu_si512(panel + (size_t)p * panel_stride + 64 * (size_t)k);
+      const __m512i low = low_nibbles(v), high = high_nibbles(v);
+#pragma clang loop unroll(full)
+      for (int t = 0; t < tokens; t++) {
+        const uint8_t *codes = x + (size_t)t * x_stride + 8 * (size_t)k;
+        sum[t][p] = _mm512_dpbusd_epi32(sum[t][p], qk_broadcast_quad(codes), low);
+        sum[t][p] = _mm512_dpbusd_epi32(sum[t][p], qk_broadcast_quad(codes + 4), high);
+      }
+    }
+#pragma clang loop unroll(full)
+  for (int t = 0; t < tokens; t++)
+#pragma clang loop unroll(full)
+    for (int p = 0; p < panels; p++) _mm512_storeu_si512(sums + t * QK_GROUP_COLUMNS + 16 * p, sum[t][p]);
+}
+
+static inline __attribute__((always_inline)) void choose_few(const int panels, const uint8_t *x, size_t x_stride,
+                                                             int32_t tokens, const uint8_t *panel, size_t panel_stride,
+                                                             int32_t steps, int32_t *sums) {
+  switch (tokens) {
+    case 1: tile_few(1, panels, x, x_stride, panel, panel_stride, steps, sums); break;
+    case 2: tile_few(2, panels, x, x_stride, panel, panel_stride, steps, sums); break;
+    case 3: tile_few(3, panels, x, x_stride, panel, panel_stride, steps, sums); break;
+    default: tile_few(4, panels, x, x_stride, panel, panel_stride, steps, sums); break;
+  }
+}
+
+static void multiply_few(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
+                         int32_t panels, int32_t depth, int32_t *sums) {
+  switch (panels) {
+    case 1: choose_few(1, x, x_stride, tokens, panel, panel_stride, depth / 8, sums); break;
+    case 2: choose_few(2, x, x_stride, tokens, panel, panel_stride, depth / 8, sums); break;
+    case 3: choose_few(3, x, x_stride, tokens, panel, panel_stride, depth / 8, sums); break;
+    default: choose_few(4, x, x_stride, tokens, panel, panel_stride, depth / 8, sums); break;
+  }
+}
+
+#define QK_VNNI_PRECISIONS                                                                                         \
+  .group_panels = 4,                                                                                               \
+  .w8 = { .activation_bytes = 1, .shifted = 1, .tile_tokens = { 0, 8, 8, 8, 6 },                                 \
+          .load_activations = qk_shift_activations_avx2, .multiply = multiply },                                   \
+  .w4 = { .activation_bytes = 1, .shifted = 1, .sum_shift = SUM_SHIFT4, .panel_bytes = 16, .few_tokens = FEW_TOKENS, \
+          .tile_tokens = { 0, 8, 8, 8, 6 }, .load_activations = qk_shift_activations_avx2,                       \
+          .load_panel = load_panel4, .multiply = multiply, .multiply_few = multiply_few }
+
+const qk_gemm_kernel qk_gemm_avx512vnni = {
+  .name = "gemm_x8_w8w4_6x64_avx512vnni_dpbusd_vbmi",
+  QK_VNNI_PRECISIONS,
+  .finish = qk_finish_avx512vbmi,
+  .merge = qk_merge_avx512vbmi,
+};
+
+/// For CPUs before VBMI (Cascade Lake, Cooper Lake).
+const qk_gemm_kernel qk_gemm_avx512vnni_without_vbmi = {
+  .name = "gemm_x8_w8w4_6x64_avx512vnni_dpbusd",
+  QK_VNNI_PRECISIONS,
+  .finish = qk_finish_avx512,
+  .merge = qk_merge_avx2,
+};
+
+#pragma clang attribute pop
+#endif
