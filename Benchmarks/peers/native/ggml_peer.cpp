@@ -34,6 +34,7 @@ struct product {
   /// Empty on success, else why not.
   std::string build(int tokens, int rows, int depth, const float *activations, const float *weights, int threads) {
     if (depth % ggml_blck_size(GGML_TYPE_Q4_0)) return "the depth is no multiple of a block";
+    ggml_log_set([](ggml_log_level, const char *, void *) {}, nullptr);
     backend = ggml_backend_cpu_init();
     ggml_backend_cpu_set_n_threads(backend, threads);
     ggml_backend_buffer_type_t repacked = repacked_buffer_type(backend);
