@@ -23,13 +23,18 @@ class Numbers:
         self.row_bits = np.full(product.rows, 8, np.uint8)
         self.weights = random_weights(rng, product.rows, product.depth, self.row_bits)
         size = (product.tokens, product.depth)
-        self.inputs = {"s8": rng.integers(-127, 128, size, dtype=np.int8), "u8": rng.integers(0, 256, size, dtype=np.uint8)}
+        self.inputs = {
+            "s8": rng.integers(-127, 128, size, dtype=np.int8), "u8": rng.integers(0, 256, size, dtype=np.uint8)}
+        self.products = {}
         # Outputs spread over the codes: three deviations reach the end of the range.
         self.factor = {kind: 127 / (3 * 73 * spread * product.depth**0.5) for kind, spread in (("s8", 73), ("u8", 147))}
 
     def accumulators(self, kind):
         # Exact in doubles: every partial sum stays below 2^53.
-        return (self.inputs[kind].astype(np.float64) @ self.weights.T.astype(np.float64)).astype(np.int32)
+        if kind not in self.products:
+            exact = self.inputs[kind].astype(np.float64) @ self.weights.T.astype(np.float64)
+            self.products[kind] = exact.astype(np.int32)
+        return self.products[kind]
 
     def exact(self, kind):
         expected = self.accumulators(kind)

@@ -23,10 +23,10 @@ def cases(context):
 def contenders(context, product):
     rng = np.random.default_rng(product.rows)
     codes = rng.integers(-127, 128, (product.tokens, product.depth), dtype=np.int8)
+    factor = 127 / (3 * 73 * 73 * product.depth**0.5)
     for share in SHARES:
         bits = scattered_bits(product.rows, share)
         weights = random_weights(rng, product.rows, product.depth, bits)
-        factor = 127 / (3 * 73 * 73 * product.depth**0.5)
         expected = np.clip(np.rint(codes.astype(np.float64) @ weights.T.astype(np.float64) * factor), -127, 127)
 
         def close(result, expected=expected):
@@ -35,5 +35,5 @@ def contenders(context, product):
 
         yield Contender(
             ENGINE, f"{ENGINE} {share:.0%} 8-bit", "int8",
-            lambda weights=weights, bits=bits, factor=factor: context.bridge.product(codes, weights, bits, INT8, factor),
+            lambda weights=weights, bits=bits: context.bridge.product(codes, weights, bits, INT8, factor),
             close, facts={"share": share, "true_share": float((bits == 8).mean())})

@@ -1,11 +1,11 @@
-"""An SVG of the groups: bars of throughput, ours in colour, the measured peak as a line."""
+"""An SVG of the groups: bars of throughput (geometric means), ours in colour, the measured peak as a line."""
 from html import escape
 
 from .groups import groups
 
 OURS, PEER, INK, QUIET, GRID = "#1f6feb", "#b9c0c9", "#1b1f24", "#59636e", "#e3e6ea"
 FONT = "font-family='system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif'"
-LABEL, BAR, VALUE, GAP = 232, 250, 132, 28
+LABEL, BAR, VALUE, GAP = 232, 260, 110, 28
 ROW, TITLE, MARGIN = 19, 40, 24
 PANEL = LABEL + BAR + VALUE
 
@@ -18,7 +18,8 @@ def draw(results):
     height = max(heights, default=80) + MARGIN
     width = 2 * MARGIN + max(1, len(columns)) * PANEL + max(0, len(columns) - 1) * GAP
     parts = [
-        f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' viewBox='0 0 {width} {height}' {FONT}>",
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' "
+        f"viewBox='0 0 {width} {height}' {FONT}>",
         f"<rect width='{width}' height='{height}' fill='white'/>"]
     for number, column in enumerate(columns):
         x = MARGIN + number * (PANEL + GAP)
@@ -42,10 +43,10 @@ def panel(group, x, y):
     scale = BAR / max(peak, *(row.gops for row in group.rows))
     left, top = x + LABEL, y + TITLE
     unit = "images/s" if group.images else "GOP/s"
-    cases = f"{group.cases} cases, geometric mean" if group.cases > 1 else "one case"
+    cases = f"mean of {group.cases} cases" if group.cases > 1 else "one case"
     parts = [
         text(x, y + 16, group.title, size=13, weight=600),
-        text(x, y + 31, f"{unit}, % of the measured peak; {cases}", size=11, fill=QUIET)]
+        text(x, y + 31, f"{unit}, % of peak; {cases}", size=11, fill=QUIET)]
     bottom = top + ROW * len(group.rows)
     parts.append(line(left, top - 2, left, bottom, GRID))
     for number, row in enumerate(group.rows):
@@ -53,10 +54,13 @@ def panel(group, x, y):
         length = max(1.0, row.gops * scale)
         colour = OURS if row.ours else PEER
         parts.append(text(left - 8, middle + 4, short(row, group), anchor="end", weight=600 if row.ours else 400))
-        parts.append(f"<rect x='{left}' y='{middle - 6:.1f}' width='{length:.1f}' height='12' rx='1.5' fill='{colour}'/>")
+        parts.append(
+            f"<rect x='{left}' y='{middle - 6:.1f}' width='{length:.1f}' height='12' rx='1.5' fill='{colour}'/>")
         figure = row.images_per_s if group.images else row.gops
         shown = f"{figure:.0f}" if figure >= 100 else f"{figure:.1f}"
-        parts.append(text(left + max(length, 0) + 7, middle + 4, f"{shown} · {100 * row.peak_fraction:.0f} %", fill=QUIET))
+        value = left + BAR + 52
+        parts.append(text(value, middle + 4, shown, anchor="end"))
+        parts.append(text(value + 50, middle + 4, f"{100 * row.peak_fraction:.0f} %", anchor="end", fill=QUIET))
     parts.append(line(left + peak * scale, top - 6, left + peak * scale, bottom, INK, "3 3"))
     parts.append(text(left + peak * scale, top - 9, "peak", size=10, anchor="middle", fill=QUIET))
     return "\n".join(parts)

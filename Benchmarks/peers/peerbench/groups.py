@@ -70,7 +70,9 @@ def group(title, threads, entries):
     for entry in entries:
         names.setdefault(entry["name"], []).append(entry)
     rows = [row(name, same, references) for name, same in names.items()]
-    return Group(title, threads, len(cases), sorted(rows, key=lambda r: -r.gops))
+    if title != TITLES["mixed"]:  # whose rows stay in the order of their shares
+        rows.sort(key=lambda r: -r.gops)
+    return Group(title, threads, len(cases), rows)
 
 
 def row(name, entries, references):

@@ -166,9 +166,12 @@ class Round:
     neighbours: float
     own: float
 
+    def slowest_loop(self):
+        return max(seconds for seconds, _ in self.loops)
+
     def undisturbed(self, best_loop):
-        slowest = max(seconds for seconds, _ in self.loops)
-        return slowest <= SLOWER_LOOP * best_loop and self.foreign <= FOREIGN_SHARE and self.own >= OWN_CPU_SHARE
+        return (self.slowest_loop() <= SLOWER_LOOP * best_loop and self.foreign <= FOREIGN_SHARE
+                and self.own >= OWN_CPU_SHARE)
 
 
 def measure(case, settings, calibration, report_failure):
@@ -183,9 +186,9 @@ def measure(case, settings, calibration, report_failure):
         clean = [entry for entry in rounds if entry.undisturbed(best)]
         if len(clean) >= settings.rounds:
             break
-    # Too few undisturbed rounds: all count, and the record says so.
+    # Too few undisturbed rounds: the calmer half of all counts, and the record says so.
     noisy = len(clean) < max(3, settings.rounds // 3)
-    used = rounds if noisy else clean
+    used = sorted(rounds, key=Round.slowest_loop)[: math.ceil(len(rounds) / 2)] if noisy else clean
     counts = {"rounds": len(rounds), "undisturbed": len(clean), "noisy": noisy,
               "neighbour_load": statistics.mean(entry.neighbours for entry in rounds)}
     return [record(case, runner, used, settings, counts) for runner in runners]

@@ -9,7 +9,9 @@ def table(header, rows):
 
 def number(value):
     """Three figures."""
-    return "" if value is None else f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    if value is None:
+        return ""
+    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f}"
 
 
 def percent(value):
@@ -19,9 +21,10 @@ def percent(value):
 def report(results, verdicts):
     parts = ["# Quasar beside its peers", machine_section(results), noise_section(results)]
     parts += ["## Thresholds", threshold_table(verdicts), "## Summary"]
-    parts.append("Geometric means over the cases of a group. *Times ours* is a contender's time over our fastest of the "
-                 "same form: above 1 we are faster. Percentages are of the peak of our kernels' instructions, measured "
-                 "in the same rounds.")
+    parts.append(
+        "Geometric means over the cases of a group. *Times ours* is a contender's time over our fastest of the same "
+        "form: above 1 we are faster. Percentages are of the peak of our kernels' instructions, measured in the same "
+        "rounds.")
     parts += [summary(group) for group in groups(results)]
     parts.append("## Every case")
     parts += [details(results, bench, threads) for threads in results.threads for bench in results.benches]
@@ -51,7 +54,8 @@ def noise_section(results):
     rounds, clean = (sum(e[key] for e in cases.values()) for key in ("rounds", "undisturbed"))
     neighbours = sum(e["neighbour_load"] for e in cases.values()) / len(cases)
     return (f"{clean} of {rounds} rounds were undisturbed; {noisy} of {len(cases)} cases had too few of them and are "
-            f"medians over all rounds (marked ~). CPUs outside the run were {percent(neighbours)} busy.")
+            f"medians over the calmer half of all rounds (marked ~). CPUs outside the run were {percent(neighbours)} "
+            "busy.")
 
 
 def threshold_table(verdicts):
@@ -85,7 +89,8 @@ def details(results, bench, threads):
         best = next(iter(results.rivals(entry)), None)
         onednn = results.ratio(entry, "oneDNN") if bench == "gemm" else None
         row = [
-            f"{entry['case']} {entry['shape']}", f"{entry['name']} → {entry['form']}" if bench == "gemm" else entry["name"],
+            f"{entry['case']} {entry['shape']}",
+            f"{entry['name']} → {entry['form']}" if bench == "gemm" else entry["name"],
             f"{entry['median_s'] * 1e6:.1f}", number(entry["gops"]), percent(entry["peak_fraction"])]
         row += [number(onednn)] if bench == "gemm" else []
         row += [best["name"] if best else "", number(results.ratio(entry)),

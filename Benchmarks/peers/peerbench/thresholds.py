@@ -1,8 +1,8 @@
 """Thresholds: ratios in a file, judged against a run.
 
 Each entry selects our records (`bench`, and where given `form`, `case`, `tokens`, `threads`), takes a `measure` of
-each: "peak" (fraction of the measured peak), "ratio" (rival's time over ours, `against` an engine or the best, `rival_form`
-to narrow it), "mixing" or "scaling", and an `aggregate` of them: "geomean", "least" or "most".
+each: "peak" (fraction of the measured peak), "ratio" (rival's time over ours, `against` an engine or the best,
+`rival_form` to narrow it), "mixing" or "scaling", and an `aggregate` of them: "geomean", "least" or "most".
 """
 import json
 from dataclasses import dataclass
