@@ -46,8 +46,7 @@ def environment(threads):
     """
     return os.environ | {
         "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1",
-        "KMP_BLOCKTIME": "5", "PYTHONPATH": HERE, "PYTHONDONTWRITEBYTECODE": "1",
-        "OPENVINO_TELEMETRY_ENABLE": "0"}
+        "KMP_BLOCKTIME": "5", "PYTHONPATH": HERE, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def work(arguments, threads, output):

@@ -19,9 +19,10 @@ def cases(context):
     for batch in (1, 8):
         for heads in (3, 6, 12):
             if not context.quick or (batch, heads) in QUICK:
-                yield lambda batch=batch, heads=heads: Case(
+                yield Case(
                     "attention", f"{heads} heads", f"{batch}×{heads}×{TOKENS}×{HEAD_DIMENSION}",
-                    attention_operations(batch, heads), list(contenders(context, batch, heads)))
+                    attention_operations(batch, heads),
+                    lambda batch=batch, heads=heads: contenders(context, batch, heads))
 
 
 def contenders(context, batch, heads):

@@ -59,8 +59,9 @@ class Numbers:
 def cases(context):
     for product in products((197, 1576)):
         if not context.quick or (product.name, product.tokens) in QUICK:
-            yield lambda product=product: Case(
-                "gemm", product.name, product.shape, product.operations, list(contenders(context, product)))
+            yield Case(
+                "gemm", product.name, product.shape, product.operations,
+                lambda product=product: contenders(context, product))
 
 
 def contenders(context, product):

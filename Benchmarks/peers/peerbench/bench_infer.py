@@ -22,9 +22,9 @@ def cases(context):
     for model in "TSB":
         for batch in (1, 8):
             if not context.quick or (model, batch) in QUICK:
-                yield lambda model=model, batch=batch: Case(
+                yield Case(
                     "infer", f"DeiT-{model}", f"batch {batch}", batch * network_operations(model),
-                    list(contenders(context, model, batch)), images=batch)
+                    lambda model=model, batch=batch: contenders(context, model, batch), images=batch)
 
 
 def contenders(context, model, batch):

@@ -19,8 +19,9 @@ WHOLE_ROW = str(2**64 - 1)  # OpenVINO: one activation scale for each row
 def cases(context):
     for product in products((1, 197, 1576)):
         if not context.quick or (product.name, product.tokens) in QUICK:
-            yield lambda product=product: Case(
-                "int4", product.name, product.shape, product.operations, list(contenders(context, product)))
+            yield Case(
+                "int4", product.name, product.shape, product.operations,
+                lambda product=product: contenders(context, product))
 
 
 def contenders(context, product):

@@ -16,8 +16,9 @@ QUICK = {("T qkv", 197), ("S fc1", 197)}
 def cases(context):
     for product in products((197, 1576)):
         if not context.quick or (product.name, product.tokens) in QUICK:
-            yield lambda product=product: Case(
-                "mixed", product.name, product.shape, product.operations, list(contenders(context, product)))
+            yield Case(
+                "mixed", product.name, product.shape, product.operations,
+                lambda product=product: contenders(context, product))
 
 
 def contenders(context, product):

@@ -10,7 +10,7 @@ import math
 import statistics
 import time
 from dataclasses import dataclass, field
-from typing import Callable, Optional
+from typing import Callable, Iterable, Optional
 
 from .machine import Load
 
@@ -39,13 +39,16 @@ class Contender:
 
 @dataclass
 class Case:
-    """One shape and all who compute it. `operations` is the work of one call, `images` their number, if any."""
+    """One shape and all who compute it, made when their turn comes.
+
+    `operations` is the work of one call, `images` their number, if any.
+    """
 
     bench: str
     name: str
     shape: str
     operations: float
-    contenders: list
+    contenders: Callable[[], Iterable[Contender]]
     images: int = 0
 
 
@@ -130,7 +133,7 @@ def settle(threads):
 
 def prepare(case, settings, report_failure):
     runners = []
-    for contender in case.contenders:
+    for contender in case.contenders():
         settle(settings.threads)
         try:
             runners.append(Runner(contender, settings.sample_seconds))

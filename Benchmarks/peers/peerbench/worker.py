@@ -36,22 +36,28 @@ class Output:
 
 
 class ProgressLine:
-    """How far the worker is, and how much longer if the cases to come take as long as those done in their bench."""
+    """How far the worker is, and how much longer: in each bench, time grows about as operations^0.7."""
 
-    def __init__(self, counts, threads):
-        self.total, self.done, self.threads = sum(counts.values()), 0, threads
-        self.left = dict(counts)
+    def __init__(self, cases, threads):
+        self.cases, self.done, self.threads = cases, 0, threads
         self.seconds = {}
 
     def finished(self, case, seconds):
         self.done += 1
-        self.left[case.bench] -= 1
-        self.seconds.setdefault(case.bench, []).append(seconds)
-        every = [s for times in self.seconds.values() for s in times]
-        mean = {bench: sum(times) / len(times) for bench, times in self.seconds.items()}
-        left = sum(count * mean.get(bench, sum(every) / len(every)) for bench, count in self.left.items())
-        print(f"[{self.done:3}/{self.total}] {case.bench:9} {case.name:9} {case.shape:16} {self.threads} thread(s) "
-              f"{seconds:6.1f} s, about {int(left // 60)}:{int(left % 60):02} left", file=sys.stderr, flush=True)
+        done = self.seconds.setdefault(case.bench, [0.0, 0.0])
+        done[0], done[1] = done[0] + seconds, done[1] + weight(case)
+        everything = [sum(column) for column in zip(*self.seconds.values())]
+        left = 0.0
+        for coming in self.cases[self.done:]:
+            spent, weighed = self.seconds.get(coming.bench, everything)
+            left += weight(coming) * spent / weighed
+        print(f"[{self.done:3}/{len(self.cases)}] {case.bench:9} {case.name:9} {case.shape:16} "
+              f"{self.threads} thread(s) {seconds:6.1f} s, about {int(left // 60)}:{int(left % 60):02} left",
+              file=sys.stderr, flush=True)
+
+
+def weight(case):
+    return case.operations**0.7
 
 
 def parse():
@@ -83,19 +89,17 @@ def main():
     output = Output(arguments.output)
     output.write(description(arguments, context, engines.versions() | {"torch": torch.__version__}))
     calibration = Calibration(context.bridge)
-    makers = {}
-    for bench in arguments.benches.split(","):
-        makers[bench] = list(importlib.import_module(f".bench_{bench}", __package__).cases(context))
-    progress = ProgressLine({bench: len(cases) for bench, cases in makers.items()}, arguments.threads)
+    cases = [
+        case for bench in arguments.benches.split(",")
+        for case in importlib.import_module(f".bench_{bench}", __package__).cases(context)
+        if arguments.only in f"{case.name} {case.shape}"]
+    progress = ProgressLine(cases, arguments.threads)
     failed = False
-    for bench, cases in makers.items():
-        for make in cases:
-            start = time.perf_counter()
-            case = make()
-            if arguments.only in f"{case.name} {case.shape}":
-                failed |= run_case(case, settings_for(arguments, bench), calibration, measure, output)
-            progress.finished(case, time.perf_counter() - start)
-            gc.collect()
+    for case in cases:
+        start = time.perf_counter()
+        failed |= run_case(case, settings_for(arguments, case.bench), calibration, measure, output)
+        progress.finished(case, time.perf_counter() - start)
+        gc.collect()
     sys.exit(1 if failed else 0)
 
 
