@@ -24,7 +24,7 @@ def draw(results):
     for number, column in enumerate(columns):
         x = MARGIN + number * (PANEL + GAP)
         threads = results.threads[number]
-        heading = "one thread" if threads == 1 else f"{threads} threads"
+        heading = {1: "one thread", 2: "two threads"}.get(threads, f"{threads} threads")
         parts.append(text(x, MARGIN + 12, f"Quasar beside its peers, {heading}", size=16, weight=600))
         y = MARGIN + 34
         for group in column:

@@ -1,7 +1,8 @@
 """Contenders measured in turns.
 
 A round gives every contender one turn, in an order that shifts from round to round; a turn is an untimed call (the
-caches belong to whoever came before) and then as many timed calls as fill the sample time. A calibration loop of
+caches belong to whoever came before) and then the median of three stretches of calls that fill the sample time, or one
+stretch where a single call nearly does. A calibration loop of
 fixed length, the peak loop of our own kernels, runs before and after each round. A round counts as disturbed when the
 loop was slower than its best by more than a tolerance, when others took CPU time from us, or when a one-thread turn did
 not have its CPU. Medians are taken over undisturbed rounds, of which more are tried when some were lost.
@@ -91,33 +92,41 @@ class Runner:
         if fault:
             raise RuntimeError(f"wrong result: {fault}")
         self.empty = contender.make_empty().run if contender.make_empty else None
-        self.inner = repeats(self.call, sample_seconds)
-        self.empty_inner = repeats(self.empty, sample_seconds / 4) if self.empty else 0
+        self.stretches, self.calls = stretches(self.call, sample_seconds)
+        self.empty_stretches, self.empty_calls = stretches(self.empty, sample_seconds / 4) if self.empty else (0, 0)
 
     def turn(self):
         """Seconds of one call, and the share of a CPU the process had meanwhile."""
         self.call(1)
         cpu, start = time.process_time(), time.perf_counter()
-        self.call(self.inner)
-        wall = time.perf_counter() - start
-        share = (time.process_time() - cpu) / wall
-        seconds = wall / self.inner
+        seconds = median_of(self.call, self.stretches, self.calls)
+        share = (time.process_time() - cpu) / (time.perf_counter() - start)
         if self.empty:
-            start = time.perf_counter()
-            self.empty(self.empty_inner)
-            seconds = max(seconds - (time.perf_counter() - start) / self.empty_inner, 1e-9)
+            seconds = max(seconds - median_of(self.empty, self.empty_stretches, self.empty_calls), 1e-9)
         return seconds, share
 
 
-def repeats(call, sample_seconds):
-    """How many calls fill the sample time, after a warm-up of at least as long."""
+def median_of(call, stretches, calls):
+    """Median seconds of one call over stretches of `calls`."""
+    times = []
+    for _ in range(stretches):
+        start = time.perf_counter()
+        call(calls)
+        times.append((time.perf_counter() - start) / calls)
+    return statistics.median(times)
+
+
+def stretches(call, sample_seconds):
+    """How many stretches of how many calls fill the sample time, found in a warm-up of at least as long."""
     shortest, spent, calls = math.inf, 0.0, 0
     while calls < 2 or (spent < sample_seconds and calls < 1000):
         start = time.perf_counter()
         call(1)
         seconds = time.perf_counter() - start
         shortest, spent, calls = min(shortest, seconds), spent + seconds, calls + 1
-    return max(1, math.ceil(sample_seconds / max(shortest, 1e-7)))
+    if 1.5 * shortest > sample_seconds:
+        return 1, 1
+    return 3, math.ceil(sample_seconds / 3 / max(shortest, 1e-7))
 
 
 def settle(threads):
@@ -207,8 +216,9 @@ def record(case, runner, rounds, settings, counts):
     entry = {
         "record": "result", "bench": case.bench, "case": case.name, "shape": case.shape, "threads": settings.threads,
         "engine": contender.engine, "name": contender.name, "form": contender.form, **contender.facts,
-        "median_s": median, "min_s": min(samples), "max_s": max(samples), "calls_per_sample": runner.inner,
-        "gops": rate, "peak_gops": peak, "peak_fraction": rate / peak, **counts,
+        "median_s": median, "min_s": min(samples), "max_s": max(samples),
+        "calls_per_turn": runner.stretches * runner.calls, "gops": rate, "peak_gops": peak,
+        "peak_fraction": rate / peak, **counts,
     }
     if case.images:
         entry["images_per_s"] = case.images / median
