@@ -199,7 +199,7 @@ def measure(case, settings, calibration, report_failure):
         if len(clean) >= settings.rounds:
             break
     # Too few undisturbed rounds: the calmer half of all counts, and the record says so.
-    noisy = len(clean) < max(3, settings.rounds // 3)
+    noisy = len(clean) < min(settings.rounds, max(3, settings.rounds // 3))
     used = sorted(rounds, key=Round.slowest_loop)[: math.ceil(len(rounds) / 2)] if noisy else clean
     counts = {"rounds": len(rounds), "undisturbed": len(clean), "noisy": noisy,
               "neighbour_load": statistics.mean(entry.neighbours for entry in rounds)}
