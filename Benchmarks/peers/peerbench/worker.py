@@ -36,7 +36,7 @@ class Output:
 
 
 class ProgressLine:
-    """How far the worker is, and how much longer: in each bench, a case has a fixed part and one that grows with its work."""
+    """How far the worker is, and how much longer: a case has a fixed part and one that grows with its work."""
 
     def __init__(self, cases, threads):
         self.cases, self.done, self.threads = cases, 0, threads
