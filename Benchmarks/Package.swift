@@ -4,6 +4,10 @@ import PackageDescription
 // A package of its own, so that what benchmarks need never reaches a user of the library.
 let package = Package(
   name: "quasar-benchmarks",
+  products: [
+    // The kernels for a process that is not Swift: peers/ loads it beside the engines it measures.
+    .library(name: "QuasarPeerBridge", type: .dynamic, targets: ["PeerBridge"])
+  ],
   dependencies: [.package(name: "quasar", path: "..")],
   targets: [
     .executableTarget(
@@ -12,6 +16,10 @@ let package = Package(
       name: "arithmetic-errors",
       dependencies: [.product(name: "Quasar", package: "quasar"), .product(name: "CKernels", package: "quasar")],
       path: "Sources/ArithmeticErrors"),
+    .target(
+      name: "PeerBridge",
+      dependencies: [.product(name: "Quasar", package: "quasar"), .product(name: "CKernels", package: "quasar")],
+      path: "Sources/PeerBridge"),
     .executableTarget(
       name: "inexact-hardware", dependencies: [.product(name: "Quasar", package: "quasar")],
       path: "Sources/InexactHardware"),
