@@ -62,6 +62,7 @@ qk_kernel_set qk_kernels(qk_isa isa) {
   }
   if (isa >= QK_ISA_AVX512) {
     set.gemm = &qk_gemm_avx512;
+    set.layer_norm = &qk_layer_norm_avx512;
     set.datapath = &qk_datapath_avx512;
   }
   if (isa >= QK_ISA_AVX512VNNI) {

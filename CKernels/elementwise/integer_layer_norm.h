@@ -6,8 +6,12 @@
 
 typedef struct qk_layer_norm_kernel {
   const char *name;
+  /// What is made once per call of scales and offsets, in the kernel's form; null when it needs nothing.
+  size_t (*prepared_bytes)(const qk_layer_norm_arguments *arguments);
+  void (*prepare)(const qk_layer_norm_arguments *arguments, void *prepared);
   /// Normalises the row that starts at `input` into `output`.
-  void (*normalise_row)(const qk_layer_norm_arguments *arguments, const int16_t *input, int8_t *output);
+  void (*normalise_row)(const qk_layer_norm_arguments *arguments, const void *prepared, const int16_t *input,
+                        int8_t *output);
 } qk_layer_norm_kernel;
 
 #endif

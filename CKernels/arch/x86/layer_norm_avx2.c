@@ -52,7 +52,8 @@ static inline __m256i codes4(__m128i product, const qk_requantiser *scales, cons
   return _mm256_blendv_epi8(v, lo, _mm256_cmpgt_epi64(lo, v));
 }
 
-static void normalise_row(const qk_layer_norm_arguments *a, const int16_t *r, int8_t *y) {
+static void normalise_row(const qk_layer_norm_arguments *a, const void *prepared, const int16_t *r, int8_t *y) {
+  (void)prepared;
   int64_t sum, squares;
   sums(r, a->width, &sum, &squares);
   const int32_t mean = qk_mean_inline(sum, a->width);
