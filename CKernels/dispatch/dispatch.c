@@ -1,6 +1,7 @@
 // Which kernels run: CPU detection, the forced instruction set, and the kernel table.
 #include <stdatomic.h>
 #include <stddef.h>
+#include "features.h"
 #include "kernels.h"
 #if defined(__x86_64__)
 #include "../arch/x86/kernels_x86.h"
@@ -22,12 +23,7 @@ const char *qk_isa_name(qk_isa isa) {
 int qk_isa_available(qk_isa isa) {
   if (isa == QK_ISA_REFERENCE) return 1;
 #if defined(__x86_64__)
-  const int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (isa == QK_ISA_AVX2) return avx2;
-  const int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
-      && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (isa == QK_ISA_AVX512) return avx512;
-  if (isa == QK_ISA_AVX512VNNI) return avx512 && __builtin_cpu_supports("avx512vnni");
+  if (isa == QK_ISA_AVX2 || isa == QK_ISA_AVX512 || isa == QK_ISA_AVX512VNNI) return qk_has_x86_features(isa);
 #endif
   return 0;
 }

@@ -15,6 +15,8 @@ enum Machine {
 
   static func name(_ isa: qk_isa) -> String { String(cString: qk_isa_name(isa)) }
 
+  static var currentName: String { name(qk_isa_current()) }
+
   static func forceInstructionSet(_ name: String) throws {
     guard let isa = instructionSets.first(where: { self.name($0) == name }) else {
       throw QuasarError(
@@ -23,8 +25,36 @@ enum Machine {
           + instructionSets.map(self.name).joined(separator: ", "))
     }
     guard qk_isa_force(isa) == QK_OK else {
-      throw QuasarError(.usage, "--isa \(name): this CPU does not have it; 'quasar doctor' lists what it has")
+      throw QuasarError(
+        .usage,
+        "--isa \(name): needs \(missing(isa) ?? "what is not there"), which this CPU does not have; "
+          + "'quasar doctor' lists what it has")
     }
+  }
+
+  /// What the CPU lacks for an instruction set, as people write it ("AVX-512 VNNI"); nil when it is available.
+  static func missing(_ isa: qk_isa) -> String? {
+    features { qk_isa_missing(isa, $0, $1) }
+  }
+
+  /// What the CPU lacks for a faster kernel of `operation` in an available set; nil when nothing.
+  static func missing(_ operation: qk_operation, _ isa: qk_isa) -> String? {
+    features { qk_kernel_missing(operation, isa, $0, $1) }
+  }
+
+  private static func features(
+    _ write: (UnsafeMutablePointer<CChar>, Int) -> UnsafePointer<CChar>?
+  ) -> String? {
+    let list = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+      buffer.baseAddress.flatMap { write($0, buffer.count) }.map { String(cString: $0) }
+    }
+    return list?.split(separator: ",").map { featureName(String($0)) }.joined(separator: ", ")
+  }
+
+  /// "avx512vnni" → "AVX-512 VNNI", "fma" → "FMA"; names of processors stay as they are.
+  static func featureName(_ name: String) -> String {
+    if name.hasPrefix("avx512") { return "AVX-512 \(name.dropFirst(6).uppercased())" }
+    return name.contains("-") || name.contains(" ") ? name : name.uppercased()
   }
 
   /// Giga-operations per second (2 per multiply–accumulate) of the instruction the integer kernels of `isa`

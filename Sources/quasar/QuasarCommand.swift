@@ -45,7 +45,8 @@ struct CommonOptions: ParsableArguments {
   var threads: Int?
 
   @Option(
-    name: .long, help: "Instruction set of the integer kernels: reference, avx2 or avx512 (default: the fastest).")
+    name: .long,
+    help: "Instruction set of the integer kernels, one of 'quasar doctor' (default: the fastest available).")
   var isa: String?
 
   /// Sets threads and instruction set for the process.

@@ -113,6 +113,38 @@ private final class Record {
     #expect(qk_kernel_name(QK_OPERATION_COUNT, QK_ISA_REFERENCE) == nil)
   }
 
+  private func text(_ write: (UnsafeMutablePointer<CChar>, Int) -> UnsafePointer<CChar>?, _ size: Int = 200) -> String?
+  {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: size) { buffer in
+      buffer.initialize(repeating: 88)
+      return buffer.baseAddress.flatMap { write($0, size) }.map { String(cString: $0) }
+    }
+  }
+
+  @Test func whatIsMissing() {
+    for isa in (0..<QK_ISA_COUNT.rawValue).map({ qk_isa($0) }) {
+      let missing = text { qk_isa_missing(isa, $0, $1) }
+      #expect((missing == nil) == (qk_isa_available(isa) == 1))
+      #expect(missing?.isEmpty != true)
+      for operation in (0..<QK_OPERATION_COUNT.rawValue).map({ qk_operation($0) }) where missing != nil {
+        #expect(text { qk_kernel_missing(operation, isa, $0, $1) } == nil)
+      }
+      // A buffer that is too small cuts the text.
+      #expect(text({ qk_isa_missing(isa, $0, $1) }, 3).map { $0 == missing?.prefix(2).description } != false)
+      #expect(qk_isa_missing(isa, nil, 0) == nil)
+    }
+    #expect(text { qk_isa_missing(qk_isa(99), $0, $1) } == nil)
+    #expect(text { qk_kernel_missing(QK_OPERATION_COUNT, QK_ISA_AVX512VNNI, $0, $1) } == nil)
+    #expect(text { qk_kernel_missing(QK_OPERATION_GEMM, QK_ISA_REFERENCE, $0, $1) } == nil)
+    if qk_isa_available(QK_ISA_AVX512VNNI) == 1 {
+      // The list agrees with the table about the features that are needed beyond the set.
+      for operation in [QK_OPERATION_GEMM, QK_OPERATION_ATTENTION] {
+        let serves = String(cString: qk_kernel_name(operation, QK_ISA_AVX512VNNI)).hasSuffix("vbmi")
+        #expect((text { qk_kernel_missing(operation, QK_ISA_AVX512VNNI, $0, $1) } == nil) == serves)
+      }
+    }
+  }
+
   @Test func forcing() {
     let best = qk_isa_best()
     #expect(qk_isa_available(best) == 1 && qk_isa_current() == best)

@@ -1,6 +1,7 @@
 #ifndef CKERNELS_DISPATCH_H
 #define CKERNELS_DISPATCH_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include "ckernels/status.h"
 
@@ -18,6 +19,10 @@ const char *qk_isa_name(qk_isa isa);
 
 /// 1 when this CPU can run the kernels of `isa`.
 int qk_isa_available(qk_isa isa);
+
+/// The features that `isa` needs and this CPU lacks, comma separated ("avx512f,avx512bw"), written to `buffer` and cut
+/// to `size` bytes; null when the set is available, or outside the enum.
+const char *qk_isa_missing(qk_isa isa, char *buffer, size_t size);
 
 /// The fastest available instruction set.
 qk_isa qk_isa_best(void);
@@ -43,6 +48,10 @@ const char *qk_operation_name(qk_operation operation);
 /// The name of the kernel that serves `operation` when `isa` is forced (a missing fast kernel falls back to
 /// the reference by construction).
 const char *qk_kernel_name(qk_operation operation, qk_isa isa);
+
+/// The features with which a faster kernel would serve `operation` in `isa`, as qk_isa_missing writes them; null when
+/// there is no such kernel, or the set itself is not available.
+const char *qk_kernel_missing(qk_operation operation, qk_isa isa, char *buffer, size_t size);
 
 /// Operations done (2 per product) by `iterations` rounds of the instructions that the exact kernels of `isa` are
 /// built on, on the calling thread. Time it to get the peak.
