@@ -19,30 +19,6 @@ final class NetworkWork: TimedWork {
   override func copyResult(to target: UnsafeMutableRawPointer, capacity: Int) -> Int {
     copy(logits, to: target, capacity: capacity)
   }
-
-  /// Random pixels; the same for every call.
-  static func noise(_ count: Int, _ geometry: ImageGeometry) -> NDArray<UInt8> {
-    let images = NDArray<UInt8>(
-      uninitialized: [count, geometry.channels, geometry.imageSize, geometry.imageSize])
-    var random = RandomSource(seed: 1).generator("images")
-    for i in 0..<images.count { images.pointer[i] = UInt8(truncatingIfNeeded: random.next()) }
-    return images
-  }
-
-  /// Random weights, calibrated on one image of noise so that codes and factors are in their usual ranges.
-  static func model(_ architecture: Architecture) throws -> IntegerModel {
-    let geometry = architecture.geometry
-    let channels = geometry.channels
-    let net = Supernet(
-      size: SupernetSize(architecture),
-      preprocessing: Preprocessing(
-        mean: Array(repeating: 0.5, count: channels), deviation: Array(repeating: 0.25, count: channels)),
-      random: RandomSource(seed: 1))
-    let batch = PatchBatch(images: noise(1, geometry), geometry: geometry)
-    try net.calibrate([batch], architecture: architecture, weights: false)
-    return try IntegerModel(
-      packing: net, architecture: architecture, classNames: (0..<geometry.classes).map { "\($0)" })
-  }
 }
 
 /// A network of `Architecture.named` with random weights and `batch` random images.
@@ -57,6 +33,6 @@ public func network(
     let architecture = try Architecture.named(String(cString: name))
       .with(weightBits: WeightBits(String(cString: weightBits)), activationBits: 8)
     return NetworkWork(
-      model: try NetworkWork.model(architecture), images: NetworkWork.noise(Int(batch), architecture.geometry))
+      model: try Workflow.randomModel(architecture), images: Workflow.noise(Int(batch), architecture.geometry))
   }
 }
