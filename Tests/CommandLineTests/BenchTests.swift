@@ -125,7 +125,7 @@ import Testing
     try expectRefusal(["--suite", "--m"], ["gemm", "--suite", "deit", "--m", "4"])
     try expectRefusal(["weight bits ''", "mixed:R"], ["gemm", "--weight-bits", "8,"])
     try expectRefusal(["--activation-bits 5"], ["gemm", "--activation-bits", "5"])
-    try expectRefusal(["int5", "accumulator"], ["gemm", "--output", "int5"])
+    try expectRefusal(["int5", "--output"], ["gemm", "--output", "int5"])
     try expectRefusal(["--rounds 0"], ["gemm", "--rounds", "0"])
     try expectRefusal(["--threads 0"], ["attention", "--threads", "0"])
     try expectRefusal(["--tokens 5000", "4096"], ["attention", "--tokens", "5000"])
