@@ -7,9 +7,10 @@ struct BenchCommand: ParsableCommand {
     discussion: """
       Example: quasar bench gemm --suite deit --threads 1
 
-      Cases run in turns, round after round. A short loop of a known rate runs before and after each measurement; where
-      it is more than 5 % below its best, the measurement is noisy. Medians are over the others, or, marked ~, over all
-      where fewer than 3 are clean. The peak of a figure was measured in the same run.
+      Cases run in turns, round after round. A short loop of a known rate runs before and after each measurement. Where
+      it is more than 5 % below its best, or the CPU was given to others for 5 % of the time, the measurement is noisy.
+      Medians are over the others, or, marked ~, over all where fewer than 3 are clean. The peak of a figure was
+      measured in the same run.
       """,
     subcommands: [
       GEMMBench.self, AttentionBench.self, ElementwiseBench.self, InferBench.self, PoolBench.self,
