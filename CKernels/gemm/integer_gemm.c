@@ -1,5 +1,5 @@
 // The GEMM driver. A task prepares the activations of its tokens once, multiplies them by group after group of
-// panels, and finishes each tile while its sums are in the L1 cache. Weights of one precision are in row order, so
+// panels, and finishes a few tiles at a time while their sums are in the L1 cache. Weights of one precision are in row order, so
 // their outputs go straight to their place; those of two are staged in slot order and merged row by row at the end.
 #include "integer_gemm.h"
 #include "gemm_blocks.h"
@@ -112,7 +112,7 @@ static qk_gemm_finish finish_of(const gemm_task *task, const qk_gemm_precision *
   };
 }
 
-/// Brings the lines that a tile will write into the cache while the tile is multiplied; narrower outputs do not need it.
+/// Brings the lines that will be written into the cache while the sums are formed; narrower outputs do not need it.
 static void prefetch_output(const qk_gemm_finish *f, int32_t tokens, size_t element) {
   if (element < 4) return;
   for (int32_t t = 0; t < tokens; t++) {
@@ -134,10 +134,10 @@ static void multiply_group(const gemm_task *task, const qk_gemm_precision *preci
     for (int32_t p = 0; p < panels; p++)
       precision->load_panel(packed + (size_t)p * packed_stride, depth, task->scratch + job->panels + (size_t)p * panel_stride);
   }
-  const int32_t tile = few ? precision->few_tokens : precision->tile_tokens[panels];
-  _Alignas(64) int32_t sums[QK_GEMM_TILE * QK_GROUP_COLUMNS];
-  for (int32_t t = 0; t < task->tokens; t += tile) {
-    const int32_t tokens = minimum(tile, task->tokens - t);
+  const int32_t step = few ? precision->few_tokens : QK_GEMM_TOKEN_STEP;
+  _Alignas(64) int32_t sums[QK_GEMM_TOKEN_STEP * QK_GROUP_COLUMNS];
+  for (int32_t t = 0; t < task->tokens; t += step) {
+    const int32_t tokens = minimum(step, task->tokens - t);
     prefetch_output(f, tokens, job->element);
     (few ? precision->multiply_few : precision->multiply)(x + (size_t)t * stride, stride, tokens, panel, panel_stride,
                                                           panels, depth, sums);

@@ -63,6 +63,8 @@ static inline __attribute__((always_inline)) void qk_finish_token(const qk_outpu
   __m512i code[4];
 #pragma clang loop unroll(full)
   for (int p = 0; p < 4; p++) {
+    code[p] = _mm512_setzero_si512();
+    if (!(columns >> (16 * p) & 1)) continue;
     const __m512i raw = _mm512_load_si512(sums + 16 * p);
     const __m512i sum = sum_shift ? _mm512_srai_epi32(raw, sum_shift) : raw;
     const __m512i biased = _mm512_add_epi32(sum, c[p].bias);

@@ -89,6 +89,11 @@ static inline __attribute__((always_inline)) void tile4(const int tokens, const 
 static void multiply4(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
                       int32_t panels, int32_t depth, int32_t *sums) {
   (void)panel_stride, (void)panels;
+  for (; tokens > TOKENS4; tokens -= TOKENS4) {
+    tile4(TOKENS4, x, x_stride, panel, depth / 4, sums);
+    x += TOKENS4 * x_stride;
+    sums += TOKENS4 * QK_GROUP_COLUMNS;
+  }
   switch (tokens) {
     case 1: tile4(1, x, x_stride, panel, depth / 4, sums); break;
     case 2: tile4(2, x, x_stride, panel, depth / 4, sums); break;
@@ -101,9 +106,9 @@ static void multiply4(const uint8_t *x, size_t x_stride, int32_t tokens, const u
 const qk_gemm_kernel qk_gemm_avx2 = {
   .name = "gemm_x8_w8w4_6x16_avx2_maddwd_maddubs",
   .group_panels = 1,
-  .w8 = { .activation_bytes = 2, .panel_bytes = 32, .tile_tokens = { 0, QK_TILE_AVX2_TOKENS },
+  .w8 = { .activation_bytes = 2, .panel_bytes = 32, .tile_tokens = QK_TILE_AVX2_TOKENS,
           .load_activations = qk_widen_avx2, .load_panel = load_panel8, .multiply = multiply8 },
-  .w4 = { .activation_bytes = 1, .shifted = 1, .panel_bytes = 16, .tile_tokens = { 0, TOKENS4 },
+  .w4 = { .activation_bytes = 1, .shifted = 1, .panel_bytes = 16, .tile_tokens = TOKENS4,
           .load_activations = qk_shift_activations_avx2, .load_panel = load_panel4, .multiply = multiply4 },
   .finish = qk_finish_avx2,
   .merge = qk_merge_avx2,

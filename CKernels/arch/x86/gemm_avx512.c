@@ -106,10 +106,15 @@ static inline __attribute__((always_inline)) void tile4(const int tokens, const 
   }
 }
 
-/// The tile of 1…6 tokens and `panels` panels.
+/// Tiles of 6 tokens, then the rest.
 static inline __attribute__((always_inline)) void choose8(const int panels, const uint8_t *x, size_t x_stride,
                                                           int32_t tokens, const uint8_t *panel, size_t panel_stride,
                                                           int32_t steps, int32_t *sums) {
+  for (; tokens > TOKENS; tokens -= TOKENS) {
+    tile8(TOKENS, panels, x, x_stride, panel, panel_stride, steps, sums);
+    x += TOKENS * x_stride;
+    sums += TOKENS * QK_GROUP_COLUMNS;
+  }
   switch (tokens) {
     case 1: tile8(1, panels, x, x_stride, panel, panel_stride, steps, sums); break;
     case 2: tile8(2, panels, x, x_stride, panel, panel_stride, steps, sums); break;
@@ -123,6 +128,11 @@ static inline __attribute__((always_inline)) void choose8(const int panels, cons
 static inline __attribute__((always_inline)) void choose4(const int panels, const uint8_t *x, size_t x_stride,
                                                           int32_t tokens, const uint8_t *panel, size_t panel_stride,
                                                           int32_t steps, int32_t *sums) {
+  for (; tokens > TOKENS; tokens -= TOKENS) {
+    tile4(TOKENS, panels, x, x_stride, panel, panel_stride, steps, sums);
+    x += TOKENS * x_stride;
+    sums += TOKENS * QK_GROUP_COLUMNS;
+  }
   switch (tokens) {
     case 1: tile4(1, panels, x, x_stride, panel, panel_stride, steps, sums); break;
     case 2: tile4(2, panels, x, x_stride, panel, panel_stride, steps, sums); break;
@@ -156,9 +166,9 @@ static void multiply4(const uint8_t *x, size_t x_stride, int32_t tokens, const u
 const qk_gemm_kernel qk_gemm_avx512 = {
   .name = "gemm_x8_w8w4_6x64_avx512_maddwd_maddubs",
   .group_panels = 4,
-  .w8 = { .activation_bytes = 2, .panel_bytes = 32, .tile_tokens = { 0, TOKENS, TOKENS, TOKENS, TOKENS },
+  .w8 = { .activation_bytes = 2, .panel_bytes = 32, .tile_tokens = TOKENS,
           .load_activations = qk_widen_avx2, .load_panel = load_panel8, .multiply = multiply8 },
-  .w4 = { .activation_bytes = 1, .shifted = 1, .panel_bytes = 16, .tile_tokens = { 0, TOKENS, TOKENS, TOKENS, TOKENS },
+  .w4 = { .activation_bytes = 1, .shifted = 1, .panel_bytes = 16, .tile_tokens = TOKENS,
           .load_activations = qk_shift_activations_avx2, .load_panel = load_panel4, .multiply = multiply4 },
   .finish = qk_finish_avx512,
   .merge = qk_merge_avx2,

@@ -47,13 +47,25 @@ static inline __attribute__((always_inline)) void choose_tile(const int panels, 
   }
 }
 
+/// Tiles of `most` tokens one after the other.
+static inline __attribute__((always_inline)) void multiply_tiles(const int panels, const int most, const uint8_t *x,
+                                                                 size_t x_stride, int32_t tokens, const uint8_t *panel,
+                                                                 size_t panel_stride, int32_t steps, int32_t *sums) {
+  for (; tokens > most; tokens -= most) {
+    qk_tile_vnni(most, panels, x, x_stride, panel, panel_stride, steps, NULL, sums, QK_GROUP_COLUMNS);
+    x += (size_t)most * x_stride;
+    sums += most * QK_GROUP_COLUMNS;
+  }
+  choose_tile(panels, most, x, x_stride, tokens, panel, panel_stride, steps, sums);
+}
+
 static void multiply(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
                      int32_t panels, int32_t depth, int32_t *sums) {
   switch (panels) {
-    case 1: choose_tile(1, 8, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
-    case 2: choose_tile(2, 8, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
-    case 3: choose_tile(3, 8, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
-    default: choose_tile(4, 6, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
+    case 1: multiply_tiles(1, 8, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
+    case 2: multiply_tiles(2, 8, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
+    case 3: multiply_tiles(3, 8, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
+    default: multiply_tiles(4, 6, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
   }
 }
 
@@ -107,10 +119,10 @@ static void multiply_few(const uint8_t *x, size_t x_stride, int32_t tokens, cons
 
 #define QK_VNNI_PRECISIONS                                                                                         \
   .group_panels = 4,                                                                                               \
-  .w8 = { .activation_bytes = 1, .shifted = 1, .tile_tokens = { 0, 8, 8, 8, 6 },                                 \
+  .w8 = { .activation_bytes = 1, .shifted = 1, .tile_tokens = 6,                                 \
           .load_activations = qk_shift_activations_avx2, .multiply = multiply },                                   \
   .w4 = { .activation_bytes = 1, .shifted = 1, .sum_shift = SUM_SHIFT4, .panel_bytes = 16, .few_tokens = FEW_TOKENS, \
-          .tile_tokens = { 0, 8, 8, 8, 6 }, .load_activations = qk_shift_activations_avx2,                       \
+          .tile_tokens = 6, .load_activations = qk_shift_activations_avx2,                       \
           .load_panel = load_panel4, .multiply = multiply, .multiply_few = multiply_few }
 
 const qk_gemm_kernel qk_gemm_avx512vnni = {
