@@ -62,6 +62,13 @@ static inline __m256i broadcast_quad(const uint8_t *quad) {
 static inline __attribute__((always_inline)) void tile4(const int tokens, const uint8_t *x, size_t stride,
                                                         const uint8_t *panel, int32_t quads, int32_t *sums) {
   const __m256i ones = _mm256_set1_epi16(1);
+  const uint8_t *row[TOKENS4];
+#pragma clang loop unroll(full)
+  for (int t = 0; t < tokens; t++) {
+    row[t] = x + (size_t)t * stride;
+    // A register for every row, see qk_tile_vnni.
+    __asm__("" : "+r"(row[t]));
+  }
   for (int t = 0; t < tokens; t++)
     for (int h = 0; h < 2; h++) _mm256_storeu_si256((__m256i *)(sums + t * QK_GROUP_COLUMNS + 8 * h), _mm256_setzero_si256());
   for (int32_t q0 = 0; q0 < quads; q0 += DEFERRED_STEPS) {
@@ -73,7 +80,7 @@ static inline __attribute__((always_inline)) void tile4(const int tokens, const 
       const __m256i w0 = _mm256_load_si256((const __m256i *)(panel + 64 * (size_t)q));
       const __m256i w1 = _mm256_load_si256((const __m256i *)(panel + 64 * (size_t)q + 32));
       for (int t = 0; t < tokens; t++) {
-        const __m256i codes = broadcast_quad(x + (size_t)t * stride + 4 * (size_t)q);
+        const __m256i codes = broadcast_quad(row[t] + 4 * (size_t)q);
         words[t][0] = _mm256_add_epi16(words[t][0], _mm256_maddubs_epi16(codes, w0));
         words[t][1] = _mm256_add_epi16(words[t][1], _mm256_maddubs_epi16(codes, w1));
       }

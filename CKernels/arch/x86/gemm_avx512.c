@@ -51,6 +51,13 @@ static inline __attribute__((always_inline)) void tile8(const int tokens, const 
                                                         size_t x_stride, const uint8_t *panel, size_t panel_stride,
                                                         int32_t steps, int32_t *sums) {
   __m512i sum[TOKENS][4];
+  const uint8_t *row[TOKENS];
+#pragma clang loop unroll(full)
+  for (int t = 0; t < tokens; t++) {
+    row[t] = x + (size_t)t * x_stride;
+    // A register for every row, see qk_tile_vnni.
+    __asm__("" : "+r"(row[t]));
+  }
 #pragma clang loop unroll(full)
   for (int t = 0; t < tokens; t++)
 #pragma clang loop unroll(full)
@@ -61,7 +68,7 @@ static inline __attribute__((always_inline)) void tile8(const int tokens, const 
     for (int p = 0; p < panels; p++) w[p] = _mm512_load_si512(panel + (size_t)p * panel_stride + 64 * (size_t)k);
 #pragma clang loop unroll(full)
     for (int t = 0; t < tokens; t++) {
-      const __m512i codes = broadcast32(x + (size_t)t * x_stride + 4 * (size_t)k);
+      const __m512i codes = broadcast32(row[t] + 4 * (size_t)k);
 #pragma clang loop unroll(full)
       for (int p = 0; p < panels; p++) sum[t][p] = _mm512_add_epi32(sum[t][p], _mm512_madd_epi16(codes, w[p]));
     }
@@ -76,6 +83,12 @@ static inline __attribute__((always_inline)) void tile8(const int tokens, const 
 static inline __attribute__((always_inline)) void tile4(const int tokens, const int panels, const uint8_t *x,
                                                         size_t x_stride, const uint8_t *panel, size_t panel_stride,
                                                         int32_t steps, int32_t *sums) {
+  const uint8_t *row[TOKENS];
+#pragma clang loop unroll(full)
+  for (int t = 0; t < tokens; t++) {
+    row[t] = x + (size_t)t * x_stride;
+    __asm__("" : "+r"(row[t]));
+  }
   memset(sums, 0, (size_t)tokens * QK_GROUP_COLUMNS * sizeof *sums);
   for (int32_t k0 = 0; k0 < steps; k0 += DEFERRED_STEPS) {
     const int32_t last = k0 + DEFERRED_STEPS < steps ? k0 + DEFERRED_STEPS : steps;
@@ -90,7 +103,7 @@ static inline __attribute__((always_inline)) void tile4(const int tokens, const 
       for (int p = 0; p < panels; p++) w[p] = _mm512_load_si512(panel + (size_t)p * panel_stride + 64 * (size_t)k);
 #pragma clang loop unroll(full)
       for (int t = 0; t < tokens; t++) {
-        const __m512i codes = broadcast32(x + (size_t)t * x_stride + 4 * (size_t)k);
+        const __m512i codes = broadcast32(row[t] + 4 * (size_t)k);
 #pragma clang loop unroll(full)
         for (int p = 0; p < panels; p++) words[t][p] = _mm512_add_epi16(words[t][p], _mm512_maddubs_epi16(codes, w[p]));
       }
