@@ -19,9 +19,9 @@ enum {
 typedef struct qk_gemm_precision {
   int32_t activation_bytes;   ///< of one prepared activation: 1 or 2
   int32_t shifted;            ///< 1: signed activations are prepared as code + 128
-  int32_t sum_shift;          ///< the sums are 2^sum_shift times Σ x·w
   int32_t panel_bytes;        ///< of 16 codes (one k) of a prepared panel; 0: panels are used as they are packed
   int32_t few_tokens;         ///< blocks of at most so many tokens use `multiply_few`
+  int32_t few_shift;          ///< whose sums are 2^few_shift times Σ x·w
   int32_t tile_tokens;        ///< tokens of a tile of a whole group; blocks of tokens are multiples of it
 
   /// Prepares `depth` codes of one token, followed by zeros up to `padded` (a multiple of 8).
@@ -31,7 +31,11 @@ typedef struct qk_gemm_precision {
   /// sums[t][0…16·panels−1] = Σ_k x[t]·w for 1…QK_GEMM_TOKEN_STEP tokens; strides in bytes.
   void (*multiply)(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
                    int32_t panels, int32_t depth, int32_t *sums);
-  /// The same from packed panels, for up to few_tokens tokens; null when few_tokens is 0.
+  /// The same plus start[0…16·panels−1], rows `sums_stride` apart: 32-bit outputs that need no finish are written where
+  /// they belong. May be null.
+  void (*multiply_onto)(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
+                        int32_t panels, int32_t depth, const int32_t *start, int32_t *sums, size_t sums_stride);
+  /// `multiply` from packed panels, for up to few_tokens tokens; null when few_tokens is 0.
   void (*multiply_few)(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
                        int32_t panels, int32_t depth, int32_t *sums);
 } qk_gemm_precision;
