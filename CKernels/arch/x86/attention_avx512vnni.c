@@ -7,6 +7,7 @@
 #if defined(__x86_64__)
 #include "kernels_x86.h"
 #include "tile_avx512vnni.h"
+#include "vectors_avx512.h"
 #include "../../fixedpoint/fixed_point.h"
 #include "../../pack/packed_layout.h"
 
@@ -56,27 +57,19 @@ static layout lay_out(const qk_attention_arguments *a) {
 static size_t scratch_bytes(const qk_attention_arguments *a) { return lay_out(a).total; }
 static int32_t most_queries(const qk_attention_arguments *a) { return a->tokens; }
 
-/// M·2^(32−S) where it is an int32: see qk_prepare_rows.
-static int32_t high_word(qk_requantiser r, int32_t *use) {
-  *use = r.multiplier == 0 || (r.shift >= 17 && r.shift <= 32);
-  return r.multiplier != 0 && *use ? (int32_t)((int64_t)r.multiplier * ((int64_t)1 << (32 - r.shift))) : 0;
-}
-
 static void prepare(const qk_attention_arguments *a, void *memory) {
   shared *s = memory;
   // E lies between E[0]/2 and E[0] = (2^A − 1)·2^(16−A), so the differences fit a byte.
   const int32_t shift = 15 - a->activation_bits;
   s->base = a->exponent_table[0] / 2 >> shift;
   for (int f = 0; f < 256; f++) s->table[f] = (uint8_t)((a->exponent_table[f] >> shift) - s->base);
-  s->score_word = high_word(a->score, &s->use_score_word);
-  s->output_word = high_word(a->output_requantiser, &s->use_output_word);
+  s->use_score_word = qk_fits_upper_word(a->score);
+  s->use_output_word = qk_fits_upper_word(a->output_requantiser);
+  s->score_word = s->use_score_word ? qk_upper_word_multiplier(a->score) : 0;
+  s->output_word = s->use_output_word ? qk_upper_word_multiplier(a->output_requantiser) : 0;
   s->score_factor = qk_requantiser_factor(a->score);
   s->output_factor = qk_requantiser_factor(a->output_requantiser);
   s->last = 256 * (a->activation_bits + 1);
-}
-
-static inline __mmask64 first_lanes(int32_t count) {
-  return count <= 0 ? 0 : count >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << count) - 1;
 }
 
 /// Rows of 16 dwords become columns.
@@ -112,7 +105,7 @@ static void load_key_panel(const int8_t *keys, size_t stride, int32_t count, int
                            uint8_t *panel, int32_t *start) {
   __m512i sums = _mm512_setzero_si512();
   for (int32_t c = 0; c < dimension; c += 64) {
-    const __mmask64 bytes = first_lanes(dimension - c);
+    const __mmask64 bytes = qk_first_lanes(dimension - c);
     __m512i rows[16];
 #pragma clang loop unroll(full)
     for (int i = 0; i < 16; i++)
@@ -131,7 +124,7 @@ static void load_key_panel(const int8_t *keys, size_t stride, int32_t count, int
 /// Four panels of 16 dimensions; a step holds four tokens of each dimension.
 static void load_value_group(const int8_t *values, size_t stride, int32_t tokens, int32_t dimensions, int32_t steps,
                              uint8_t *group) {
-  const __mmask64 bytes = first_lanes(dimensions);
+  const __mmask64 bytes = qk_first_lanes(dimensions);
   // Lane L of a row gets the dwords L, 4 + L, 8 + L, 12 + L: then the byte and word interleaves leave panel r in order.
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const size_t panel_bytes = (size_t)steps * 64;
@@ -199,7 +192,7 @@ static int32_t row_maximum(const int32_t *scores, int32_t tokens) {
     second = _mm512_max_epi32(second, _mm512_load_si512(scores + j + 16));
   }
   for (; j < tokens; j += 16)
-    most = _mm512_mask_max_epi32(most, (__mmask16)first_lanes(tokens - j), most, _mm512_load_si512(scores + j));
+    most = _mm512_mask_max_epi32(most, (__mmask16)qk_first_lanes(tokens - j), most, _mm512_load_si512(scores + j));
   return _mm512_reduce_max_epi32(_mm512_max_epi32(most, second));
 }
 
@@ -263,7 +256,7 @@ static inline __attribute__((always_inline)) __m512i make_probabilities(const in
     const __m512i pa = probabilities32(_mm512_unpacklo_epi8(entries, zero), a, base);
     const __m512i pb = probabilities32(_mm512_unpackhi_epi8(entries, zero), b, base);
     __m512i codes = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(pa, pb));
-    if (tokens - j < 64) codes = _mm512_maskz_mov_epi8(first_lanes(tokens - j), codes);
+    if (tokens - j < 64) codes = _mm512_maskz_mov_epi8(qk_first_lanes(tokens - j), codes);
     total = _mm512_dpbusd_epi32(total, codes, _mm512_set1_epi8(1));
     _mm512_store_si512(p + j, codes);
   }
@@ -327,7 +320,7 @@ static inline void finish_query(const qk_attention_arguments *a, const shared *s
   const __m512i bytes = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(words0, words1));
   const __m512i clamped = _mm512_max_epi8(_mm512_set1_epi8((char)a->lo), _mm512_min_epi8(_mm512_set1_epi8((char)a->hi), bytes));
   if (dimensions >= GROUP) _mm512_storeu_si512(out, clamped);
-  else _mm512_mask_storeu_epi8(out, first_lanes(dimensions), clamped);
+  else _mm512_mask_storeu_epi8(out, qk_first_lanes(dimensions), clamped);
 }
 
 /// Up to six queries: scores, probabilities, weighted values, codes. Each step runs over all rows before the next, so
@@ -345,7 +338,7 @@ static void attend_rows(const qk_attention_task *task, const layout *l, uint8_t 
   for (int32_t i = 0; i < rows; i++)
     for (int32_t c = 0; c < a->head_dimension; c += GROUP) {
       const int8_t *codes = task->q + (size_t)(first + i) * task->stride + c;
-      const __m512i v = _mm512_maskz_loadu_epi8(first_lanes(a->head_dimension - c), codes);
+      const __m512i v = _mm512_maskz_loadu_epi8(qk_first_lanes(a->head_dimension - c), codes);
       _mm512_storeu_si512(queries + i * MAX_DIMENSION + c, _mm512_xor_si512(v, _mm512_set1_epi8(-128)));
     }
   multiply_keys(queries, rows, base + l->keys, l, (const int32_t *)(base + l->key_sums), scores);

@@ -5,6 +5,7 @@
 #include "activations_x86.h"
 #include "finish_x86.h"
 #include "kernels_x86.h"
+#include "vectors_avx512.h"
 
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))), apply_to=function)
 
@@ -27,18 +28,7 @@ static void load_panel8(const uint8_t *panel, int32_t depth, void *out) {
   }
 }
 
-/// Nibbles become bytes: an 8-bit panel in the packed layout.
-static void load_panel4(const uint8_t *panel, int32_t depth, void *out) {
-  uint8_t *bytes = out;
-  const __m512i values = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
-  const __m512i low = _mm512_set1_epi8(15);
-  for (int32_t group = 0; group < depth / 8; group++) {
-    const __m512i v = _mm512_loadu_si512(panel + 64 * (size_t)group);
-    uint8_t *first = bytes + 128 * (size_t)group;
-    _mm512_store_si512(first, _mm512_shuffle_epi8(values, _mm512_and_si512(v, low)));
-    _mm512_store_si512(first + 64, _mm512_shuffle_epi8(values, _mm512_and_si512(_mm512_srli_epi16(v, 4), low)));
-  }
-}
+static void load_panel4(const uint8_t *panel, int32_t depth, void *out) { qk_unpack_nibbles_avx512(panel, depth, out); }
 
 static inline __m512i broadcast32(const uint8_t *bytes) {
   int32_t bits;
