@@ -29,6 +29,16 @@ static inline int32_t qk_requantise_inline(int32_t acc, qk_requantiser r, int32_
   return qk_requantise_with(acc, r, lo, hi, 1);
 }
 
+/// 1 when M·2^(32−S) is an int32 (S in 17…32, or M = 0). Then the requantised value is the upper word of a sum:
+/// (acc·M·2^(32−S) + 2^31) >> 32 equals (acc·M + 2^(S−1)) >> S, and the product stays below 2^62.
+static inline int qk_fits_upper_word(qk_requantiser r) {
+  return r.multiplier == 0 || (r.shift >= 17 && r.shift <= 32);
+}
+/// That M·2^(32−S).
+static inline int32_t qk_upper_word_multiplier(qk_requantiser r) {
+  return r.multiplier == 0 ? 0 : (int32_t)(r.multiplier * ((int64_t)1 << (32 - r.shift)));
+}
+
 /// The hardware root of the rounded double is within one of the answer; the two loops make it exact
 /// whatever the root was. (r+1)² is only formed for r < 2^32−1, so it fits 64 bits.
 static inline uint32_t qk_isqrt_inline(uint64_t v) {

@@ -3,7 +3,7 @@
 
 enum {
   ACTIVATION_BYTES = 384 * 1024,  ///< prepared activations of a block: they stay in the L2 cache
-  STAGED_BYTES = 256 * 1024,      ///< codes of a block in slot order
+  STAGED_BYTES = 384 * 1024,      ///< codes of a block in slot order
   /// A task of T tokens and P panels costs about P·(T + 6): loading a panel takes as long as 6 tokens of products.
   PANEL_COST = 6,
   MIXED_ROWS = 64                 ///< ranges of mixed rows start at a word of the precision bits
@@ -29,7 +29,7 @@ static int32_t most_tokens(const qk_gemm_kernel *kernel, const qk_gemm_arguments
 }
 
 static int32_t tile_tokens(const qk_gemm_kernel *kernel, const qk_gemm_arguments *a) {
-  return (a->weights->slots8 > 0 ? &kernel->w8 : &kernel->w4)->tile_tokens[kernel->group_panels];
+  return (a->weights->slots8 > 0 ? &kernel->w8 : &kernel->w4)->tile_tokens;
 }
 
 static qk_gemm_blocks cut(const qk_gemm_kernel *kernel, const qk_gemm_arguments *a, int32_t blocks, int32_t ranges,

@@ -1,5 +1,5 @@
 // The GEMM driver. A task prepares the activations of its tokens once, multiplies them by group after group of
-// panels, and finishes each tile while its sums are in the L1 cache. Weights of one precision are in row order, so
+// panels, and finishes a few tiles at a time while their sums are in the L1 cache. Weights of one precision are in row order, so
 // their outputs go straight to their place; those of two are staged in slot order and merged row by row at the end.
 #include "integer_gemm.h"
 #include "gemm_blocks.h"
@@ -15,7 +15,7 @@ typedef struct gemm_job {
   const qk_row_constants *constants;
   qk_gemm_blocks blocks;
   size_t element;
-  int32_t mixed, shared_activations;
+  int32_t mixed, shared_activations, in_place8, in_place4;
   size_t stride8, stride4;           ///< bytes of one token's prepared activations
   size_t activations4, panels, staged, scratch_bytes;
   size_t staged_stride;              ///< bytes from one token's staged codes to the next
@@ -62,6 +62,13 @@ static void plan_scratch(gemm_job *job) {
   job->scratch_bytes = round_to_line(total) + 64;
 }
 
+/// Unsigned codes are what the product wants already, when whole steps of them lie in the caller's rows.
+static int used_in_place(const gemm_job *job, const qk_gemm_precision *precision) {
+  const qk_gemm_arguments *a = job->arguments;
+  return a->activations_unsigned && precision->shifted && precision->activation_bytes == 1
+      && a->weights->depth == a->weights->padded_depth && a->activation_stride % 4096 != 0;
+}
+
 static void load_tokens(const gemm_task *task, const qk_gemm_precision *precision, size_t stride, uint8_t *out) {
   const qk_gemm_arguments *a = task->job->arguments;
   const uint8_t *codes = (const uint8_t *)a->activations + (size_t)task->t0 * a->activation_stride;
@@ -105,14 +112,14 @@ static qk_gemm_finish finish_of(const gemm_task *task, const qk_gemm_precision *
   return (qk_gemm_finish){
     .form = residual && job->mixed ? QK_OUTPUT_INT16 : a->form,
     .lo = residual ? INT16_MIN : a->lo, .hi = residual ? INT16_MAX : a->hi,
-    .sum_shift = precision->sum_shift, .high_word = c->high_word,
+    .sum_shift = task->tokens <= precision->few_tokens ? precision->few_shift : 0, .high_word = c->high_word,
     .bias = (shifted ? c->shifted_bias : c->bias) + slot, .multiplier = c->multiplier + slot,
     .offset = (shifted ? c->shifted_offset : c->offset) + slot,
     .factor = c->factor + slot, .scale = c->scale + slot, .table = a->table,
   };
 }
 
-/// Brings the lines that a tile will write into the cache while the tile is multiplied; narrower outputs do not need it.
+/// Brings the lines that will be written into the cache while the sums are formed; narrower outputs do not need it.
 static void prefetch_output(const qk_gemm_finish *f, int32_t tokens, size_t element) {
   if (element < 4) return;
   for (int32_t t = 0; t < tokens; t++) {
@@ -134,10 +141,16 @@ static void multiply_group(const gemm_task *task, const qk_gemm_precision *preci
     for (int32_t p = 0; p < panels; p++)
       precision->load_panel(packed + (size_t)p * packed_stride, depth, task->scratch + job->panels + (size_t)p * panel_stride);
   }
-  const int32_t tile = few ? precision->few_tokens : precision->tile_tokens[panels];
-  _Alignas(64) int32_t sums[QK_GEMM_TILE * QK_GROUP_COLUMNS];
-  for (int32_t t = 0; t < task->tokens; t += tile) {
-    const int32_t tokens = minimum(tile, task->tokens - t);
+  if (precision->multiply_onto != NULL && !few && f->form == QK_OUTPUT_ACCUMULATOR && !job->mixed
+      && f->columns == panels * QK_PANEL_ROWS) {
+    precision->multiply_onto(x, stride, task->tokens, panel, panel_stride, panels, depth, f->bias, f->output,
+                             f->output_bytes / sizeof(int32_t));
+    return;
+  }
+  const int32_t step = few ? precision->few_tokens : QK_GEMM_TOKEN_STEP;
+  _Alignas(64) int32_t sums[QK_GEMM_TOKEN_STEP * QK_GROUP_COLUMNS];
+  for (int32_t t = 0; t < task->tokens; t += step) {
+    const int32_t tokens = minimum(step, task->tokens - t);
     prefetch_output(f, tokens, job->element);
     (few ? precision->multiply_few : precision->multiply)(x + (size_t)t * stride, stride, tokens, panel, panel_stride,
                                                           panels, depth, sums);
@@ -193,12 +206,24 @@ static void run_task(gemm_task *task, int32_t range, int32_t block) {
   task->range4 = qk_find_slots(w->slot_row + w->slots8, w->slots4, task->first_row, task->last_row);
   const int32_t panels8 = task->range8.last_panel - task->range8.first_panel;
   const int32_t panels4 = task->range4.last_panel - task->range4.first_panel;
+  const size_t stride = job->arguments->activation_stride;
+  const uint8_t *codes = (const uint8_t *)job->arguments->activations + (size_t)task->t0 * stride;
   uint8_t *x8 = task->scratch, *x4 = task->scratch + job->activations4;
-  if (panels8 > 0 || (w->slots8 > 0 && job->shared_activations)) load_tokens(task, w8, job->stride8, x8);
-  if (panels4 > 0 && (w->slots8 == 0 || !job->shared_activations)) load_tokens(task, w4, job->stride4, x4);
-  multiply_range(task, w8, x8, job->stride8, &task->range8, w->panels, qk_panel8_bytes(w->padded_depth), 0, 0);
-  multiply_range(task, w4, x4, job->stride4, &task->range4, qk_panels4(w), qk_panel4_bytes(w->padded_depth), w->slots8,
-                 panels8 * QK_PANEL_ROWS);
+  if (job->in_place8) {
+    multiply_range(task, w8, codes, stride, &task->range8, w->panels, qk_panel8_bytes(w->padded_depth), 0, 0);
+  } else {
+    if (panels8 > 0 || (w->slots8 > 0 && job->shared_activations)) load_tokens(task, w8, job->stride8, x8);
+    multiply_range(task, w8, x8, job->stride8, &task->range8, w->panels, qk_panel8_bytes(w->padded_depth), 0, 0);
+  }
+  const int32_t column4 = panels8 * QK_PANEL_ROWS;
+  if (job->in_place4) {
+    multiply_range(task, w4, codes, stride, &task->range4, qk_panels4(w), qk_panel4_bytes(w->padded_depth), w->slots8,
+                   column4);
+  } else {
+    if (panels4 > 0 && (w->slots8 == 0 || !job->shared_activations)) load_tokens(task, w4, job->stride4, x4);
+    multiply_range(task, w4, x4, job->stride4, &task->range4, qk_panels4(w), qk_panel4_bytes(w->padded_depth), w->slots8,
+                   column4);
+  }
   if (job->mixed) merge_rows(task);
 }
 
@@ -226,6 +251,8 @@ qk_status qk_gemm_blocked(const qk_gemm_kernel *kernel, const qk_gemm_arguments 
   }
   job.mixed = a->weights->slots8 > 0 && a->weights->slots4 > 0;
   job.element = qk_output_bytes(a->form);
+  job.in_place8 = used_in_place(&job, &kernel->w8);
+  job.in_place4 = used_in_place(&job, &kernel->w4);
   // Below about 5 microseconds of work a second thread gains nothing.
   const int64_t products = (int64_t)a->tokens * a->weights->rows * a->weights->depth;
   const int32_t threads = products < QK_GEMM_SERIAL_PRODUCTS ? 1 : qk_thread_count();

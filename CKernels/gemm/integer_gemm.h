@@ -8,10 +8,9 @@ enum {
   /// A group: up to 4 panels that one call of a kernel multiplies; its sums lie in rows of 64 int32.
   QK_GROUP_PANELS = 4,
   QK_GROUP_COLUMNS = QK_GROUP_PANELS * QK_PANEL_ROWS,
-  /// Blocks of tokens are multiples of this or the whole: common multiple of the tiles of 4, 6, 8 and 12 tokens.
+  /// Tokens of one call of a kernel, a multiple of the tiles of 4, 6 and 8 tokens: the sums of 24 tokens and 4 panels,
+  /// 6 KiB, are finished while they are in the L1 cache, and calls are rare enough to cost nothing.
   QK_GEMM_TOKEN_STEP = 24,
-  /// Tokens of the largest tile.
-  QK_GEMM_TILE = 12,
   /// Calls of fewer products run on the calling thread.
   QK_GEMM_SERIAL_PRODUCTS = 1500000
 };
@@ -20,19 +19,23 @@ enum {
 typedef struct qk_gemm_precision {
   int32_t activation_bytes;   ///< of one prepared activation: 1 or 2
   int32_t shifted;            ///< 1: signed activations are prepared as code + 128
-  int32_t sum_shift;          ///< the sums are 2^sum_shift times Σ x·w
   int32_t panel_bytes;        ///< of 16 codes (one k) of a prepared panel; 0: panels are used as they are packed
   int32_t few_tokens;         ///< blocks of at most so many tokens use `multiply_few`
-  int32_t tile_tokens[QK_GROUP_PANELS + 1];  ///< tokens of a tile by number of panels
+  int32_t few_shift;          ///< whose sums are 2^few_shift times Σ x·w
+  int32_t tile_tokens;        ///< tokens of a tile of a whole group; blocks of tokens are multiples of it
 
   /// Prepares `depth` codes of one token, followed by zeros up to `padded` (a multiple of 8).
   void (*load_activations)(const void *codes, int is_unsigned, int32_t depth, int32_t padded, void *out);
   /// Prepares a packed panel of `depth` (a multiple of 8).
   void (*load_panel)(const uint8_t *panel, int32_t depth, void *out);
-  /// sums[t][0…16·panels−1] = Σ_k x[t]·w for up to tile_tokens[panels] tokens; strides in bytes.
+  /// sums[t][0…16·panels−1] = Σ_k x[t]·w for 1…QK_GEMM_TOKEN_STEP tokens; strides in bytes.
   void (*multiply)(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
                    int32_t panels, int32_t depth, int32_t *sums);
-  /// The same from packed panels, for up to few_tokens tokens; null when few_tokens is 0.
+  /// The same plus start[0…16·panels−1], rows `sums_stride` apart: 32-bit outputs that need no finish are written where
+  /// they belong. May be null.
+  void (*multiply_onto)(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
+                        int32_t panels, int32_t depth, const int32_t *start, int32_t *sums, size_t sums_stride);
+  /// `multiply` from packed panels, for up to few_tokens tokens; null when few_tokens is 0.
   void (*multiply_few)(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
                        int32_t panels, int32_t depth, int32_t *sums);
 } qk_gemm_precision;

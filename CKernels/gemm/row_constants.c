@@ -33,10 +33,6 @@ size_t qk_row_constants_bytes(const qk_packed_weights *weights) {
   return qk_packed_check(weights) == QK_OK ? place_arrays(weights).total : 0;
 }
 
-/// acc·M·2^(32−S) + 2^31 has the requantised value in its upper word: (acc·M·2^(32−S) + 2^31) >> 32 equals
-/// (acc·M + 2^(S−1)) >> S; |acc·M·2^(32−S)| < 2^62, and offsets add less than 2^62. The product needs a factor that fits int32: S in 17…32 (or M = 0).
-static int fits_high_word(qk_requantiser r) { return r.multiplier == 0 || (r.shift >= 17 && r.shift <= 32); }
-
 /// Even slots of a panel first: 64-bit products of even and odd lanes are formed apart.
 static int32_t split_place(int32_t slot) {
   const int32_t lane = slot % QK_PANEL_ROWS;
@@ -60,7 +56,7 @@ qk_status qk_prepare_rows(const qk_packed_weights *w, const int32_t *bias, const
   uint64_t *is8 = (uint64_t *)(base + p.is8);
 
   int high_word = 1;
-  for (int32_t n = 0; requantisers && n < w->rows; n++) high_word &= fits_high_word(requantisers[n]);
+  for (int32_t n = 0; requantisers && n < w->rows; n++) high_word &= qk_fits_upper_word(requantisers[n]);
   for (int32_t s = 0; s < w->slots8 + w->slots4; s++) {
     const int32_t n = w->slot_row[s];
     if (n < 0) continue;
@@ -69,8 +65,8 @@ qk_status qk_prepare_rows(const qk_packed_weights *w, const int32_t *bias, const
     if (requantisers) {
       const qk_requantiser r = requantisers[n];
       factor[s] = qk_requantiser_factor(r);
-      if (high_word && r.multiplier != 0) multiplier[s] = (int32_t)((int64_t)r.multiplier * ((int64_t)1 << (32 - r.shift)));
-      const int64_t half = (int64_t)1 << 31;
+      if (high_word) multiplier[s] = qk_upper_word_multiplier(r);
+      const int64_t half = (int64_t)1 << 31;  // with it the product's sum stays below 2^63
       offset[split_place(s)] = (int64_t)slot_bias[s] * multiplier[s] + half;
       shifted_offset[split_place(s)] = (int64_t)shifted_bias[s] * multiplier[s] + half;
     }

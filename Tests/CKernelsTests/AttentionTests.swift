@@ -124,6 +124,10 @@ final class AttentionProblem {
     let out = Guarded<Int8>(count: 12)
     let otherTable = Guarded<UInt16>(count: 256)
     #expect(qk_exponent_table(6, otherTable.base) == QK_OK)
+    let (large, small) = (Guarded<UInt16>(count: 256), Guarded<UInt16>(count: 256))
+    #expect(qk_exponent_table(8, large.base) == QK_OK && qk_exponent_table(8, small.base) == QK_OK)
+    large.base[7] = large.base[0] + 1
+    small.base[255] = small.base[0] / 2 - 1
     let cases: [(qk_status, (inout qk_attention_arguments) -> Void)] = [
       (QK_NULL_POINTER, { $0.qkv = nil }), (QK_NULL_POINTER, { $0.exponent_table = nil }),
       (QK_NULL_POINTER, { $0.output = nil }), (QK_BAD_SIZE, { $0.batch = 0 }),
@@ -133,6 +137,8 @@ final class AttentionProblem {
       (QK_BAD_SIZE, { $0.head_dimension = 257 }), (QK_BAD_SPEC, { $0.activation_bits = 7 }),
       (QK_BAD_SPEC, { $0.activation_bits = 6 }),
       (QK_BAD_SPEC, { $0.exponent_table = UnsafePointer(otherTable.base) }),
+      (QK_BAD_SPEC, { $0.exponent_table = UnsafePointer(large.base) }),
+      (QK_BAD_SPEC, { $0.exponent_table = UnsafePointer(small.base) }),
       (QK_BAD_REQUANTISER, { $0.score.multiplier = -40000 }), (QK_BAD_REQUANTISER, { $0.score.shift = 0 }),
       (QK_BAD_REQUANTISER, { $0.output_requantiser.multiplier = 1 }),
       (QK_CODE_OUT_OF_RANGE, { $0.lo = -129 }),

@@ -41,6 +41,92 @@ import Testing
     }
   }
 
+  /// Every number of tokens up to two of the largest tiles and one, every number of panels up to two groups and one.
+  @Test func everyTileAndGroup() {
+    var seed = 2500
+    for isa in fastSets {
+      for tokens in 1...25 {
+        for panels in 1...9 {
+          seed += 1
+          let rows = 16 * panels - [0, 1, 7, 15][seed % 4]
+          let p = GemmProblem(
+            tokens: tokens, rows: rows, depth: 1 + seed * 5 % 41, isUnsigned: seed % 2 == 0,
+            form: outputForms[seed % outputForms.count], share: seed / 2 % 5, slack: seed % 3, seed: seed)
+          #expect(
+            firstDifference(p.run(isa, prepared: seed % 2 == 0), p.run(QK_ISA_REFERENCE)) == nil,
+            "isa \(isa) tokens \(tokens) rows \(rows) seed \(seed)")
+        }
+      }
+    }
+  }
+
+  /// Every activation times every weight of either precision, at every place of the steps of four and eight k.
+  @Test func everyProduct() {
+    for isa in fastSets {
+      for bits in [4, 8] {
+        let weights = bits == 8 ? Array(-128...127) : Array(-8...7)
+        for isUnsigned in [false, true] {
+          for place in 0..<17 {
+            var matrix = Matrix.constant(0, rows: weights.count, depth: 17)
+            matrix.bits = Array(repeating: UInt8(bits), count: weights.count)
+            for (n, w) in weights.enumerated() { matrix.codes[n * 17 + place] = Int8(w) }
+            let packed = Packed(matrix)
+            let x = Guarded<UInt8>(count: 256 * 17)
+            x.fill(byte: 0x55)
+            for t in 0..<256 { x.base[t * 17 + place] = UInt8(t) }
+            let bias = Guarded<Int32>(Array(repeating: 0, count: weights.count))
+            let output = Guarded<Int32>(count: 256 * weights.count)
+            var a = qk_gemm_arguments()
+            (a.tokens, a.activations_unsigned, a.activation_stride) = (256, isUnsigned ? 1 : 0, 17)
+            (a.activations, a.bias) = (UnsafeRawPointer(x.base), UnsafePointer(bias.base))
+            (a.form, a.output, a.output_stride) = (
+              QK_OUTPUT_ACCUMULATOR, UnsafeMutableRawPointer(output.base), weights.count
+            )
+            let status = withUnsafePointer(to: &packed.weights) {
+              a.weights = $0
+              return qk_gemm_with(isa, &a)
+            }
+            let expected = (0..<256).flatMap { t in
+              weights.map { Int32((isUnsigned ? t : Int(Int8(truncatingIfNeeded: t))) * $0) }
+            }
+            #expect(status == QK_OK && firstDifference(output.array, expected) == nil, "\(isa) \(bits) at \(place)")
+          }
+        }
+      }
+    }
+  }
+
+  /// Largest and smallest operands in every remainder of the depth: the sums at which a saturating step would show.
+  @Test func cornersAtEveryDepth() {
+    for isa in fastSets {
+      for depth in 1...72 {
+        for (x, w, bits) in [
+          (0xFF, 127, 8), (0xFF, -128, 8), (0x80, -128, 8), (0x7F, -128, 8), (0xFF, 7, 4), (0xFF, -8, 4), (0x80, -8, 4),
+        ] {
+          for isUnsigned in [false, true] {
+            var matrix = Matrix.constant(Int8(w), rows: 33, depth: depth)
+            matrix.bits = Array(repeating: UInt8(bits), count: 33)
+            let packed = Packed(matrix)
+            let codes = Guarded<UInt8>(count: 7 * depth)
+            codes.fill(byte: UInt8(x))
+            let bias = Guarded<Int32>(Array(repeating: 5, count: 33))
+            let output = Guarded<Int32>(count: 7 * 33)
+            var a = qk_gemm_arguments()
+            (a.tokens, a.activations_unsigned, a.activation_stride) = (7, isUnsigned ? 1 : 0, depth)
+            (a.activations, a.bias) = (UnsafeRawPointer(codes.base), UnsafePointer(bias.base))
+            (a.form, a.output, a.output_stride) = (QK_OUTPUT_ACCUMULATOR, UnsafeMutableRawPointer(output.base), 33)
+            let status = withUnsafePointer(to: &packed.weights) {
+              a.weights = $0
+              return qk_gemm_with(isa, &a)
+            }
+            let activation = isUnsigned ? x : Int(Int8(truncatingIfNeeded: x))
+            #expect(status == QK_OK && output.array.allSatisfy { Int($0) == 5 + depth * activation * w })
+          }
+        }
+      }
+    }
+  }
+
   /// Several blocks of tokens, ranges of rows and blocks of depth, at their edges.
   @Test func fastEqualsReferenceInBlocks() {
     var seed = 3000

@@ -46,7 +46,7 @@ private func work(_ handle: UnsafeMutableRawPointer) -> TimedWork {
 public func run(_ handle: UnsafeMutableRawPointer, _ repeats: Int32) -> Int32 {
   let work = work(handle)
   do {
-    for _ in 0..<repeats { try work.run() }
+    for _ in 0..<max(0, repeats) { try work.run() }
     return 0
   } catch {
     lastError.withLock { $0 = "\(error)" }

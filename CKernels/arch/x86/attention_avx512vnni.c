@@ -1,5 +1,5 @@
 // Attention on VNNI, fused per tile of six queries: scores of all keys (bytes against bytes), probabilities as bytes,
-// their product with the values, and the output codes; only the tile's rows of scores are ever in memory.
+// their product with the values, and the output codes; only their rows of scores are ever in memory.
 //
 // The products are those of the GEMM: keys lie in panels [dimension/4][16 keys][4], values in panels
 // [tokens/4][16 dimensions][4 tokens], both laid out once per task. Queries are stored as code + 128; a score row starts
@@ -7,9 +7,9 @@
 #if defined(__x86_64__)
 #include "kernels_x86.h"
 #include "tile_avx512vnni.h"
+#include "vectors_avx512.h"
 #include "../../fixedpoint/fixed_point.h"
 #include "../../pack/packed_layout.h"
-#include "activations_x86.h"
 
 #pragma clang attribute push( \
   __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi,avx512vbmi2"))), apply_to=function)
@@ -22,7 +22,7 @@ typedef struct shared {
   int32_t score_word, output_word;           ///< multipliers of 2^−32, or 0 when the factor needs doubles
   int32_t use_score_word, use_output_word;
   double score_factor, output_factor;
-  int32_t last;                              ///< 2^8·(A + 1): from here on P = 0
+  int32_t last;                              ///< 2^8·(A + 1): from here on P = 0; bounds z in doubles
   int32_t base;                              ///< least E[f] >> (15 − A) that the contract allows
 } shared;
 
@@ -48,7 +48,7 @@ static layout lay_out(const qk_attention_arguments *a) {
   l.key_sums = reserve(&l.total, (size_t)l.key_panels * PANEL * sizeof(int32_t));
   l.values = reserve(&l.total, (size_t)l.value_groups * GROUP * (size_t)l.steps * 4);
   l.queries = reserve(&l.total, QUERIES * MAX_DIMENSION);
-  l.scores = reserve(&l.total, QUERIES * l.score_stride * sizeof(int32_t));
+  l.scores = reserve(&l.total, QUERIES * l.score_stride * sizeof(int32_t) + 64);
   l.p = reserve(&l.total, QUERIES * l.score_stride);
   l.sums = reserve(&l.total, QUERIES * MAX_DIMENSION * sizeof(int32_t));
   return l;
@@ -57,27 +57,19 @@ static layout lay_out(const qk_attention_arguments *a) {
 static size_t scratch_bytes(const qk_attention_arguments *a) { return lay_out(a).total; }
 static int32_t most_queries(const qk_attention_arguments *a) { return a->tokens; }
 
-/// M·2^(32−S) where it is an int32: see qk_prepare_rows.
-static int32_t high_word(qk_requantiser r, int32_t *use) {
-  *use = r.multiplier == 0 || (r.shift >= 17 && r.shift <= 32);
-  return r.multiplier != 0 && *use ? (int32_t)((int64_t)r.multiplier * ((int64_t)1 << (32 - r.shift))) : 0;
-}
-
 static void prepare(const qk_attention_arguments *a, void *memory) {
   shared *s = memory;
   // E lies between E[0]/2 and E[0] = (2^A − 1)·2^(16−A), so the differences fit a byte.
   const int32_t shift = 15 - a->activation_bits;
   s->base = a->exponent_table[0] / 2 >> shift;
   for (int f = 0; f < 256; f++) s->table[f] = (uint8_t)((a->exponent_table[f] >> shift) - s->base);
-  s->score_word = high_word(a->score, &s->use_score_word);
-  s->output_word = high_word(a->output_requantiser, &s->use_output_word);
+  s->use_score_word = qk_fits_upper_word(a->score);
+  s->use_output_word = qk_fits_upper_word(a->output_requantiser);
+  s->score_word = s->use_score_word ? qk_upper_word_multiplier(a->score) : 0;
+  s->output_word = s->use_output_word ? qk_upper_word_multiplier(a->output_requantiser) : 0;
   s->score_factor = qk_requantiser_factor(a->score);
   s->output_factor = qk_requantiser_factor(a->output_requantiser);
   s->last = 256 * (a->activation_bits + 1);
-}
-
-static inline __mmask64 first_lanes(int32_t count) {
-  return count <= 0 ? 0 : count >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << count) - 1;
 }
 
 /// Rows of 16 dwords become columns.
@@ -113,7 +105,7 @@ static void load_key_panel(const int8_t *keys, size_t stride, int32_t count, int
                            uint8_t *panel, int32_t *start) {
   __m512i sums = _mm512_setzero_si512();
   for (int32_t c = 0; c < dimension; c += 64) {
-    const __mmask64 bytes = first_lanes(dimension - c);
+    const __mmask64 bytes = qk_first_lanes(dimension - c);
     __m512i rows[16];
 #pragma clang loop unroll(full)
     for (int i = 0; i < 16; i++)
@@ -132,7 +124,7 @@ static void load_key_panel(const int8_t *keys, size_t stride, int32_t count, int
 /// Four panels of 16 dimensions; a step holds four tokens of each dimension.
 static void load_value_group(const int8_t *values, size_t stride, int32_t tokens, int32_t dimensions, int32_t steps,
                              uint8_t *group) {
-  const __mmask64 bytes = first_lanes(dimensions);
+  const __mmask64 bytes = qk_first_lanes(dimensions);
   // Lane L of a row gets the dwords L, 4 + L, 8 + L, 12 + L: then the byte and word interleaves leave panel r in order.
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const size_t panel_bytes = (size_t)steps * 64;
@@ -163,7 +155,7 @@ static inline __attribute__((always_inline)) void tiles(const int panels, const 
     case 3: qk_tile_vnni(3, panels, x, x_stride, panel, panel_stride, steps, start, sums, sums_stride); break;
     case 4: qk_tile_vnni(4, panels, x, x_stride, panel, panel_stride, steps, start, sums, sums_stride); break;
     case 5: qk_tile_vnni(5, panels, x, x_stride, panel, panel_stride, steps, start, sums, sums_stride); break;
-    default: qk_tile_vnni(6, panels, x, x_stride, panel, panel_stride, steps, start, sums, sums_stride); break;
+    default: qk_tile_vnni(QUERIES, panels, x, x_stride, panel, panel_stride, steps, start, sums, sums_stride); break;
   }
 }
 
@@ -200,7 +192,7 @@ static int32_t row_maximum(const int32_t *scores, int32_t tokens) {
     second = _mm512_max_epi32(second, _mm512_load_si512(scores + j + 16));
   }
   for (; j < tokens; j += 16)
-    most = _mm512_mask_max_epi32(most, (__mmask16)first_lanes(tokens - j), most, _mm512_load_si512(scores + j));
+    most = _mm512_mask_max_epi32(most, (__mmask16)qk_first_lanes(tokens - j), most, _mm512_load_si512(scores + j));
   return _mm512_reduce_max_epi32(_mm512_max_epi32(most, second));
 }
 
@@ -218,7 +210,8 @@ static inline __attribute__((always_inline)) __m512i exponents16(const int use_w
     const __m512i m = _mm512_set1_epi32(s->score_word);
     const __m512i top = _mm512_set1_epi64((int64_t)maximum * s->score_word + ((int64_t)1 << 31));
     const __m512i even = _mm512_sub_epi64(top, _mm512_mul_epi32(v, m));
-    const __m512i odd = _mm512_sub_epi64(top, _mm512_mul_epi32(_mm512_srli_epi64(v, 32), m));
+    // A load one element on, instead of a shift, which would take the multipliers' port. Rows end in 64 spare bytes.
+    const __m512i odd = _mm512_sub_epi64(top, _mm512_mul_epi32(_mm512_loadu_si512(scores + 1), m));
     return _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
   }
   const __m512i distance = _mm512_sub_epi32(_mm512_set1_epi32(maximum), v);
@@ -233,41 +226,41 @@ static inline __m512i look_up(const __m512i table[4], __m512i index) {
 }
 
 /// P = (E[z & 255] + 2^(s−1)) >> s, s = 16 − A + i, i = z >> 8, of 32 words: the table holds E >> (15 − A); that is
-/// shifted by i, and the mean with zero rounds up. From z = last on the shift by A + 1 leaves zero.
+/// shifted by i, and the mean with zero rounds up. Entries have A + 1 bits: from i = A + 1 on nothing is left of them.
 static inline __m512i probabilities32(__m512i entry, __m512i z, __m512i base) {
   const __m512i shifted = _mm512_srlv_epi16(_mm512_add_epi16(entry, base), _mm512_srli_epi16(z, 8));
   return _mm512_avg_epu16(shifted, _mm512_setzero_si512());
 }
 
-/// Probabilities of one row, with zeros up to a multiple of four tokens; returns their sum.
-static inline __attribute__((always_inline)) uint32_t make_probabilities(const int use_word, const shared *s,
-                                                                         int32_t tokens, const int32_t *scores,
-                                                                         uint8_t *p) {
-  const int32_t maximum = row_maximum(scores, tokens);
+/// Probabilities of one row, with zeros up to a multiple of four tokens; the lanes of the result add up to their sum.
+static inline __attribute__((always_inline)) __m512i make_probabilities(const int use_word, const shared *s,
+                                                                        int32_t tokens, int32_t maximum,
+                                                                        const int32_t *scores, uint8_t *p) {
   __m512i table[4];
   for (int i = 0; i < 4; i++) table[i] = _mm512_load_si512(s->table + 64 * i);
-  const __m512i last = _mm512_set1_epi16((short)s->last), base = _mm512_set1_epi16((short)s->base);
+  const __m512i base = _mm512_set1_epi16((short)s->base);
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const __m512i byte = _mm512_set1_epi16(255);
   __m512i total = _mm512_setzero_si512();
   for (int32_t j = 0; j < tokens; j += 64) {
     // vpackusdw, vpackuswb and the unpacking work in 128-bit lanes: order is restored once, at the end.
-    __m512i a = _mm512_packus_epi32(exponents16(use_word, s, maximum, scores + j),
+    const __m512i a = _mm512_packus_epi32(exponents16(use_word, s, maximum, scores + j),
                                     exponents16(use_word, s, maximum, scores + j + 16));
-    __m512i b = _mm512_packus_epi32(exponents16(use_word, s, maximum, scores + j + 32),
+    const __m512i b = _mm512_packus_epi32(exponents16(use_word, s, maximum, scores + j + 32),
                                     exponents16(use_word, s, maximum, scores + j + 48));
-    a = _mm512_min_epu16(a, last);
-    b = _mm512_min_epu16(b, last);
-    const __m512i index = _mm512_packus_epi16(_mm512_and_si512(a, byte), _mm512_and_si512(b, byte));
+    __m512i fraction_a = _mm512_and_si512(a, byte), fraction_b = _mm512_and_si512(b, byte);
+    // Else the compiler makes one two-source byte permutation of it: three operations, two of them on the busy port.
+    __asm__("" : "+v"(fraction_a), "+v"(fraction_b));
+    const __m512i index = _mm512_packus_epi16(fraction_a, fraction_b);
     const __m512i entries = look_up(table, index), zero = _mm512_setzero_si512();
     const __m512i pa = probabilities32(_mm512_unpacklo_epi8(entries, zero), a, base);
     const __m512i pb = probabilities32(_mm512_unpackhi_epi8(entries, zero), b, base);
     __m512i codes = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(pa, pb));
-    if (tokens - j < 64) codes = _mm512_maskz_mov_epi8(first_lanes(tokens - j), codes);
+    if (tokens - j < 64) codes = _mm512_maskz_mov_epi8(qk_first_lanes(tokens - j), codes);
     total = _mm512_dpbusd_epi32(total, codes, _mm512_set1_epi8(1));
     _mm512_store_si512(p + j, codes);
   }
-  return (uint32_t)_mm512_reduce_add_epi32(total);
+  return total;
 }
 
 /// U of 8 sums in doubles: ⌊sum·R·2^−(k+7) + ½⌋, then ⌊U·factor + ½⌋; exact, see attention_avx2.c.
@@ -286,26 +279,39 @@ static inline __m512i upper_words(__m512i sum, __m512i multiplier) {
   return _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
 }
 
-/// Output codes of up to 64 dimensions of one query.
-static void finish_query(const qk_attention_arguments *a, const shared *s, const int32_t *sums, uint32_t total,
-                         int32_t dimensions, int8_t *out) {
+/// What turns the sums of one query into codes.
+typedef struct query_end {
+  int32_t use_words;
+  __m512i normalise;     ///< R·2^(32−shift)
+  __m512d normalise_pd;  ///< R·2^−shift
+} query_end;
+
+static inline query_end end_of(const shared *s, __m512i lanes) {
   int32_t k = 0;
-  const uint32_t reciprocal = qk_reciprocal16_inline(total, &k);
+  const uint32_t reciprocal = qk_reciprocal16_inline((uint32_t)_mm512_reduce_add_epi32(lanes), &k);
   const int32_t shift = k + 15 - QK_CONTEXT_FRACTION_BITS;
-  __m512i code[4];
   // R·2^(32−shift) is an int32 from shift 17 on (R < 2^16).
-  if (s->use_output_word && shift >= 17 && shift <= 32) {
-    const __m512i normalise = _mm512_set1_epi32((int32_t)((uint64_t)reciprocal << (32 - shift)));
+  const int32_t use_words = s->use_output_word && shift >= 17 && shift <= 32;
+  return (query_end){ .use_words = use_words,
+                      .normalise = _mm512_set1_epi32(use_words ? (int32_t)((uint64_t)reciprocal << (32 - shift)) : 0),
+                      .normalise_pd = _mm512_set1_pd((double)reciprocal * qk_power_of_half(shift)) };
+}
+
+/// Output codes of up to 64 dimensions of one query.
+static inline void finish_query(const qk_attention_arguments *a, const shared *s, const int32_t *sums,
+                                const query_end *end, int32_t dimensions, int8_t *out) {
+  __m512i code[4];
+  if (end->use_words) {
     const __m512i word = _mm512_set1_epi32(s->output_word);
 #pragma clang loop unroll(full)
-    for (int i = 0; i < 4; i++) code[i] = upper_words(upper_words(_mm512_load_si512(sums + 16 * i), normalise), word);
+    for (int i = 0; i < 4; i++)
+      code[i] = upper_words(upper_words(_mm512_load_si512(sums + 16 * i), end->normalise), word);
   } else {
-    const __m512d normalise = _mm512_set1_pd((double)reciprocal * qk_power_of_half(shift));
     const __m512d lo = _mm512_set1_pd(a->lo), hi = _mm512_set1_pd(a->hi);
 #pragma clang loop unroll(full)
     for (int i = 0; i < 4; i++) {
-      const __m256i first = finish8(_mm256_load_si256((const __m256i *)(sums + 16 * i)), normalise, s, lo, hi);
-      const __m256i second = finish8(_mm256_load_si256((const __m256i *)(sums + 16 * i + 8)), normalise, s, lo, hi);
+      const __m256i first = finish8(_mm256_load_si256((const __m256i *)(sums + 16 * i)), end->normalise_pd, s, lo, hi);
+      const __m256i second = finish8(_mm256_load_si256((const __m256i *)(sums + 16 * i + 8)), end->normalise_pd, s, lo, hi);
       code[i] = _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1);
     }
   }
@@ -313,50 +319,60 @@ static void finish_query(const qk_attention_arguments *a, const shared *s, const
   const __m512i words0 = _mm512_packs_epi32(code[0], code[1]), words1 = _mm512_packs_epi32(code[2], code[3]);
   const __m512i bytes = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(words0, words1));
   const __m512i clamped = _mm512_max_epi8(_mm512_set1_epi8((char)a->lo), _mm512_min_epi8(_mm512_set1_epi8((char)a->hi), bytes));
-  _mm512_mask_storeu_epi8(out, first_lanes(dimensions), clamped);
+  if (dimensions >= GROUP) _mm512_storeu_si512(out, clamped);
+  else _mm512_mask_storeu_epi8(out, qk_first_lanes(dimensions), clamped);
+}
+
+/// Up to six queries: scores, probabilities, weighted values, codes. Each step runs over all rows before the next, so
+/// that the reductions of one row overlap with the work of another.
+static void attend_rows(const qk_attention_task *task, const layout *l, uint8_t *base, int32_t first, int32_t rows) {
+  const qk_attention_arguments *a = task->arguments;
+  const shared *s = task->shared;
+  uint8_t *queries = base + l->queries, *p = base + l->p;
+  int32_t *scores = (int32_t *)(base + l->scores), *sums = (int32_t *)(base + l->sums);
+  const size_t group_bytes = (size_t)l->steps * 64 * 4;
+  int32_t maxima[QUERIES];
+  __m512i totals[QUERIES];
+  query_end ends[QUERIES];
+
+  for (int32_t i = 0; i < rows; i++)
+    for (int32_t c = 0; c < a->head_dimension; c += GROUP) {
+      const int8_t *codes = task->q + (size_t)(first + i) * task->stride + c;
+      const __m512i v = _mm512_maskz_loadu_epi8(qk_first_lanes(a->head_dimension - c), codes);
+      _mm512_storeu_si512(queries + i * MAX_DIMENSION + c, _mm512_xor_si512(v, _mm512_set1_epi8(-128)));
+    }
+  multiply_keys(queries, rows, base + l->keys, l, (const int32_t *)(base + l->key_sums), scores);
+  for (int32_t i = 0; i < rows; i++) maxima[i] = row_maximum(scores + (size_t)i * l->score_stride, a->tokens);
+  for (int32_t i = 0; i < rows; i++) {
+    const int32_t *row = scores + (size_t)i * l->score_stride;
+    uint8_t *codes = p + (size_t)i * l->score_stride;
+    totals[i] = s->use_score_word ? make_probabilities(1, s, a->tokens, maxima[i], row, codes)
+                                  : make_probabilities(0, s, a->tokens, maxima[i], row, codes);
+  }
+  for (int32_t g = 0; g < l->value_groups; g++)
+    tiles(4, p, l->score_stride, rows, base + l->values + (size_t)g * group_bytes, (size_t)l->steps * 64, l->steps, NULL,
+          sums + GROUP * g, MAX_DIMENSION);
+  for (int32_t i = 0; i < rows; i++) ends[i] = end_of(s, totals[i]);
+  for (int32_t i = 0; i < rows; i++)
+    for (int32_t g = 0; g < l->value_groups; g++)
+      finish_query(a, s, sums + i * MAX_DIMENSION + GROUP * g, &ends[i], a->head_dimension - GROUP * g,
+                   task->output + (size_t)(first + i) * task->output_stride + GROUP * g);
 }
 
 static void attend(const qk_attention_task *task, void *memory) {
   const qk_attention_arguments *a = task->arguments;
-  const shared *s = task->shared;
   const layout l = lay_out(a);
   uint8_t *base = memory;
-  uint8_t *keys = base + l.keys, *values = base + l.values, *queries = base + l.queries, *p = base + l.p;
-  int32_t *key_sums = (int32_t *)(base + l.key_sums), *scores = (int32_t *)(base + l.scores);
-  int32_t *sums = (int32_t *)(base + l.sums);
-  const int32_t dimension = a->head_dimension;
-  const size_t group_bytes = (size_t)l.steps * 64 * 4;
-
   for (int32_t panel = 0; panel < l.key_panels; panel++) {
     const int32_t first = panel * PANEL, count = a->tokens - first < PANEL ? a->tokens - first : PANEL;
-    load_key_panel(task->k + (size_t)first * task->stride, task->stride, count, dimension, l.depth,
-                   keys + (size_t)panel * PANEL * (size_t)l.depth, key_sums + first);
+    load_key_panel(task->k + (size_t)first * task->stride, task->stride, count, a->head_dimension, l.depth,
+                   base + l.keys + (size_t)panel * PANEL * (size_t)l.depth, (int32_t *)(base + l.key_sums) + first);
   }
   for (int32_t g = 0; g < l.value_groups; g++)
-    load_value_group(task->v + GROUP * g, task->stride, a->tokens, dimension - GROUP * g, l.steps,
-                     values + (size_t)g * group_bytes);
-
-  for (int32_t first = 0; first < task->queries; first += QUERIES) {
-    const int32_t rows = task->queries - first < QUERIES ? task->queries - first : QUERIES;
-    uint32_t totals[QUERIES];
-    for (int32_t i = 0; i < rows; i++)
-      qk_shift_activations_avx2(task->q + (size_t)(first + i) * task->stride, 0, dimension, l.depth,
-                                queries + i * MAX_DIMENSION);
-    multiply_keys(queries, rows, keys, &l, key_sums, scores);
-    for (int32_t i = 0; i < rows; i++) {
-      const int32_t *row = scores + (size_t)i * l.score_stride;
-      uint8_t *codes = p + (size_t)i * l.score_stride;
-      totals[i] = s->use_score_word ? make_probabilities(1, s, a->tokens, row, codes)
-                                    : make_probabilities(0, s, a->tokens, row, codes);
-    }
-    for (int32_t g = 0; g < l.value_groups; g++)
-      tiles(4, p, l.score_stride, rows, values + (size_t)g * group_bytes, (size_t)l.steps * 64, l.steps, NULL,
-            sums + GROUP * g, MAX_DIMENSION);
-    for (int32_t i = 0; i < rows; i++)
-      for (int32_t g = 0; g < l.value_groups; g++)
-        finish_query(a, s, sums + i * MAX_DIMENSION + GROUP * g, totals[i], dimension - GROUP * g,
-                     task->output + (size_t)(first + i) * task->output_stride + GROUP * g);
-  }
+    load_value_group(task->v + GROUP * g, task->stride, a->tokens, a->head_dimension - GROUP * g, l.steps,
+                     base + l.values + (size_t)g * (size_t)l.steps * 64 * 4);
+  for (int32_t first = 0; first < task->queries; first += QUERIES)
+    attend_rows(task, &l, base, first, task->queries - first < QUERIES ? task->queries - first : QUERIES);
 }
 
 const qk_attention_kernel qk_attention_avx512vnni = {

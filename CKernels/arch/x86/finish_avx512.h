@@ -6,17 +6,13 @@
 #include <immintrin.h>
 #include <string.h>
 #include "finish_x86.h"
+#include "vectors_avx512.h"
 
 /// Constants of 16 columns, loaded once for all tokens of a tile.
 typedef struct qk_columns16 {
   __m512i bias, multiplier, odd_multiplier, offset, odd_offset;
   __m512 scale;
 } qk_columns16;
-
-/// Bits 0…columns−1 of a mask of 64 lanes.
-static inline __mmask64 qk_first_lanes(int32_t columns) {
-  return columns <= 0 ? 0 : columns >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << columns) - 1;
-}
 
 /// ⌊sum·factor + ½⌋ clamped, exact in doubles (see qk_requantiser_factor).
 static inline __m256i qk_requantise8_avx512(__m256i sum, const double *factor, const qk_gemm_finish *f) {
@@ -63,6 +59,8 @@ static inline __attribute__((always_inline)) void qk_finish_token(const qk_outpu
   __m512i code[4];
 #pragma clang loop unroll(full)
   for (int p = 0; p < 4; p++) {
+    code[p] = _mm512_setzero_si512();
+    if (!(columns >> (16 * p) & 1)) continue;
     const __m512i raw = _mm512_load_si512(sums + 16 * p);
     const __m512i sum = sum_shift ? _mm512_srai_epi32(raw, sum_shift) : raw;
     const __m512i biased = _mm512_add_epi32(sum, c[p].bias);

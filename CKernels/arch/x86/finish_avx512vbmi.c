@@ -30,7 +30,9 @@ static inline __m512i merge_lanes(int32_t element, const uint8_t *from8, const u
   }
 }
 
-static inline __attribute__((always_inline)) void merge_rows(const qk_gemm_merge *m, const int32_t element) {
+/// Tokens first…last−1, few enough for their codes to stay in the L1 cache.
+static inline __attribute__((always_inline)) void merge_rows(const qk_gemm_merge *m, const int32_t element,
+                                                             int32_t first, int32_t last) {
   const int32_t lanes = 64 / element;
   size_t place8 = 0, place4 = 0;
   for (int32_t n = 0; n < m->rows; n += lanes) {
@@ -38,7 +40,7 @@ static inline __attribute__((always_inline)) void merge_rows(const qk_gemm_merge
     const uint64_t word = m->is8[n / 64] >> (n % 64);
     const uint64_t is8 = lanes == 64 ? word : word & (((uint64_t)1 << (lanes & 63)) - 1);
     const __mmask64 stored = qk_first_lanes(rows);
-    for (int32_t t = 0; t < m->tokens; t++) {
+    for (int32_t t = first; t < last; t++) {
       const size_t from = (size_t)t * m->from_stride;
       uint8_t *out = m->output + (size_t)t * m->output_stride + n * element;
       __m512i codes = merge_lanes(element, m->from8 + from + place8, m->from4 + from + place4, is8);
@@ -62,10 +64,14 @@ static inline __attribute__((always_inline)) void merge_rows(const qk_gemm_merge
 }
 
 void qk_merge_avx512vbmi(const qk_gemm_merge *m) {
-  switch (m->element) {
-    case 1: merge_rows(m, 1); break;
-    case 2: merge_rows(m, 2); break;
-    default: merge_rows(m, 4); break;
+  enum { CHUNK = 8 };
+  for (int32_t first = 0; first < m->tokens; first += CHUNK) {
+    const int32_t last = first + CHUNK < m->tokens ? first + CHUNK : m->tokens;
+    switch (m->element) {
+      case 1: merge_rows(m, 1, first, last); break;
+      case 2: merge_rows(m, 2, first, last); break;
+      default: merge_rows(m, 4, first, last); break;
+    }
   }
 }
 

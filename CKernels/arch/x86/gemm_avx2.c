@@ -62,6 +62,13 @@ static inline __m256i broadcast_quad(const uint8_t *quad) {
 static inline __attribute__((always_inline)) void tile4(const int tokens, const uint8_t *x, size_t stride,
                                                         const uint8_t *panel, int32_t quads, int32_t *sums) {
   const __m256i ones = _mm256_set1_epi16(1);
+  const uint8_t *row[TOKENS4];
+#pragma clang loop unroll(full)
+  for (int t = 0; t < tokens; t++) {
+    row[t] = x + (size_t)t * stride;
+    // A register for every row, see qk_tile_vnni.
+    __asm__("" : "+r"(row[t]));
+  }
   for (int t = 0; t < tokens; t++)
     for (int h = 0; h < 2; h++) _mm256_storeu_si256((__m256i *)(sums + t * QK_GROUP_COLUMNS + 8 * h), _mm256_setzero_si256());
   for (int32_t q0 = 0; q0 < quads; q0 += DEFERRED_STEPS) {
@@ -73,7 +80,7 @@ static inline __attribute__((always_inline)) void tile4(const int tokens, const 
       const __m256i w0 = _mm256_load_si256((const __m256i *)(panel + 64 * (size_t)q));
       const __m256i w1 = _mm256_load_si256((const __m256i *)(panel + 64 * (size_t)q + 32));
       for (int t = 0; t < tokens; t++) {
-        const __m256i codes = broadcast_quad(x + (size_t)t * stride + 4 * (size_t)q);
+        const __m256i codes = broadcast_quad(row[t] + 4 * (size_t)q);
         words[t][0] = _mm256_add_epi16(words[t][0], _mm256_maddubs_epi16(codes, w0));
         words[t][1] = _mm256_add_epi16(words[t][1], _mm256_maddubs_epi16(codes, w1));
       }
@@ -89,6 +96,11 @@ static inline __attribute__((always_inline)) void tile4(const int tokens, const 
 static void multiply4(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
                       int32_t panels, int32_t depth, int32_t *sums) {
   (void)panel_stride, (void)panels;
+  for (; tokens > TOKENS4; tokens -= TOKENS4) {
+    tile4(TOKENS4, x, x_stride, panel, depth / 4, sums);
+    x += TOKENS4 * x_stride;
+    sums += TOKENS4 * QK_GROUP_COLUMNS;
+  }
   switch (tokens) {
     case 1: tile4(1, x, x_stride, panel, depth / 4, sums); break;
     case 2: tile4(2, x, x_stride, panel, depth / 4, sums); break;
@@ -101,9 +113,9 @@ static void multiply4(const uint8_t *x, size_t x_stride, int32_t tokens, const u
 const qk_gemm_kernel qk_gemm_avx2 = {
   .name = "gemm_x8_w8w4_6x16_avx2_maddwd_maddubs",
   .group_panels = 1,
-  .w8 = { .activation_bytes = 2, .panel_bytes = 32, .tile_tokens = { 0, QK_TILE_AVX2_TOKENS },
+  .w8 = { .activation_bytes = 2, .panel_bytes = 32, .tile_tokens = QK_TILE_AVX2_TOKENS,
           .load_activations = qk_widen_avx2, .load_panel = load_panel8, .multiply = multiply8 },
-  .w4 = { .activation_bytes = 1, .shifted = 1, .panel_bytes = 16, .tile_tokens = { 0, TOKENS4 },
+  .w4 = { .activation_bytes = 1, .shifted = 1, .panel_bytes = 16, .tile_tokens = TOKENS4,
           .load_activations = qk_shift_activations_avx2, .load_panel = load_panel4, .multiply = multiply4 },
   .finish = qk_finish_avx2,
   .merge = qk_merge_avx2,

@@ -5,6 +5,7 @@
 #include "activations_x86.h"
 #include "finish_x86.h"
 #include "kernels_x86.h"
+#include "vectors_avx512.h"
 
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))), apply_to=function)
 
@@ -27,18 +28,7 @@ static void load_panel8(const uint8_t *panel, int32_t depth, void *out) {
   }
 }
 
-/// Nibbles become bytes: an 8-bit panel in the packed layout.
-static void load_panel4(const uint8_t *panel, int32_t depth, void *out) {
-  uint8_t *bytes = out;
-  const __m512i values = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
-  const __m512i low = _mm512_set1_epi8(15);
-  for (int32_t group = 0; group < depth / 8; group++) {
-    const __m512i v = _mm512_loadu_si512(panel + 64 * (size_t)group);
-    uint8_t *first = bytes + 128 * (size_t)group;
-    _mm512_store_si512(first, _mm512_shuffle_epi8(values, _mm512_and_si512(v, low)));
-    _mm512_store_si512(first + 64, _mm512_shuffle_epi8(values, _mm512_and_si512(_mm512_srli_epi16(v, 4), low)));
-  }
-}
+static void load_panel4(const uint8_t *panel, int32_t depth, void *out) { qk_unpack_nibbles_avx512(panel, depth, out); }
 
 static inline __m512i broadcast32(const uint8_t *bytes) {
   int32_t bits;
@@ -51,6 +41,13 @@ static inline __attribute__((always_inline)) void tile8(const int tokens, const 
                                                         size_t x_stride, const uint8_t *panel, size_t panel_stride,
                                                         int32_t steps, int32_t *sums) {
   __m512i sum[TOKENS][4];
+  const uint8_t *row[TOKENS];
+#pragma clang loop unroll(full)
+  for (int t = 0; t < tokens; t++) {
+    row[t] = x + (size_t)t * x_stride;
+    // A register for every row, see qk_tile_vnni.
+    __asm__("" : "+r"(row[t]));
+  }
 #pragma clang loop unroll(full)
   for (int t = 0; t < tokens; t++)
 #pragma clang loop unroll(full)
@@ -61,7 +58,7 @@ static inline __attribute__((always_inline)) void tile8(const int tokens, const 
     for (int p = 0; p < panels; p++) w[p] = _mm512_load_si512(panel + (size_t)p * panel_stride + 64 * (size_t)k);
 #pragma clang loop unroll(full)
     for (int t = 0; t < tokens; t++) {
-      const __m512i codes = broadcast32(x + (size_t)t * x_stride + 4 * (size_t)k);
+      const __m512i codes = broadcast32(row[t] + 4 * (size_t)k);
 #pragma clang loop unroll(full)
       for (int p = 0; p < panels; p++) sum[t][p] = _mm512_add_epi32(sum[t][p], _mm512_madd_epi16(codes, w[p]));
     }
@@ -76,6 +73,12 @@ static inline __attribute__((always_inline)) void tile8(const int tokens, const 
 static inline __attribute__((always_inline)) void tile4(const int tokens, const int panels, const uint8_t *x,
                                                         size_t x_stride, const uint8_t *panel, size_t panel_stride,
                                                         int32_t steps, int32_t *sums) {
+  const uint8_t *row[TOKENS];
+#pragma clang loop unroll(full)
+  for (int t = 0; t < tokens; t++) {
+    row[t] = x + (size_t)t * x_stride;
+    __asm__("" : "+r"(row[t]));
+  }
   memset(sums, 0, (size_t)tokens * QK_GROUP_COLUMNS * sizeof *sums);
   for (int32_t k0 = 0; k0 < steps; k0 += DEFERRED_STEPS) {
     const int32_t last = k0 + DEFERRED_STEPS < steps ? k0 + DEFERRED_STEPS : steps;
@@ -90,7 +93,7 @@ static inline __attribute__((always_inline)) void tile4(const int tokens, const 
       for (int p = 0; p < panels; p++) w[p] = _mm512_load_si512(panel + (size_t)p * panel_stride + 64 * (size_t)k);
 #pragma clang loop unroll(full)
       for (int t = 0; t < tokens; t++) {
-        const __m512i codes = broadcast32(x + (size_t)t * x_stride + 4 * (size_t)k);
+        const __m512i codes = broadcast32(row[t] + 4 * (size_t)k);
 #pragma clang loop unroll(full)
         for (int p = 0; p < panels; p++) words[t][p] = _mm512_add_epi16(words[t][p], _mm512_maddubs_epi16(codes, w[p]));
       }
@@ -106,10 +109,15 @@ static inline __attribute__((always_inline)) void tile4(const int tokens, const 
   }
 }
 
-/// The tile of 1…6 tokens and `panels` panels.
+/// Tiles of 6 tokens, then the rest.
 static inline __attribute__((always_inline)) void choose8(const int panels, const uint8_t *x, size_t x_stride,
                                                           int32_t tokens, const uint8_t *panel, size_t panel_stride,
                                                           int32_t steps, int32_t *sums) {
+  for (; tokens > TOKENS; tokens -= TOKENS) {
+    tile8(TOKENS, panels, x, x_stride, panel, panel_stride, steps, sums);
+    x += TOKENS * x_stride;
+    sums += TOKENS * QK_GROUP_COLUMNS;
+  }
   switch (tokens) {
     case 1: tile8(1, panels, x, x_stride, panel, panel_stride, steps, sums); break;
     case 2: tile8(2, panels, x, x_stride, panel, panel_stride, steps, sums); break;
@@ -123,6 +131,11 @@ static inline __attribute__((always_inline)) void choose8(const int panels, cons
 static inline __attribute__((always_inline)) void choose4(const int panels, const uint8_t *x, size_t x_stride,
                                                           int32_t tokens, const uint8_t *panel, size_t panel_stride,
                                                           int32_t steps, int32_t *sums) {
+  for (; tokens > TOKENS; tokens -= TOKENS) {
+    tile4(TOKENS, panels, x, x_stride, panel, panel_stride, steps, sums);
+    x += TOKENS * x_stride;
+    sums += TOKENS * QK_GROUP_COLUMNS;
+  }
   switch (tokens) {
     case 1: tile4(1, panels, x, x_stride, panel, panel_stride, steps, sums); break;
     case 2: tile4(2, panels, x, x_stride, panel, panel_stride, steps, sums); break;
@@ -156,9 +169,9 @@ static void multiply4(const uint8_t *x, size_t x_stride, int32_t tokens, const u
 const qk_gemm_kernel qk_gemm_avx512 = {
   .name = "gemm_x8_w8w4_6x64_avx512_maddwd_maddubs",
   .group_panels = 4,
-  .w8 = { .activation_bytes = 2, .panel_bytes = 32, .tile_tokens = { 0, TOKENS, TOKENS, TOKENS, TOKENS },
+  .w8 = { .activation_bytes = 2, .panel_bytes = 32, .tile_tokens = TOKENS,
           .load_activations = qk_widen_avx2, .load_panel = load_panel8, .multiply = multiply8 },
-  .w4 = { .activation_bytes = 1, .shifted = 1, .panel_bytes = 16, .tile_tokens = { 0, TOKENS, TOKENS, TOKENS, TOKENS },
+  .w4 = { .activation_bytes = 1, .shifted = 1, .panel_bytes = 16, .tile_tokens = TOKENS,
           .load_activations = qk_shift_activations_avx2, .load_panel = load_panel4, .multiply = multiply4 },
   .finish = qk_finish_avx512,
   .merge = qk_merge_avx2,

@@ -1,61 +1,81 @@
-// The VNNI GEMM kernel: bytes against bytes. 4-bit weights count as 16 times their value (the nibble in the upper half
-// of a byte), so that unpacking is a mask and a shift; |16·8·255·32000| < 2^31, and the finish shifts the sum back.
+// The VNNI GEMM kernel: bytes against bytes. Panels of 4-bit rows are unpacked once per block of tokens; for few tokens
+// in registers, where a weight counts as 16 times its value (the nibble in the upper half of a byte): then unpacking is
+// a mask and a shift, |16·8·255·32000| < 2^31, and the finish shifts the sum back.
 #if defined(__x86_64__)
 #include "activations_x86.h"
 #include "finish_x86.h"
 #include "kernels_x86.h"
+#include "vectors_avx512.h"
 #include "tile_avx512vnni.h"
 
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), apply_to=function)
 
-enum { FEW_TOKENS = 4, SUM_SHIFT4 = 4 };
+enum { FEW_TOKENS = 4, FEW_SHIFT = 4 };
+
+static void load_panel4(const uint8_t *panel, int32_t depth, void *out) { qk_unpack_nibbles_avx512(panel, depth, out); }
+
+/// 1…8 tokens; `most` limits what is built for a number of panels.
+static inline __attribute__((always_inline)) void choose_tile(const int panels, const int most, const uint8_t *x,
+                                                              size_t x_stride, int32_t tokens, const uint8_t *panel,
+                                                              size_t panel_stride, int32_t steps, const int32_t *start,
+                                                              int32_t *sums, size_t row) {
+  switch (tokens) {
+    case 1: qk_tile_vnni(1, panels, x, x_stride, panel, panel_stride, steps, start, sums, row); return;
+    case 2: qk_tile_vnni(2, panels, x, x_stride, panel, panel_stride, steps, start, sums, row); return;
+    case 3: qk_tile_vnni(3, panels, x, x_stride, panel, panel_stride, steps, start, sums, row); return;
+    case 4: qk_tile_vnni(4, panels, x, x_stride, panel, panel_stride, steps, start, sums, row); return;
+    case 5: qk_tile_vnni(5, panels, x, x_stride, panel, panel_stride, steps, start, sums, row); return;
+    case 6: qk_tile_vnni(6, panels, x, x_stride, panel, panel_stride, steps, start, sums, row); return;
+    default: break;
+  }
+  if (most < 8) return;
+  switch (tokens) {
+    case 7: qk_tile_vnni(7, panels, x, x_stride, panel, panel_stride, steps, start, sums, row); return;
+    case 8: qk_tile_vnni(8, panels, x, x_stride, panel, panel_stride, steps, start, sums, row); return;
+    default: break;
+  }
+}
+
+/// Tiles of `most` tokens one after the other.
+static inline __attribute__((always_inline)) void multiply_tiles(const int panels, const int most, const uint8_t *x,
+                                                                 size_t x_stride, int32_t tokens, const uint8_t *panel,
+                                                                 size_t panel_stride, int32_t steps,
+                                                                 const int32_t *start, int32_t *sums, size_t row) {
+  for (; tokens > most; tokens -= most) {
+    qk_tile_vnni(most, panels, x, x_stride, panel, panel_stride, steps, start, sums, row);
+    x += (size_t)most * x_stride;
+    sums += (size_t)most * row;
+  }
+  choose_tile(panels, most, x, x_stride, tokens, panel, panel_stride, steps, start, sums, row);
+}
+
+static inline __attribute__((always_inline)) void multiply_panels(const uint8_t *x, size_t x_stride, int32_t tokens,
+                                                                  const uint8_t *panel, size_t panel_stride,
+                                                                  int32_t panels, int32_t steps, const int32_t *start,
+                                                                  int32_t *sums, size_t row) {
+  switch (panels) {
+    case 1: multiply_tiles(1, 8, x, x_stride, tokens, panel, panel_stride, steps, start, sums, row); break;
+    case 2: multiply_tiles(2, 8, x, x_stride, tokens, panel, panel_stride, steps, start, sums, row); break;
+    case 3: multiply_tiles(3, 8, x, x_stride, tokens, panel, panel_stride, steps, start, sums, row); break;
+    default: multiply_tiles(4, 6, x, x_stride, tokens, panel, panel_stride, steps, start, sums, row); break;
+  }
+}
+
+static void multiply(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
+                     int32_t panels, int32_t depth, int32_t *sums) {
+  multiply_panels(x, x_stride, tokens, panel, panel_stride, panels, depth / 4, NULL, sums, QK_GROUP_COLUMNS);
+}
+
+static void multiply_onto(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
+                          int32_t panels, int32_t depth, const int32_t *start, int32_t *sums, size_t sums_stride) {
+  multiply_panels(x, x_stride, tokens, panel, panel_stride, panels, depth / 4, start, sums, sums_stride);
+}
 
 static inline __m512i low_nibbles(__m512i v) {
   return _mm512_and_si512(_mm512_slli_epi32(v, 4), _mm512_set1_epi8((char)0xf0));
 }
 
 static inline __m512i high_nibbles(__m512i v) { return _mm512_and_si512(v, _mm512_set1_epi8((char)0xf0)); }
-
-static void load_panel4(const uint8_t *panel, int32_t depth, void *out) {
-  uint8_t *bytes = out;
-  for (int32_t group = 0; group < depth / 8; group++) {
-    const __m512i v = _mm512_loadu_si512(panel + 64 * (size_t)group);
-    _mm512_storeu_si512(bytes + 128 * (size_t)group, low_nibbles(v));
-    _mm512_storeu_si512(bytes + 128 * (size_t)group + 64, high_nibbles(v));
-  }
-}
-
-/// 1…8 tokens; `most` limits what is built for a number of panels.
-static inline __attribute__((always_inline)) void choose_tile(const int panels, const int most, const uint8_t *x,
-                                                              size_t x_stride, int32_t tokens, const uint8_t *panel,
-                                                              size_t panel_stride, int32_t steps, int32_t *sums) {
-  const size_t row = QK_GROUP_COLUMNS;
-  switch (tokens) {
-    case 1: qk_tile_vnni(1, panels, x, x_stride, panel, panel_stride, steps, NULL, sums, row); return;
-    case 2: qk_tile_vnni(2, panels, x, x_stride, panel, panel_stride, steps, NULL, sums, row); return;
-    case 3: qk_tile_vnni(3, panels, x, x_stride, panel, panel_stride, steps, NULL, sums, row); return;
-    case 4: qk_tile_vnni(4, panels, x, x_stride, panel, panel_stride, steps, NULL, sums, row); return;
-    case 5: qk_tile_vnni(5, panels, x, x_stride, panel, panel_stride, steps, NULL, sums, row); return;
-    case 6: qk_tile_vnni(6, panels, x, x_stride, panel, panel_stride, steps, NULL, sums, row); return;
-    default: break;
-  }
-  if (most < 8) return;
-  switch (tokens) {
-    case 7: qk_tile_vnni(7, panels, x, x_stride, panel, panel_stride, steps, NULL, sums, row); return;
-    case 8: qk_tile_vnni(8, panels, x, x_stride, panel, panel_stride, steps, NULL, sums, row); return;
-    default: break;
-  }
-}
-
-static void multiply(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
-                     int32_t panels, int32_t depth, int32_t *sums) {
-  switch (panels) {
-    case 1: choose_tile(1, 8, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
-    case 2: choose_tile(2, 8, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
-    case 3: choose_tile(3, 8, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
-    default: choose_tile(4, 6, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
-  }
-}
 
 /// Unpacks in registers: worth it while a panel is used once. A step is eight k.
 static inline __attribute__((always_inline)) void tile_few(const int tokens, const int panels, const uint8_t *x,
@@ -107,11 +127,13 @@ static void multiply_few(const uint8_t *x, size_t x_stride, int32_t tokens, cons
 
 #define QK_VNNI_PRECISIONS                                                                                         \
   .group_panels = 4,                                                                                               \
-  .w8 = { .activation_bytes = 1, .shifted = 1, .tile_tokens = { 0, 8, 8, 8, 6 },                                 \
-          .load_activations = qk_shift_activations_avx2, .multiply = multiply },                                   \
-  .w4 = { .activation_bytes = 1, .shifted = 1, .sum_shift = SUM_SHIFT4, .panel_bytes = 16, .few_tokens = FEW_TOKENS, \
-          .tile_tokens = { 0, 8, 8, 8, 6 }, .load_activations = qk_shift_activations_avx2,                       \
-          .load_panel = load_panel4, .multiply = multiply, .multiply_few = multiply_few }
+  .w8 = { .activation_bytes = 1, .shifted = 1, .tile_tokens = 6,                                 \
+          .load_activations = qk_shift_activations_avx2, .multiply = multiply,                                     \
+          .multiply_onto = multiply_onto },                                                                        \
+  .w4 = { .activation_bytes = 1, .shifted = 1, .panel_bytes = 16, .few_tokens = FEW_TOKENS, .few_shift = FEW_SHIFT,   \
+          .tile_tokens = 6, .load_activations = qk_shift_activations_avx2,                       \
+          .load_panel = load_panel4, .multiply = multiply, .multiply_onto = multiply_onto,                         \
+          .multiply_few = multiply_few }
 
 const qk_gemm_kernel qk_gemm_avx512vnni = {
   .name = "gemm_x8_w8w4_6x64_avx512vnni_dpbusd_vbmi",

@@ -3,6 +3,7 @@
 #include <immintrin.h>
 #include <string.h>
 #include "kernels_x86.h"
+#include "vectors_avx512.h"
 #include "../../fixedpoint/fixed_point.h"
 #include "../../pack/packed_layout.h"
 
@@ -33,17 +34,13 @@ static void prepare(const qk_layer_norm_arguments *a, void *memory) {
   }
 }
 
-static inline __mmask32 first_lanes(int32_t count) {
-  return count >= 32 ? ~(__mmask32)0 : ((__mmask32)1 << count) - 1;
-}
-
 /// Σr fits int32 lanes (8192·2^15 = 2^28). A pair of squares is at most 2^31, an unsigned 32-bit number, and is added to
 /// 64-bit lanes at once.
 static inline void sums(const int16_t *r, int32_t width, int64_t *sum, int64_t *squares) {
   const __m512i ones = _mm512_set1_epi16(1), zero = _mm512_setzero_si512();
   __m512i total = zero, low = zero, high = zero;
   for (int32_t i = 0; i < width; i += 32) {
-    const __m512i v = width - i >= 32 ? _mm512_loadu_si512(r + i) : _mm512_maskz_loadu_epi16(first_lanes(width - i), r + i);
+    const __m512i v = width - i >= 32 ? _mm512_loadu_si512(r + i) : _mm512_maskz_loadu_epi16((__mmask32)qk_first_lanes(width - i), r + i);
     const __m512i pairs = _mm512_madd_epi16(v, v);
     total = _mm512_add_epi32(total, _mm512_madd_epi16(v, ones));
     low = _mm512_add_epi64(low, _mm512_unpacklo_epi32(pairs, zero));
@@ -72,7 +69,7 @@ static void normalise_row(const qk_layer_norm_arguments *a, const void *prepared
   const __m512i means = _mm512_set1_epi32(mean);
   const __m128i lo = _mm_set1_epi8((char)a->lo), hi = _mm_set1_epi8((char)a->hi);
   for (int32_t i = 0; i < a->width; i += COLUMNS, columns++) {
-    const __mmask16 lanes = (__mmask16)first_lanes(a->width - i);
+    const __mmask16 lanes = (__mmask16)qk_first_lanes(a->width - i);
     const __m256i words = _mm256_maskz_loadu_epi16(lanes, r + i);
     const __m512i c = _mm512_sub_epi32(_mm512_cvtepi16_epi32(words), means);
     const __m128i even = codes8(c, inverse, columns->multiplier, columns->shift, columns->offset);
