@@ -11,6 +11,8 @@
 enum {
   /// k of a block, even: 64 columns of it, 256 KiB, and the rows of a task, 390 KiB, stay in the L2 cache.
   DEPTH = 2048,
+  PACK_DEPTH = 128,        ///< k of all lines that are packed before the next, a multiple of 2·QK_BF16_PAIRS
+  PACK_PANELS = 8,         ///< panels of a packing task
   COLUMNS = 4096,          ///< columns of a block: at most 16 MiB of panels
   ROWS = 96,               ///< rows of a task
   LEAST_TASKS = 16,        ///< ranges of columns are cut until there are so many tasks, …
@@ -36,25 +38,34 @@ static size_t round_up(size_t a, size_t b) { return qk_blocks(a, b) * b; }
 /// Words of a packed line, never a multiple of a page: lines would fall into the same set of the L1 cache.
 static size_t padded(size_t words) { return words % 1024 == 0 ? words + 16 : words; }
 
-static size_t element_bytes(qk_bf16_element element) { return element == QK_BF16_FLOAT ? sizeof(float) : 1; }
-
-/// Lines from `line` on of the job's block of depth; `k_inside`: k runs along the stored rows.
-static qk_bf16_lines lines_of(const bf16_job *job, const qk_bf16_operand *o, int k_inside, size_t line, size_t lines) {
-  const size_t line_step = k_inside ? o->stride : 1, k_step = k_inside ? 1 : o->stride;
-  const size_t first = line * line_step + job->k0 * k_step;
-  return (qk_bf16_lines){
-    .values = (const uint8_t *)o->values + first * element_bytes(o->element), .element = o->element,
-    .line_step = line_step, .k_step = k_step, .lines = qk_min(lines, QK_BF16_LINES), .depth = job->depth,
-  };
+/// Packs `count` lines from `line` on of the job's block of depth, into panels or into rows. Lines advance together
+/// in steps of k: strided lines share their pages and cache lines.
+static void pack_lines(const bf16_job *job, const qk_bf16_operand *o, int to_panels, size_t line, size_t count,
+                       uint32_t *out) {
+  const int along_k = to_panels == o->transposed;
+  const size_t line_step = along_k ? o->stride : 1, k_step = along_k ? 1 : o->stride;
+  const size_t bytes = o->element == QK_BF16_FLOAT ? sizeof(float) : 1;
+  for (size_t k = 0; k < job->depth; k += PACK_DEPTH)
+    for (size_t l = 0; l < count; l += QK_BF16_LINES) {
+      const size_t first = (line + l) * line_step + (job->k0 + k) * k_step;
+      const qk_bf16_lines lines = {
+        .values = (const uint8_t *)o->values + first * bytes, .element = o->element, .line_step = line_step,
+        .k_step = k_step, .lines = qk_min(count - l, QK_BF16_LINES), .depth = qk_min(job->depth - k, PACK_DEPTH),
+      };
+      if (to_panels)
+        job->kernel->pack_panel(&lines, out + l / QK_BF16_LINES * job->panel_stride + k / 2 * QK_BF16_LINES);
+      else
+        job->kernel->pack_rows(&lines, out + l * job->row_stride + k / 2, job->row_stride);
+    }
 }
 
 static void pack_panels(void *context, size_t begin, size_t end) {
   const bf16_job *job = context;
-  const qk_bf16_operand *b = &job->arguments->b;
-  for (size_t p = begin; p < end; p++) {
-    const size_t column = p * QK_BF16_LINES;
-    const qk_bf16_lines lines = lines_of(job, b, b->transposed, job->n0 + column, job->columns - column);
-    job->kernel->pack_panel(&lines, job->packed + p * job->panel_stride);
+  for (size_t task = begin; task < end; task++) {
+    const size_t column = task * PACK_PANELS * QK_BF16_LINES;
+    pack_lines(job, &job->arguments->b, 1, job->n0 + column,
+               qk_min(PACK_PANELS * QK_BF16_LINES, job->columns - column),
+               job->packed + task * PACK_PANELS * job->panel_stride);
   }
 }
 
@@ -108,7 +119,6 @@ static void multiply_block(const bf16_job *job, const uint32_t *a, size_t row, s
 
 static void multiply_tasks(void *context, size_t begin, size_t end) {
   bf16_job *job = context;
-  const qk_bf16_operand *a = &job->arguments->a;
   const size_t words = ROWS * job->row_stride;
   uint32_t *rows = qk_scratch(QK_SCRATCH_TASK, words * sizeof *rows
                               + QK_BF16_ROW_STEP * QK_BF16_COLUMNS * sizeof(float));
@@ -121,10 +131,7 @@ static void multiply_tasks(void *context, size_t begin, size_t end) {
   for (size_t task = begin; task < end; task++) {
     const size_t block = task / job->ranges, range = task % job->ranges;
     const size_t row = block * job->block_rows, count = qk_min(job->block_rows, job->arguments->m - row);
-    for (size_t r = 0; r < count && block != packed_block; r += QK_BF16_LINES) {
-      const qk_bf16_lines lines = lines_of(job, a, !a->transposed, row + r, count - r);
-      job->kernel->pack_rows(&lines, rows + r * job->row_stride, job->row_stride);
-    }
+    if (block != packed_block) pack_lines(job, &job->arguments->a, 0, row, count, rows);
     packed_block = block;
     const size_t last = qk_min((range + 1) * job->range_panels, job->panels);
     for (size_t p = range * job->range_panels; p < last; p += QK_BF16_PANELS)
@@ -149,7 +156,8 @@ static void cut(bf16_job *job) {
 
 static void run(bf16_job *job) {
   const size_t tasks = job->blocks * job->ranges;
-  qk_parallel_for(job->panels, job->serial ? job->panels : 1, job, pack_panels);
+  const size_t packing = qk_blocks(job->panels, PACK_PANELS);
+  qk_parallel_for(packing, job->serial ? packing : 1, job, pack_panels);
   qk_parallel_for(tasks, job->serial ? tasks : 1, job, multiply_tasks);
 }
 
