@@ -1,5 +1,5 @@
-// bfloat16 products on AVX-512 without bfloat16 instructions: a bfloat16 is the upper half of a float, so each half of a
-// pair becomes 16 floats by a mask or a shift.
+// bfloat16 products on AVX-512 without bfloat16 instructions: a bfloat16 is the upper half of a float, so each half of
+// 16 pairs becomes 16 floats by a mask or a shift.
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include "kernels_x86.h"

@@ -3,7 +3,8 @@
 #include <immintrin.h>
 #include "kernels_x86.h"
 
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16"))), apply_to=function)
+#define QK_TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16"
+#pragma clang attribute push(__attribute__((target(QK_TARGET))), apply_to=function)
 
 #define QK_BF16_PASSES 1
 

@@ -95,7 +95,8 @@ QK_ALWAYS void qk_pack_blocks(const qk_bf16_element element, const int along_k, 
     if (l->lines < QK_BF16_LINES || depth < 32) {
       // At the edges a copy with zeros where the operand ends: bytes past its rows may not be readable.
       uint8_t copy[16 * 32 * sizeof(float)] = { 0 };
-      const size_t rows = along_k ? l->lines : depth, width = along_k ? depth : l->lines, row = (along_k ? 32 : 16) * size;
+      const size_t rows = along_k ? l->lines : depth, width = along_k ? depth : l->lines;
+      const size_t row = (along_k ? 32 : 16) * size;
       for (size_t r = 0; r < rows; r++) memcpy(copy + r * row, source + r * outer, width * size);
       qk_load_block(element, along_k, copy, row, block);
     } else {

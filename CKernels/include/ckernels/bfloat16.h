@@ -10,12 +10,15 @@
 // magnitude is below 2^−126 count as zeros of their sign, the result being taken as rounded to 24 bits; the rounding
 // mode is nearest even whatever the caller has set. This is the arithmetic of vdpbf16ps as Intel documents it.
 //
-// Guaranteed: sums are one chain over k for each element, so bits depend neither on the number of threads nor on blocks;
+// Guaranteed: the sum of an element is one chain over k, so bits depend neither on the number of threads nor on blocks;
 // the kernels reference, avx2 and avx512 give the same bits (of a NaN only that it is one). The kernel on vdpbf16ps
-// gives the same bits on a CPU that does what that document says; one that adds the products of a pair in another order,
-// each sum rounded to nearest, still keeps |error| ≤ k'·u/(1 − k'·u)·Σ|a·b| + 2k·2^−126, k' = k + 1, u = 2^−24, against
-// the exact sum of the rounded operands, as all kernels do. Rounding changes a float operand by at most 2^−8 of its
-// magnitude, or by less than 2^−126.
+// gives the same bits on a CPU that does what that document says. One that adds the products of a pair in another
+// order, each sum rounded to nearest, still keeps what all kernels keep against the exact sum of the rounded operands:
+//
+//   |error| ≤ k'·u/(1 − k'·u)·Σ|a·b| + 2k·2^−126,  k' = k + 1, u = 2^−24, while nothing overflows
+//
+// (where a code or float below 2^−126 counts as zero, its products are not among them). Rounding changes a float by at
+// most 2^−8 of its magnitude, or by less than 2^−126.
 #ifndef CKERNELS_BFLOAT16_H
 #define CKERNELS_BFLOAT16_H
 
