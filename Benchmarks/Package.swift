@@ -13,6 +13,9 @@ let package = Package(
     .executableTarget(
       name: "kernels", dependencies: [.product(name: "Quasar", package: "quasar")], path: "Sources/Kernels"),
     .executableTarget(
+      name: "float-products", dependencies: [.product(name: "CKernels", package: "quasar")],
+      path: "Sources/FloatProducts"),
+    .executableTarget(
       name: "arithmetic-errors",
       dependencies: [.product(name: "Quasar", package: "quasar"), .product(name: "CKernels", package: "quasar")],
       path: "Sources/ArithmeticErrors"),

@@ -5,6 +5,7 @@
 #include "../attention/integer_attention.h"
 #include "../datapath/datapath_kernel.h"
 #include "../elementwise/integer_layer_norm.h"
+#include "../gemm/bfloat16_gemm.h"
 #include "../gemm/integer_gemm.h"
 
 /// Null entries mean the reference; each override file replaces what it has.
@@ -13,6 +14,7 @@ typedef struct qk_kernel_set {
   const qk_attention_kernel *attention;
   const qk_layer_norm_kernel *layer_norm;
   const qk_datapath_kernel *datapath;
+  const qk_bf16_kernel *bf16_gemm;
 } qk_kernel_set;
 
 /// The set of `isa`: the reference, then the overrides of every instruction set up to `isa`.

@@ -14,5 +14,6 @@
 #include "ckernels/datapath.h"
 #include "ckernels/random.h"
 #include "ckernels/training.h"
+#include "ckernels/bfloat16.h"
 
 #endif

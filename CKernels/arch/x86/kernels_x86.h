@@ -6,12 +6,14 @@
 #include "../../attention/integer_attention.h"
 #include "../../datapath/datapath_kernel.h"
 #include "../../elementwise/integer_layer_norm.h"
+#include "../../gemm/bfloat16_gemm.h"
 #include "../../gemm/integer_gemm.h"
 
 extern const qk_gemm_kernel qk_gemm_avx2, qk_gemm_avx512, qk_gemm_avx512vnni, qk_gemm_avx512vnni_without_vbmi;
 extern const qk_attention_kernel qk_attention_avx2, qk_attention_avx512vnni;
 extern const qk_layer_norm_kernel qk_layer_norm_avx2, qk_layer_norm_avx512;
 extern const qk_datapath_kernel qk_datapath_avx2, qk_datapath_avx512;
+extern const qk_bf16_kernel qk_bf16_avx2, qk_bf16_avx512, qk_bf16_avx512bf16;
 
 /// Runs `iterations` groups of independent vpmaddwd + vpaddd pairs; returns the operations done (2 per product).
 double qk_peak_operations_avx2(uint64_t iterations);

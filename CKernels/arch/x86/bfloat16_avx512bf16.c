@@ -1,0 +1,24 @@
+// bfloat16 products on vdpbf16ps: both multiply–adds of 16 pairs in one instruction.
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include "kernels_x86.h"
+
+#define QK_TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16"
+#pragma clang attribute push(__attribute__((target(QK_TARGET))), apply_to=function)
+
+#define QK_BF16_PASSES 1
+
+static inline __m512i qk_bf16_take(int pass, __m512i pairs) { return (void)pass, pairs; }
+
+static inline __m512 qk_bf16_add(__m512 sum, __m512i a, __m512i b) {
+  return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+}
+
+#include "tile_bfloat16_avx512.h"
+
+const qk_bf16_kernel qk_bf16_avx512bf16 = {
+  .name = "gemm_bf16_6x64_avx512bf16_dpbf16ps", .pack_rows = pack_rows, .pack_panel = pack_panel, .multiply = multiply,
+};
+
+#pragma clang attribute pop
+#endif

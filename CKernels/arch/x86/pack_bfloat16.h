@@ -1,0 +1,127 @@
+// Packing of bfloat16 pairs on vectors of 16 words: included inside a `#pragma clang attribute push` of some target.
+//
+// Where the lines of a source are strided, k is the outer step and two stored rows make 16 words of a panel; where they
+// run along k, 32 elements of a line make 16 words of a row. The other layout is the transpose of 16×16 words.
+#ifndef QK_PACK_BFLOAT16_H
+#define QK_PACK_BFLOAT16_H
+
+#include <string.h>
+#include "../../gemm/bfloat16_gemm.h"
+
+typedef uint32_t qk_words __attribute__((vector_size(64)));
+typedef float qk_reals __attribute__((vector_size(64)));
+typedef uint16_t qk_halves __attribute__((vector_size(32)));
+typedef int8_t qk_codes __attribute__((vector_size(16)));
+typedef uint8_t qk_unsigned_codes __attribute__((vector_size(16)));
+
+#define QK_ALWAYS static inline __attribute__((always_inline))
+
+/// Sixteen elements as floats whose upper halves are their bfloat16; lower halves are arbitrary. Vectors pass through
+/// memory, since how a function gets 64 bytes depends on the target; inlined, they stay in registers.
+QK_ALWAYS void qk_load_rounded(const qk_bf16_element element, const uint8_t *source, qk_words *out) {
+  if (element == QK_BF16_INT8) {
+    qk_codes codes;
+    memcpy(&codes, source, sizeof codes);
+    *out = (qk_words)__builtin_convertvector(codes, qk_reals);
+    return;
+  }
+  if (element == QK_BF16_UINT8) {
+    qk_unsigned_codes codes;
+    memcpy(&codes, source, sizeof codes);
+    *out = (qk_words)__builtin_convertvector(codes, qk_reals);
+    return;
+  }
+  qk_words bits;
+  memcpy(&bits, source, sizeof bits);
+  const qk_words rounded = bits + 0x7fff + (bits >> 16 & 1), quiet = bits | 0x400000;
+  const qk_words is_nan = (qk_words)((bits & 0x7fffffff) > 0x7f800000);
+  *out = (quiet & is_nan) | (rounded & ~is_nan);
+}
+
+/// One step of the transpose for rows i and i + s: exchanges the upper block of s words of one with the lower of the
+/// other, in every 2s words.
+#define QK_EXCHANGE(s)                                                                     \
+  _Pragma("clang loop unroll(full)") for (int i = 0; i < 16; i++) {                        \
+    if (i & s) continue;                                                                   \
+    const qk_words upper = block[i], lower = block[i + s];                                 \
+    block[i] = __builtin_shufflevector(upper, lower, QK_FIRST_##s);                        \
+    block[i + s] = __builtin_shufflevector(upper, lower, QK_SECOND_##s);                   \
+  }
+#define QK_FIRST_1 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
+#define QK_SECOND_1 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31
+#define QK_FIRST_2 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
+#define QK_SECOND_2 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
+#define QK_FIRST_4 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27
+#define QK_SECOND_4 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31
+#define QK_FIRST_8 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
+#define QK_SECOND_8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
+
+QK_ALWAYS void qk_transpose(qk_words block[16]) {
+  QK_EXCHANGE(8)
+  QK_EXCHANGE(4)
+  QK_EXCHANGE(2)
+  QK_EXCHANGE(1)
+}
+
+/// Sixteen lines of 32 elements: rows of the block are lines when `along_k`, else pairs. `outer` bytes lie between the
+/// stored rows.
+QK_ALWAYS void qk_load_block(const qk_bf16_element element, const int along_k, const uint8_t *source, size_t outer,
+                             qk_words block[16]) {
+  const size_t half = 16 * (element == QK_BF16_FLOAT ? sizeof(float) : 1);
+  for (int i = 0; i < 16; i++) {
+    const uint8_t *row = source + (size_t)i * (along_k ? outer : 2 * outer);
+    qk_words first, second;
+    qk_load_rounded(element, row, &first);
+    qk_load_rounded(element, row + (along_k ? half : outer), &second);
+    if (along_k) {
+      const qk_halves low = __builtin_convertvector(first >> 16, qk_halves);
+      const qk_halves high = __builtin_convertvector(second >> 16, qk_halves);
+      memcpy(&block[i], &low, sizeof low);
+      memcpy((uint8_t *)&block[i] + sizeof low, &high, sizeof high);
+    } else {
+      block[i] = first >> 16 | (second & 0xffff0000);
+    }
+  }
+}
+
+/// Packs into rows (`to_rows`) of `stride` words, or into a panel.
+QK_ALWAYS void qk_pack_blocks(const qk_bf16_element element, const int along_k, const int to_rows,
+                              const qk_bf16_lines *l, uint32_t *out, size_t stride) {
+  const size_t size = element == QK_BF16_FLOAT ? sizeof(float) : 1, outer = (along_k ? l->line_step : l->k_step) * size;
+  for (size_t k = 0; k < l->depth; k += 2 * QK_BF16_PAIRS) {
+    const uint8_t *source = (const uint8_t *)l->values + (along_k ? k * size : k * outer);
+    const size_t depth = l->depth - k < 32 ? l->depth - k : 32;
+    qk_words block[16];
+    if (l->lines < QK_BF16_LINES || depth < 32) {
+      // At the edges a copy with zeros where the operand ends: bytes past its rows may not be readable.
+      uint8_t copy[16 * 32 * sizeof(float)] = { 0 };
+      const size_t rows = along_k ? l->lines : depth, width = along_k ? depth : l->lines;
+      const size_t row = (along_k ? 32 : 16) * size;
+      for (size_t r = 0; r < rows; r++) memcpy(copy + r * row, source + r * outer, width * size);
+      qk_load_block(element, along_k, copy, row, block);
+    } else {
+      qk_load_block(element, along_k, source, outer, block);
+    }
+    if (along_k != to_rows) qk_transpose(block);
+    const size_t step = to_rows ? stride : QK_BF16_LINES;
+    uint32_t *place = out + (to_rows ? k / 2 : k / 2 * QK_BF16_LINES);
+    for (int i = 0; i < 16; i++) memcpy(place + (size_t)i * step, &block[i], sizeof block[i]);
+  }
+}
+
+QK_ALWAYS void qk_pack_elements(const qk_bf16_element element, const int to_rows, const qk_bf16_lines *l, uint32_t *out,
+                                size_t stride) {
+  // A single stored row may have both steps 1; either reading of it is right.
+  if (l->k_step == 1) qk_pack_blocks(element, 1, to_rows, l, out, stride);
+  else qk_pack_blocks(element, 0, to_rows, l, out, stride);
+}
+
+QK_ALWAYS void qk_pack_bfloat16(const int to_rows, const qk_bf16_lines *l, uint32_t *out, size_t stride) {
+  switch (l->element) {
+    case QK_BF16_FLOAT: qk_pack_elements(QK_BF16_FLOAT, to_rows, l, out, stride); break;
+    case QK_BF16_INT8: qk_pack_elements(QK_BF16_INT8, to_rows, l, out, stride); break;
+    case QK_BF16_UINT8: qk_pack_elements(QK_BF16_UINT8, to_rows, l, out, stride); break;
+  }
+}
+
+#endif

@@ -1,0 +1,67 @@
+// Products of the backward pass in bfloat16: half the bytes of float32, and on CPUs with AVX-512-BF16 twice the rate.
+//
+// The definition. With s(x) a code as it is, or a float rounded to bfloat16 (8 significant bits, the exponent range of
+// float32) to nearest, ties to even, and f(x, y, z) = x·y + z rounded once to float32, nearest even:
+//
+//   sum ← 0;  for every pair (k, k+1), k = 0, 2, …:  sum ← f(a[k+1], b[k+1], sum), then sum ← f(a[k], b[k], sum)
+//   output[i, j] = (sum·row_scale[i])·column_scale[j]  (+ output[i, j] when accumulating), each step rounded to float32
+//
+// An odd depth ends with a zero a[k+1], b[k+1]. In the sums alone, operands and results that are not zero and whose
+// magnitude is below 2^−126 count as zeros of their sign, the result being taken as rounded to 24 bits; the rounding
+// mode is nearest even whatever the caller has set. This is the arithmetic of vdpbf16ps as Intel documents it.
+//
+// Guaranteed: the sum of an element is one chain over k, so bits depend neither on the number of threads nor on blocks;
+// the kernels reference, avx2 and avx512 give the same bits (of a NaN only that it is one). The kernel on vdpbf16ps
+// gives the same bits on a CPU that does what that document says. One that adds the products of a pair in another
+// order, each sum rounded to nearest, still keeps what all kernels keep against the exact sum of the rounded operands:
+//
+//   |error| ≤ k'·u/(1 − k'·u)·Σ|a·b| + 2k·2^−126,  k' = k + 1, u = 2^−24, while nothing overflows
+//
+// (where a code or float below 2^−126 counts as zero, its products are not among them). Rounding changes a float by at
+// most 2^−8 of its magnitude, or by less than 2^−126.
+#ifndef CKERNELS_BFLOAT16_H
+#define CKERNELS_BFLOAT16_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "ckernels/dispatch.h"
+#include "ckernels/status.h"
+
+/// What an operand is stored as. Codes are exact in bfloat16.
+typedef enum qk_bf16_element {
+  QK_BF16_FLOAT = 0,  ///< float32, rounded while it is packed
+  QK_BF16_INT8,
+  QK_BF16_UINT8
+} qk_bf16_element;
+
+/// A row-major matrix; `stride` elements from one stored row to the next. transposed = 1: the transpose is multiplied.
+typedef struct qk_bf16_operand {
+  const void *values;
+  size_t stride;
+  qk_bf16_element element;
+  int32_t transposed;
+} qk_bf16_operand;
+
+/// output[m, n] = op(A)[m, k]·op(B)[k, n], scaled, plus the old output when `accumulate` is 1.
+typedef struct qk_bf16_gemm_arguments {
+  size_t m, n, k;             ///< 1…2^31 − 1 each
+  qk_bf16_operand a, b;       ///< stored [m][k] or, transposed, [k][m]; [k][n] or, transposed, [n][k]
+  const float *row_scale;     ///< [m] or null (all 1)
+  const float *column_scale;  ///< [n] or null (all 1)
+  int32_t accumulate;         ///< 0 or 1
+  float *output;              ///< shares no memory with an operand or a scale
+  size_t output_stride;       ///< elements, at least n
+} qk_bf16_gemm_arguments;
+
+/// The product, on the kernels in use.
+qk_status qk_bf16_gemm(const qk_bf16_gemm_arguments *arguments);
+/// The same on the kernels of `isa`.
+qk_status qk_bf16_gemm_with(qk_isa isa, const qk_bf16_gemm_arguments *arguments);
+/// The meaning: three plain loops.
+qk_status qk_bf16_gemm_reference(const qk_bf16_gemm_arguments *arguments);
+
+/// The upper half of the float32 nearest to `value` among those with 8 significant bits; ties to even, from 2^128 −
+/// 2^119 on infinity, a NaN becomes quiet. 1 + 2^−8 (a tie) → 0x3f80 = 1; 1 + 3·2^−8 → 0x3f82.
+uint16_t qk_bf16_round(float value);
+
+#endif
