@@ -100,7 +100,8 @@ static qk_gemm_finish finish_of(const gemm_task *task, const qk_gemm_precision *
   const gemm_job *job = task->job;
   const qk_gemm_arguments *a = job->arguments;
   const qk_row_constants *c = job->constants;
-  const int shifted = precision->shifted && !a->activations_unsigned;
+  const int suits = (QK_ACTIVATION_SHIFT > 0) == (a->activations_unsigned != 0);
+  const int shifted = precision->shifted && !suits;
   const int residual = a->form == QK_OUTPUT_RESIDUAL;
   return (qk_gemm_finish){
     .form = residual && job->mixed ? QK_OUTPUT_INT16 : a->form,
