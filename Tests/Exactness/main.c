@@ -63,7 +63,7 @@ int main(int argument_count, char **arguments) {
   }
   int bad = 0;
   for (int isa = 0; isa < QK_ISA_COUNT; isa++) {
-    if (cases[isa] == 0) {
+    if (!qk_isa_available((qk_isa)isa)) {
       printf("%-12s not available\n", qk_isa_name((qk_isa)isa));
       continue;
     }

@@ -90,14 +90,6 @@ static inline columns16 load_columns(const int high_word, const qk_gemm_finish *
 
 static inline int16x8_t narrow_words(int32x4_t a, int32x4_t b) { return vqmovn_high_s32(vqmovn_s32(a), b); }
 
-/// A table of 256 bytes: four registers at a time, the others contribute nothing.
-static inline uint8x16_t look_up(const uint8x16x4_t table[4], uint8x16_t index) {
-  uint8x16_t found = vqtbl4q_u8(table[0], index);
-  found = vqtbx4q_u8(found, table[1], vsubq_u8(index, vdupq_n_u8(64)));
-  found = vqtbx4q_u8(found, table[2], vsubq_u8(index, vdupq_n_u8(128)));
-  return vqtbx4q_u8(found, table[3], vsubq_u8(index, vdupq_n_u8(192)));
-}
-
 /// The finished 16 columns of one token, in the form of the output; `form`, `high_word` and `sum_shift` are constants
 /// after inlining.
 static inline __attribute__((always_inline)) void finish16(const qk_output_form form, const int high_word,
@@ -129,7 +121,7 @@ static inline __attribute__((always_inline)) void finish16(const qk_output_form 
     case QK_OUTPUT_UINT8: vst1q_u8(out, vqmovun_high_s16(vqmovun_s16(low), high)); break;
     case QK_OUTPUT_TABLE: {
       const uint8x16_t codes = vreinterpretq_u8_s8(vqmovn_high_s16(vqmovn_s16(low), high));
-      vst1q_u8(out, look_up(table, veorq_u8(codes, vdupq_n_u8(128))));
+      vst1q_u8(out, qk_look_up_neon(table, veorq_u8(codes, vdupq_n_u8(128))));
       break;
     }
     case QK_OUTPUT_INT16:
