@@ -45,5 +45,6 @@ void check_ranges(void);
 void check_micro_kernels(void);
 void check_attention(void);
 void check_layer_norm(void);
+void check_datapath(void);
 
 #endif
