@@ -84,7 +84,10 @@ qk_kernel_set qk_kernels(qk_isa isa) {
     set.layer_norm = &qk_layer_norm_neon;
     set.datapath = &qk_datapath_neon;
   }
-  if (isa >= QK_ISA_NEONI8MM) set.gemm = &qk_gemm_neoni8mm;
+  if (isa >= QK_ISA_NEONI8MM) {
+    set.gemm = &qk_gemm_neoni8mm;
+    set.attention = &qk_attention_neoni8mm;
+  }
 #else
   (void)isa;
 #endif

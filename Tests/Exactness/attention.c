@@ -31,7 +31,8 @@ static void check(const attention_shape *s) {
   qk_attention_arguments a = {
     .batch = s->batch, .tokens = s->tokens, .heads = s->heads, .head_dimension = s->dimension, .activation_bits = s->bits,
     .qkv = qkv, .score = score, .exponent_table = table,
-    .output_requantiser = next_bits(&r) % 2 ? next_requantiser(&r, 22, 26) : next_requantiser(&r, 1, QK_REQUANTISER_MAX_SHIFT),
+    .output_requantiser = next_bits(&r) % 2 ? next_requantiser(&r, 22, 26)
+                                            : next_requantiser(&r, 1, QK_REQUANTISER_MAX_SHIFT),
     .lo = range[0], .hi = range[1],
   };
   int8_t *expected = malloc(rows * width);
@@ -77,9 +78,11 @@ void check_attention(void) {
   qk_set_thread_count(1);
   // The largest sums of probabilities and scores.
   for (int32_t bits = 4; bits <= 8; bits += 2) {
-    const attention_shape s = { .batch = 1, .tokens = 1030, .heads = 1, .dimension = 24, .bits = bits, .extreme = 1, .seed = turn++ };
+    const attention_shape s = { .batch = 1, .tokens = 1030, .heads = 1, .dimension = 24, .bits = bits, .extreme = 1,
+                                .seed = turn++ };
     check(&s);
   }
-  const attention_shape longest = { .batch = 1, .tokens = QK_MAX_TOKENS, .heads = 1, .dimension = 3, .bits = 8, .seed = turn++ };
+  const attention_shape longest = { .batch = 1, .tokens = QK_MAX_TOKENS, .heads = 1, .dimension = 3, .bits = 8,
+                                    .seed = turn++ };
   check(&longest);
 }

@@ -14,11 +14,12 @@ typedef struct packing {
 } packing;
 
 static const packing packings[] = {
-  { { QK_DSP48E2, 2, 1, 18, 0, QK_REPAIR_NONE }, 8, 8 },          { { QK_DSP48E2, 2, 1, 22, 0, QK_REPAIR_NONE }, 4, 8 },
-  { { QK_DSP48E2, 3, 1, 11, 0, QK_REPAIR_NONE }, 4, 8 },          { { QK_DSP48E2, 3, 1, 11, 0, QK_REPAIR_RESTORED_BIT }, 4, 8 },
-  { { QK_DSP48E2, 3, 1, 11, 0, QK_REPAIR_CARRY_COUNTERS }, 4, 8 }, { { QK_DSP48E2, 2, 2, 11, 0, QK_REPAIR_NONE }, 4, 6 },
-  { { QK_DSP48E2, 1, 1, 22, 1, QK_REPAIR_NONE }, 8, 8 },          { { QK_DSP48E2, 1, 2, 11, 1, QK_REPAIR_NONE }, 8, 6 },
-  { { QK_DSP48E1, 2, 1, 17, 0, QK_REPAIR_NONE }, 8, 6 },          { { QK_DSP48E1, 2, 2, 10, 0, QK_REPAIR_NONE }, 4, 6 },
+  { { QK_DSP48E2, 2, 1, 18, 0, QK_REPAIR_NONE }, 8, 8 }, { { QK_DSP48E2, 2, 1, 22, 0, QK_REPAIR_NONE }, 4, 8 },
+  { { QK_DSP48E2, 3, 1, 11, 0, QK_REPAIR_NONE }, 4, 8 }, { { QK_DSP48E2, 2, 2, 11, 0, QK_REPAIR_NONE }, 4, 6 },
+  { { QK_DSP48E2, 1, 1, 22, 1, QK_REPAIR_NONE }, 8, 8 }, { { QK_DSP48E2, 1, 2, 11, 1, QK_REPAIR_NONE }, 8, 6 },
+  { { QK_DSP48E1, 2, 1, 17, 0, QK_REPAIR_NONE }, 8, 6 }, { { QK_DSP48E1, 2, 2, 10, 0, QK_REPAIR_NONE }, 4, 6 },
+  { { QK_DSP48E2, 3, 1, 11, 0, QK_REPAIR_RESTORED_BIT }, 4, 8 },
+  { { QK_DSP48E2, 3, 1, 11, 0, QK_REPAIR_CARRY_COUNTERS }, 4, 8 },
 };
 
 static void check(const packing *p, uint64_t seed) {
@@ -29,8 +30,8 @@ static void check(const packing *p, uint64_t seed) {
   qk_datapath_product product = {
     .element = { .mode = p->mode, .decode = (qk_decode)next_in(&r, 0, QK_DECODE_NAIVE),
                  .chain = restored ? 1 : (int32_t)next_in(&r, 1, 20), .input_lanes = (int32_t)next_in(&r, 1, 5),
-                 .dsp_tokens = p->mode.activations * (int32_t)next_in(&r, 1, 3), .fabric_tokens = (int32_t)next_in(&r, 0, 2),
-                 .accumulator_bits = next_bits(&r) % 2 ? 32 : (int32_t)next_in(&r, 8, 31),
+                 .dsp_tokens = p->mode.activations * (int32_t)next_in(&r, 1, 3),
+                 .fabric_tokens = (int32_t)next_in(&r, 0, 2), .accumulator_bits = next_bits(&r) % 2 ? 32 : (int32_t)next_in(&r, 8, 31),
                  .accumulator_saturates = (int32_t)(next_bits(&r) % 2) },
     .images = (int32_t)next_in(&r, 1, 3), .tokens = (int32_t)next_in(&r, 1, 40), .depth = depth,
     .weight_row_stride = depth, .weight_depth_stride = 1, .activation_row_stride = depth, .activation_depth_stride = 1,
@@ -50,8 +51,8 @@ static void check(const packing *p, uint64_t seed) {
   product.row_index = index;
   product.weights = weights;
   product.activations = activations;
-  product.workspace = place(&work_arena, (qk_datapath_workspace(product.rows, product.images, product.tokens, depth) + 63) / 64 * 64,
-                            64, 1);
+  const size_t work = qk_datapath_workspace(product.rows, product.images, product.tokens, depth);
+  product.workspace = place(&work_arena, (work + 63) / 64 * 64, 64, 1);
 
   const size_t bytes = tokens * (size_t)matrix_rows * sizeof(int32_t);
   int32_t *expected = malloc(bytes);
@@ -67,7 +68,8 @@ static void check(const packing *p, uint64_t seed) {
     const qk_status status = qk_datapath_run_with(sets[i], &product);
     const ptrdiff_t where = defined == QK_OK && status == QK_OK ? first_difference(product.output, expected, bytes) : 0;
     count_case(sets[i], where >= 0, "datapath weights %d activations %d pitch %d seed %llu status %d, %d byte %td",
-               p->mode.weights, p->mode.activations, p->mode.pitch, (unsigned long long)seed, (int)defined, (int)status, where);
+               p->mode.weights, p->mode.activations, p->mode.pitch, (unsigned long long)seed, (int)defined, (int)status,
+               where);
   }
   free(expected);
 }

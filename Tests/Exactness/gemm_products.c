@@ -40,8 +40,8 @@ static void compare(const table *t, int32_t k, qk_isa isa, int is_unsigned, int3
   memset(out, 0xa5, CODES * ROWS * sizeof(int32_t));
   for (int32_t first = 0; first < CODES; first += step) {
     const qk_gemm_arguments a = {
-      .tokens = step, .activations_unsigned = is_unsigned, .activations = t->x + first * DEPTH, .activation_stride = DEPTH,
-      .weights = &t->weights, .bias = t->bias, .form = QK_OUTPUT_ACCUMULATOR, .output = out + first * ROWS,
+      .tokens = step, .activations_unsigned = is_unsigned, .activations = t->x + first * DEPTH,
+      .activation_stride = DEPTH, .weights = &t->weights, .bias = t->bias, .form = QK_OUTPUT_ACCUMULATOR, .output = out + first * ROWS,
       .output_stride = ROWS,
     };
     if (qk_gemm_with(isa, &a) != QK_OK) abort();

@@ -22,7 +22,8 @@ static void check(int32_t rows, int32_t width, int extreme, uint64_t seed) {
   const int any = next_bits(&r) % 2;
   for (int32_t i = 0; i < width; i++) {
     scales[i] = any ? next_requantiser(&r, 1, QK_REQUANTISER_MAX_SHIFT) : next_requantiser(&r, 36, 40);
-    offsets[i] = next_bits(&r) % 4 == 0 ? next_corner(&r, -limit, limit) : next_in(&r, -((int64_t)1 << 44), (int64_t)1 << 44);
+    offsets[i] = next_bits(&r) % 4 == 0 ? next_corner(&r, -limit, limit)
+                                        : next_in(&r, -((int64_t)1 << 44), (int64_t)1 << 44);
   }
   static const int32_t ranges[][2] = { { -128, 127 }, { -127, 127 }, { -31, 31 }, { 4, 4 } };
   const int32_t *range = ranges[next_bits(&r) % 4];

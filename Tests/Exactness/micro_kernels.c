@@ -24,7 +24,8 @@ static void fill(operands *o, random_numbers *r) {
   const int32_t lo = o->bits == 8 ? -128 : -8;
   for (int32_t i = 0; i < ROWS * o->depth; i++) o->w[i] = (int8_t)next_corner(r, lo, -lo - 1);
   for (int32_t i = 0; i < TOKENS * o->depth; i++) o->x[i] = (uint8_t)next_corner(r, 0, 255);
-  uint8_t *panels = place(&packed_arena, qk_packed_bytes(o->bits == 8 ? ROWS : 0, o->bits == 8 ? 0 : ROWS, o->depth), 64, 1);
+  const int32_t rows8 = o->bits == 8 ? ROWS : 0;
+  uint8_t *panels = place(&packed_arena, qk_packed_bytes(rows8, ROWS - rows8, o->depth), 64, 1);
   if (qk_pack_rows(o->w, bits, ROWS, o->depth, panels, o->slot_row, o->slot_sum, &o->weights) != QK_OK) abort();
   o->padded = o->weights.padded_depth;
 }
@@ -63,7 +64,8 @@ static void multiply(qk_isa isa, const qk_gemm_precision *p, const operands *o, 
   if (p->panel_bytes > 0 && !few) {
     panel_stride = (size_t)p->panel_bytes * (size_t)o->padded;
     uint8_t *made = place(&panel_arena, panel_stride * (size_t)panels, 64, 1);
-    for (int32_t i = 0; i < panels; i++) p->load_panel(panel + (size_t)i * packed, o->padded, made + (size_t)i * panel_stride);
+    for (int32_t i = 0; i < panels; i++)
+      p->load_panel(panel + (size_t)i * packed, o->padded, made + (size_t)i * panel_stride);
     panel = made;
   }
   int32_t *sums = place(&sums_arena, (size_t)tokens * QK_GROUP_COLUMNS * sizeof(int32_t), 64, 1);

@@ -13,7 +13,7 @@ int qk_cpu_has_neondot(void);
 int qk_cpu_has_neoni8mm(void);
 
 extern const qk_gemm_kernel qk_gemm_neondot, qk_gemm_neoni8mm;
-extern const qk_attention_kernel qk_attention_neondot;
+extern const qk_attention_kernel qk_attention_neondot, qk_attention_neoni8mm;
 extern const qk_layer_norm_kernel qk_layer_norm_neon;
 extern const qk_datapath_kernel qk_datapath_neon;
 
