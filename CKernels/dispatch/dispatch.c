@@ -5,6 +5,8 @@
 #include "kernels.h"
 #if defined(__x86_64__)
 #include "../arch/x86/kernels_x86.h"
+#elif defined(__aarch64__)
+#include "../arch/arm/kernels_arm.h"
 #endif
 
 #define NOT_FORCED (-1)
@@ -15,7 +17,7 @@ static int is_isa(qk_isa isa) { return (int)isa >= 0 && (int)isa < QK_ISA_COUNT;
 const char *qk_isa_name(qk_isa isa) {
   static const char *const names[QK_ISA_COUNT] = {
     [QK_ISA_REFERENCE] = "reference", [QK_ISA_AVX2] = "avx2", [QK_ISA_AVX512] = "avx512",
-    [QK_ISA_AVX512VNNI] = "avx512vnni",
+    [QK_ISA_AVX512VNNI] = "avx512vnni", [QK_ISA_NEONDOT] = "neondot", [QK_ISA_NEONI8MM] = "neoni8mm",
   };
   return is_isa(isa) ? names[isa] : NULL;
 }
@@ -24,6 +26,9 @@ int qk_isa_available(qk_isa isa) {
   if (isa == QK_ISA_REFERENCE) return 1;
 #if defined(__x86_64__)
   if (isa == QK_ISA_AVX2 || isa == QK_ISA_AVX512 || isa == QK_ISA_AVX512VNNI) return qk_has_x86_features(isa);
+#elif defined(__aarch64__)
+  if (isa == QK_ISA_NEONDOT) return qk_cpu_has_neondot();
+  if (isa == QK_ISA_NEONI8MM) return qk_cpu_has_neondot() && qk_cpu_has_neoni8mm();
 #endif
   return 0;
 }
@@ -50,6 +55,8 @@ qk_isa qk_isa_current(void) {
 qk_kernel_set qk_kernels(qk_isa isa) {
   qk_kernel_set set = { .gemm = NULL, .attention = NULL, .layer_norm = NULL, .datapath = NULL, .bf16_gemm = NULL };
 #if defined(__x86_64__)
+  // The instruction sets of the other architecture have no kernels here.
+  if (isa > QK_ISA_AVX512VNNI) return set;
   if (isa >= QK_ISA_AVX2) {
     set.gemm = &qk_gemm_avx2;
     set.attention = &qk_attention_avx2;
@@ -67,6 +74,17 @@ qk_kernel_set qk_kernels(qk_isa isa) {
     const int vbmi = __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
     set.gemm = vbmi ? &qk_gemm_avx512vnni : &qk_gemm_avx512vnni_without_vbmi;
     if (vbmi) set.attention = &qk_attention_avx512vnni;
+  }
+#elif defined(__aarch64__)
+  if (isa >= QK_ISA_NEONDOT) {
+    set.gemm = &qk_gemm_neondot;
+    set.attention = &qk_attention_neondot;
+    set.layer_norm = &qk_layer_norm_neon;
+    set.datapath = &qk_datapath_neon;
+  }
+  if (isa >= QK_ISA_NEONI8MM) {
+    set.gemm = &qk_gemm_neoni8mm;
+    set.attention = &qk_attention_neoni8mm;
   }
 #else
   (void)isa;

@@ -17,7 +17,7 @@ typedef struct qk_kernel_set {
   const qk_bf16_kernel *bf16_gemm;
 } qk_kernel_set;
 
-/// The set of `isa`: the reference, then the overrides of every instruction set up to `isa`.
+/// The set of `isa`: the reference, then the overrides of every instruction set of this architecture up to `isa`.
 qk_kernel_set qk_kernels(qk_isa isa);
 
 /// 1 when `isa` is a value of the enum that this CPU can run.

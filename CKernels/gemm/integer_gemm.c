@@ -62,10 +62,13 @@ static void plan_scratch(gemm_job *job) {
   job->scratch_bytes = round_to_line(total) + 64;
 }
 
-/// Unsigned codes are what the product wants already, when whole steps of them lie in the caller's rows.
+/// 1 when bytes of these activations can be multiplied as they are: unsigned ones on x86, signed ones on Arm.
+static int sign_suits(const qk_gemm_arguments *a) { return (QK_ACTIVATION_SHIFT > 0) == (a->activations_unsigned != 0); }
+
+/// Suitable bytes need no preparation when whole steps of them lie in the caller's rows.
 static int used_in_place(const gemm_job *job, const qk_gemm_precision *precision) {
   const qk_gemm_arguments *a = job->arguments;
-  return a->activations_unsigned && precision->shifted && precision->activation_bytes == 1
+  return sign_suits(a) && precision->shifted && precision->activation_bytes == 1
       && a->weights->depth == a->weights->padded_depth && a->activation_stride % 4096 != 0;
 }
 
@@ -107,12 +110,12 @@ static qk_gemm_finish finish_of(const gemm_task *task, const qk_gemm_precision *
   const gemm_job *job = task->job;
   const qk_gemm_arguments *a = job->arguments;
   const qk_row_constants *c = job->constants;
-  const int shifted = precision->shifted && !a->activations_unsigned;
+  const int shifted = precision->shifted && !sign_suits(a);
   const int residual = a->form == QK_OUTPUT_RESIDUAL;
   return (qk_gemm_finish){
     .form = residual && job->mixed ? QK_OUTPUT_INT16 : a->form,
     .lo = residual ? INT16_MIN : a->lo, .hi = residual ? INT16_MAX : a->hi,
-    .sum_shift = task->tokens <= precision->few_tokens ? precision->few_shift : 0, .high_word = c->high_word,
+    .sum_shift = task->tokens <= precision->few_tokens ? precision->few_shift : precision->sum_shift, .high_word = c->high_word,
     .bias = (shifted ? c->shifted_bias : c->bias) + slot, .multiplier = c->multiplier + slot,
     .offset = (shifted ? c->shifted_offset : c->offset) + slot,
     .factor = c->factor + slot, .scale = c->scale + slot, .table = a->table,
@@ -141,7 +144,7 @@ static void multiply_group(const gemm_task *task, const qk_gemm_precision *preci
     for (int32_t p = 0; p < panels; p++)
       precision->load_panel(packed + (size_t)p * packed_stride, depth, task->scratch + job->panels + (size_t)p * panel_stride);
   }
-  if (precision->multiply_onto != NULL && !few && f->form == QK_OUTPUT_ACCUMULATOR && !job->mixed
+  if (precision->multiply_onto != NULL && !few && precision->sum_shift == 0 && f->form == QK_OUTPUT_ACCUMULATOR && !job->mixed
       && f->columns == panels * QK_PANEL_ROWS) {
     precision->multiply_onto(x, stride, task->tokens, panel, panel_stride, panels, depth, f->bias, f->output,
                              f->output_bytes / sizeof(int32_t));

@@ -15,13 +15,22 @@ enum {
   QK_GEMM_SERIAL_PRODUCTS = 1500000
 };
 
+/// What is added to activations whose sign does not suit the products of bytes: x86 multiplies uint8 by int8 and prepares
+/// signed codes as code + 128; Arm multiplies int8 by int8 and prepares unsigned codes as code − 128.
+#if defined(__aarch64__)
+#define QK_ACTIVATION_SHIFT (-128)
+#else
+#define QK_ACTIVATION_SHIFT 128
+#endif
+
 /// How one precision of weights meets its activations.
 typedef struct qk_gemm_precision {
   int32_t activation_bytes;   ///< of one prepared activation: 1 or 2
-  int32_t shifted;            ///< 1: signed activations are prepared as code + 128
+  int32_t shifted;            ///< 1: activations of the other sign are prepared as code + QK_ACTIVATION_SHIFT
+  int32_t sum_shift;          ///< the sums of `multiply` are 2^sum_shift times Σ x·w
   int32_t panel_bytes;        ///< of 16 codes (one k) of a prepared panel; 0: panels are used as they are packed
   int32_t few_tokens;         ///< blocks of at most so many tokens use `multiply_few`
-  int32_t few_shift;          ///< whose sums are 2^few_shift times Σ x·w
+  int32_t few_shift;          ///< whose sums are 2^few_shift times Σ x·w; shifts are 0 or 4
   int32_t tile_tokens;        ///< tokens of a tile of a whole group; blocks of tokens are multiples of it
 
   /// Prepares `depth` codes of one token, followed by zeros up to `padded` (a multiple of 8).

@@ -2,6 +2,7 @@
 #include <string.h>
 #include "../fixedpoint/fixed_point.h"
 #include "../pack/packed_layout.h"
+#include "integer_gemm.h"
 #include "validate.h"
 
 /// The arrays of qk_row_constants in one piece of memory, each on a 64-byte boundary.
@@ -61,7 +62,7 @@ qk_status qk_prepare_rows(const qk_packed_weights *w, const int32_t *bias, const
     const int32_t n = w->slot_row[s];
     if (n < 0) continue;
     slot_bias[s] = bias[n];
-    shifted_bias[s] = bias[n] - 128 * w->slot_sum[s];
+    shifted_bias[s] = bias[n] - QK_ACTIVATION_SHIFT * w->slot_sum[s];
     if (requantisers) {
       const qk_requantiser r = requantisers[n];
       factor[s] = qk_requantiser_factor(r);

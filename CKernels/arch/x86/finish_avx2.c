@@ -3,6 +3,7 @@
 #include <string.h>
 #include "finish_x86.h"
 #include "requantise_avx2.h"
+#include "../../gemm/row_ranks.h"
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to=function)
 
@@ -102,23 +103,7 @@ void qk_finish_avx2(const qk_gemm_finish *f, int32_t tokens, const int32_t *sums
   }
 }
 
-/// Where eight rows come from: byte i of `is8` is 1 for an 8-bit row, byte i of `rank` counts the 8-bit rows before i.
-typedef struct eight_rows {
-  uint64_t is8, rank8, rank4;
-  int32_t count8;
-} eight_rows;
-
-static inline eight_rows look_at(uint64_t bits) {
-  const uint64_t ones = 0x0101010101010101u;
-  // Byte i keeps bit i; adding 127 carries any set bit into bit 7.
-  const uint64_t spread = (bits & 255) * ones & 0x8040201008040201u;
-  const uint64_t is8 = (spread + 0x7f7f7f7f7f7f7f7fu) >> 7 & ones;
-  const uint64_t sums = is8 * ones;  // byte i: the number of 8-bit rows up to i
-  const uint64_t rank8 = sums - is8, places = 0x0706050403020100u;
-  return (eight_rows){ is8, rank8, places - rank8, (int32_t)(sums >> 56) };
-}
-
-static inline __m256i merge_words(__m256i from8, __m256i from4, eight_rows r) {
+static inline __m256i merge_words(__m256i from8, __m256i from4, qk_eight_rows r) {
   const __m256i pick8 = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)r.rank8));
   const __m256i pick4 = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)r.rank4));
   const __m256i mask = _mm256_cvtepi8_epi32(_mm_cvtsi64_si128((long long)(r.is8 * 255)));
@@ -131,18 +116,18 @@ static inline __m128i pick_halves(__m128i from, uint64_t rank) {
   return _mm_shuffle_epi8(from, _mm_add_epi16(_mm_mullo_epi16(wide, _mm_set1_epi16(0x0202)), _mm_set1_epi16(0x0100)));
 }
 
-static inline __m128i merge_halves(__m128i from8, __m128i from4, eight_rows r) {
+static inline __m128i merge_halves(__m128i from8, __m128i from4, qk_eight_rows r) {
   const __m128i mask = _mm_cvtepi8_epi16(_mm_cvtsi64_si128((long long)(r.is8 * 255)));
   return _mm_blendv_epi8(pick_halves(from4, r.rank4), pick_halves(from8, r.rank8), mask);
 }
 
-static inline __m128i merge_bytes(__m128i from8, __m128i from4, eight_rows r) {
+static inline __m128i merge_bytes(__m128i from8, __m128i from4, qk_eight_rows r) {
   const uint64_t mask = r.is8 * 255;
   const uint64_t pick = (r.rank8 & mask) | ((r.rank4 | 0x0808080808080808u) & ~mask);
   return _mm_shuffle_epi8(_mm_unpacklo_epi64(from8, from4), _mm_cvtsi64_si128((long long)pick));
 }
 
-static inline __attribute__((always_inline)) void merge8(const qk_gemm_merge *m, const int32_t element, eight_rows r,
+static inline __attribute__((always_inline)) void merge8(const qk_gemm_merge *m, const int32_t element, qk_eight_rows r,
                                                          const uint8_t *from8, const uint8_t *from4, int32_t rows,
                                                          uint8_t *out, const uint8_t *residual) {
   _Alignas(32) uint8_t image[32] = { 0 };
@@ -167,7 +152,7 @@ static inline __attribute__((always_inline)) void merge_rows(const qk_gemm_merge
   size_t place8 = 0, place4 = 0;
   for (int32_t n = 0; n < m->rows; n += 8) {
     const int32_t rows = m->rows - n < 8 ? m->rows - n : 8;
-    const eight_rows r = look_at(m->is8[n / 64] >> (n % 64));
+    const qk_eight_rows r = qk_look_at_rows(m->is8[n / 64] >> (n % 64));
     for (int32_t t = 0; t < m->tokens; t++) {
       const uint8_t *from8 = m->from8 + (size_t)t * m->from_stride + place8;
       const uint8_t *from4 = m->from4 + (size_t)t * m->from_stride + place4;

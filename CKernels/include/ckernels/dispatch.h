@@ -11,10 +11,12 @@ typedef enum qk_isa {
   QK_ISA_AVX2 = 1,
   QK_ISA_AVX512 = 2,      ///< F, BW, DQ, VL; operations without a kernel of their own use that of avx2
   QK_ISA_AVX512VNNI = 3,  ///< and VNNI
+  QK_ISA_NEONDOT = 4,     ///< AArch64 with dot products of bytes (sdot)
+  QK_ISA_NEONI8MM = 5,    ///< and products of byte matrices (smmla)
   QK_ISA_COUNT
 } qk_isa;
 
-/// "reference", "avx2", "avx512", "avx512vnni"; null for a value outside the enum.
+/// "reference", "avx2", "avx512", "avx512vnni", "neondot", "neoni8mm"; null for a value outside the enum.
 const char *qk_isa_name(qk_isa isa);
 
 /// 1 when this CPU can run the kernels of `isa`.

@@ -31,7 +31,8 @@ typedef struct qk_row_constants {
   const float *row_scales;
   int32_t high_word;                   ///< 1: every factor is multiplier·2^−32 exactly
   const int32_t *bias;                 ///< [slots]
-  const int32_t *shifted_bias;         ///< [slots] bias − 128·Σ_k W: for activations stored as code + 128
+  const int32_t *shifted_bias;         ///< [slots] bias − 128·Σ_k W (on Arm bias + 128·Σ_k W): for
+                                       ///< activations prepared as code + 128 (code − 128)
   const int32_t *multiplier;           ///< [slots] M·2^(32−S) when high_word, else 0
   const int64_t *offset;               ///< [slots] bias·multiplier + 2^31 when high_word; in each panel the 8 even
                                        ///< slots come first, then the 8 odd ones
