@@ -45,8 +45,7 @@ struct CommonOptions: ParsableArguments {
   var threads: Int?
 
   @Option(
-    name: .long,
-    help: "Instruction set of the integer kernels, one of 'quasar doctor' (default: the fastest available).")
+    name: .long, help: "Instruction set of the integer kernels, as `quasar doctor` names it (default: the fastest).")
   var isa: String?
 
   /// Sets threads and instruction set for the process.
