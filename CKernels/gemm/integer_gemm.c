@@ -3,6 +3,7 @@
 // their outputs go straight to their place; those of two are staged in slot order and merged row by row at the end.
 #include "integer_gemm.h"
 #include "gemm_blocks.h"
+#include "row_constants.h"
 #include "validate.h"
 #include "../dispatch/kernels.h"
 #include "../pack/packed_layout.h"
@@ -212,21 +213,14 @@ static void run_task(gemm_task *task, int32_t range, int32_t block) {
   const size_t stride = job->arguments->activation_stride;
   const uint8_t *codes = (const uint8_t *)job->arguments->activations + (size_t)task->t0 * stride;
   uint8_t *x8 = task->scratch, *x4 = task->scratch + job->activations4;
-  if (job->in_place8) {
-    multiply_range(task, w8, codes, stride, &task->range8, w->panels, qk_panel8_bytes(w->padded_depth), 0, 0);
-  } else {
-    if (panels8 > 0 || (w->slots8 > 0 && job->shared_activations)) load_tokens(task, w8, job->stride8, x8);
-    multiply_range(task, w8, x8, job->stride8, &task->range8, w->panels, qk_panel8_bytes(w->padded_depth), 0, 0);
-  }
-  const int32_t column4 = panels8 * QK_PANEL_ROWS;
-  if (job->in_place4) {
-    multiply_range(task, w4, codes, stride, &task->range4, qk_panels4(w), qk_panel4_bytes(w->padded_depth), w->slots8,
-                   column4);
-  } else {
-    if (panels4 > 0 && (w->slots8 == 0 || !job->shared_activations)) load_tokens(task, w4, job->stride4, x4);
-    multiply_range(task, w4, x4, job->stride4, &task->range4, qk_panels4(w), qk_panel4_bytes(w->padded_depth), w->slots8,
-                   column4);
-  }
+  const int loads8 = !job->in_place8 && (panels8 > 0 || (w->slots8 > 0 && job->shared_activations));
+  const int loads4 = !job->in_place4 && panels4 > 0 && (w->slots8 == 0 || !job->shared_activations);
+  if (loads8) load_tokens(task, w8, job->stride8, x8);
+  if (loads4) load_tokens(task, w4, job->stride4, x4);
+  multiply_range(task, w8, job->in_place8 ? codes : x8, job->in_place8 ? stride : job->stride8, &task->range8, w->panels,
+                 qk_panel8_bytes(w->padded_depth), 0, 0);
+  multiply_range(task, w4, job->in_place4 ? codes : x4, job->in_place4 ? stride : job->stride4, &task->range4,
+                 qk_panels4(w), qk_panel4_bytes(w->padded_depth), w->slots8, panels8 * QK_PANEL_ROWS);
   if (job->mixed) merge_rows(task);
 }
 
@@ -246,10 +240,11 @@ qk_status qk_gemm_blocked(const qk_gemm_kernel *kernel, const qk_gemm_arguments 
   gemm_job job = { .kernel = kernel, .arguments = a, .constants = a->constants };
   qk_row_constants constants;
   if (job.constants == NULL) {
-    void *memory = qk_scratch(QK_SCRATCH_CALL, qk_row_constants_bytes(a->weights));
+    void *memory = qk_scratch(QK_SCRATCH_CALL, qk_row_constants_size(a->weights));
     if (memory == NULL) return QK_OUT_OF_MEMORY;
-    const qk_status status = qk_prepare_rows(a->weights, a->bias, a->requantisers, a->scales, memory, &constants);
-    if (status != QK_OK) return status;
+    // Only what the form needs has been checked.
+    const int requantised = a->form != QK_OUTPUT_ACCUMULATOR && a->form != QK_OUTPUT_FLOAT;
+    qk_fill_row_constants(a->weights, a->bias, requantised ? a->requantisers : NULL, a->scales, memory, &constants);
     job.constants = &constants;
   }
   job.mixed = a->weights->slots8 > 0 && a->weights->slots4 > 0;

@@ -3,6 +3,7 @@
 #include "../fixedpoint/fixed_point.h"
 #include "../pack/packed_layout.h"
 #include "integer_gemm.h"
+#include "row_constants.h"
 #include "validate.h"
 
 /// The arrays of qk_row_constants in one piece of memory, each on a 64-byte boundary.
@@ -30,8 +31,10 @@ static places place_arrays(const qk_packed_weights *w) {
   return p;
 }
 
+size_t qk_row_constants_size(const qk_packed_weights *weights) { return place_arrays(weights).total; }
+
 size_t qk_row_constants_bytes(const qk_packed_weights *weights) {
-  return qk_packed_check(weights) == QK_OK ? place_arrays(weights).total : 0;
+  return qk_packed_check(weights) == QK_OK ? qk_row_constants_size(weights) : 0;
 }
 
 /// Even slots of a panel first: 64-bit products of even and odd lanes are formed apart.
@@ -40,12 +43,8 @@ static int32_t split_place(int32_t slot) {
   return slot - lane + lane / 2 + lane % 2 * (QK_PANEL_ROWS / 2);
 }
 
-qk_status qk_prepare_rows(const qk_packed_weights *w, const int32_t *bias, const qk_requantiser *requantisers,
-                          const float *scales, void *memory, qk_row_constants *out) {
-  if (!bias || !memory || !out) return QK_NULL_POINTER;
-  const qk_status status = qk_rows_check(w, bias, requantisers);
-  if (status != QK_OK) return status;
-  if ((uintptr_t)memory % 64 || (uintptr_t)w->panels % 64) return QK_MISALIGNED;
+void qk_fill_row_constants(const qk_packed_weights *w, const int32_t *bias, const qk_requantiser *requantisers,
+                           const float *scales, void *memory, qk_row_constants *out) {
   const places p = place_arrays(w);
   uint8_t *base = memory;
   memset(base, 0, p.total);
@@ -79,5 +78,14 @@ qk_status qk_prepare_rows(const qk_packed_weights *w, const int32_t *bias, const
     .high_word = high_word, .bias = slot_bias, .shifted_bias = shifted_bias, .multiplier = multiplier,
     .offset = offset, .shifted_offset = shifted_offset, .factor = factor, .scale = scale, .is8 = is8,
   };
+}
+
+qk_status qk_prepare_rows(const qk_packed_weights *w, const int32_t *bias, const qk_requantiser *requantisers,
+                          const float *scales, void *memory, qk_row_constants *out) {
+  if (!bias || !memory || !out) return QK_NULL_POINTER;
+  const qk_status status = qk_rows_check(w, bias, requantisers);
+  if (status != QK_OK) return status;
+  if ((uintptr_t)memory % 64 || (uintptr_t)w->panels % 64) return QK_MISALIGNED;
+  qk_fill_row_constants(w, bias, requantisers, scales, memory, out);
   return QK_OK;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include "finish_arm.h"
 #include "kernels_arm.h"
+#include "../../attention/byte_attention.h"
 #include "../../fixedpoint/fixed_point.h"
 #include "../../pack/packed_layout.h"
 
@@ -58,15 +59,10 @@ static int32_t most_queries(const qk_attention_arguments *a) { return a->tokens;
 
 static void prepare(const qk_attention_arguments *a, void *memory) {
   shared *s = memory;
-  // E lies between E[0]/2 and E[0] = (2^A − 1)·2^(16−A), so the differences fit a byte.
-  const int32_t shift = 15 - a->activation_bits;
-  s->base = a->exponent_table[0] / 2 >> shift;
-  for (int f = 0; f < 256; f++) s->table[f] = (uint8_t)((a->exponent_table[f] >> shift) - s->base);
+  s->base = qk_make_byte_table(a, s->table);
   s->last = 256 * (a->activation_bits + 1);
-  // M·2^(32−S) where it is an int32: see qk_prepare_rows.
-  s->use_word = a->score.multiplier == 0 || (a->score.shift >= 17 && a->score.shift <= 32);
-  s->word = a->score.multiplier != 0 && s->use_word
-      ? (int32_t)((int64_t)a->score.multiplier * ((int64_t)1 << (32 - a->score.shift))) : 0;
+  s->use_word = qk_fits_upper_word(a->score);
+  s->word = s->use_word ? qk_upper_word_multiplier(a->score) : 0;
 }
 
 /// Up to 16 bytes, zero beyond `count`; reads nothing past them.

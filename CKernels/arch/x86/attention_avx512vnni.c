@@ -8,6 +8,7 @@
 #include "kernels_x86.h"
 #include "tile_avx512vnni.h"
 #include "vectors_avx512.h"
+#include "../../attention/byte_attention.h"
 #include "../../fixedpoint/fixed_point.h"
 #include "../../pack/packed_layout.h"
 
@@ -59,10 +60,7 @@ static int32_t most_queries(const qk_attention_arguments *a) { return a->tokens;
 
 static void prepare(const qk_attention_arguments *a, void *memory) {
   shared *s = memory;
-  // E lies between E[0]/2 and E[0] = (2^A − 1)·2^(16−A), so the differences fit a byte.
-  const int32_t shift = 15 - a->activation_bits;
-  s->base = a->exponent_table[0] / 2 >> shift;
-  for (int f = 0; f < 256; f++) s->table[f] = (uint8_t)((a->exponent_table[f] >> shift) - s->base);
+  s->base = qk_make_byte_table(a, s->table);
   s->use_score_word = qk_fits_upper_word(a->score);
   s->use_output_word = qk_fits_upper_word(a->output_requantiser);
   s->score_word = s->use_score_word ? qk_upper_word_multiplier(a->score) : 0;

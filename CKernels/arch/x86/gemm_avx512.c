@@ -109,61 +109,52 @@ static inline __attribute__((always_inline)) void tile4(const int tokens, const 
   }
 }
 
+/// `bits`, like `tokens` and `panels`, is a constant after inlining; a step is two k of 8-bit rows, four of 4-bit rows.
+static inline __attribute__((always_inline)) void tile(const int bits, const int tokens, const int panels,
+                                                       const uint8_t *x, size_t x_stride, const uint8_t *panel,
+                                                       size_t panel_stride, int32_t steps, int32_t *sums) {
+  if (bits == 8) tile8(tokens, panels, x, x_stride, panel, panel_stride, steps, sums);
+  else tile4(tokens, panels, x, x_stride, panel, panel_stride, steps, sums);
+}
+
 /// Tiles of 6 tokens, then the rest.
-static inline __attribute__((always_inline)) void choose8(const int panels, const uint8_t *x, size_t x_stride,
-                                                          int32_t tokens, const uint8_t *panel, size_t panel_stride,
-                                                          int32_t steps, int32_t *sums) {
+static inline __attribute__((always_inline)) void tiles(const int bits, const int panels, const uint8_t *x,
+                                                        size_t x_stride, int32_t tokens, const uint8_t *panel,
+                                                        size_t panel_stride, int32_t steps, int32_t *sums) {
   for (; tokens > TOKENS; tokens -= TOKENS) {
-    tile8(TOKENS, panels, x, x_stride, panel, panel_stride, steps, sums);
+    tile(bits, TOKENS, panels, x, x_stride, panel, panel_stride, steps, sums);
     x += TOKENS * x_stride;
     sums += TOKENS * QK_GROUP_COLUMNS;
   }
   switch (tokens) {
-    case 1: tile8(1, panels, x, x_stride, panel, panel_stride, steps, sums); break;
-    case 2: tile8(2, panels, x, x_stride, panel, panel_stride, steps, sums); break;
-    case 3: tile8(3, panels, x, x_stride, panel, panel_stride, steps, sums); break;
-    case 4: tile8(4, panels, x, x_stride, panel, panel_stride, steps, sums); break;
-    case 5: tile8(5, panels, x, x_stride, panel, panel_stride, steps, sums); break;
-    default: tile8(6, panels, x, x_stride, panel, panel_stride, steps, sums); break;
+    case 1: tile(bits, 1, panels, x, x_stride, panel, panel_stride, steps, sums); break;
+    case 2: tile(bits, 2, panels, x, x_stride, panel, panel_stride, steps, sums); break;
+    case 3: tile(bits, 3, panels, x, x_stride, panel, panel_stride, steps, sums); break;
+    case 4: tile(bits, 4, panels, x, x_stride, panel, panel_stride, steps, sums); break;
+    case 5: tile(bits, 5, panels, x, x_stride, panel, panel_stride, steps, sums); break;
+    default: tile(bits, 6, panels, x, x_stride, panel, panel_stride, steps, sums); break;
   }
 }
 
-static inline __attribute__((always_inline)) void choose4(const int panels, const uint8_t *x, size_t x_stride,
-                                                          int32_t tokens, const uint8_t *panel, size_t panel_stride,
-                                                          int32_t steps, int32_t *sums) {
-  for (; tokens > TOKENS; tokens -= TOKENS) {
-    tile4(TOKENS, panels, x, x_stride, panel, panel_stride, steps, sums);
-    x += TOKENS * x_stride;
-    sums += TOKENS * QK_GROUP_COLUMNS;
-  }
-  switch (tokens) {
-    case 1: tile4(1, panels, x, x_stride, panel, panel_stride, steps, sums); break;
-    case 2: tile4(2, panels, x, x_stride, panel, panel_stride, steps, sums); break;
-    case 3: tile4(3, panels, x, x_stride, panel, panel_stride, steps, sums); break;
-    case 4: tile4(4, panels, x, x_stride, panel, panel_stride, steps, sums); break;
-    case 5: tile4(5, panels, x, x_stride, panel, panel_stride, steps, sums); break;
-    default: tile4(6, panels, x, x_stride, panel, panel_stride, steps, sums); break;
+static inline __attribute__((always_inline)) void multiply(const int bits, const uint8_t *x, size_t x_stride,
+                                                           int32_t tokens, const uint8_t *panel, size_t panel_stride,
+                                                           int32_t panels, int32_t steps, int32_t *sums) {
+  switch (panels) {
+    case 1: tiles(bits, 1, x, x_stride, tokens, panel, panel_stride, steps, sums); break;
+    case 2: tiles(bits, 2, x, x_stride, tokens, panel, panel_stride, steps, sums); break;
+    case 3: tiles(bits, 3, x, x_stride, tokens, panel, panel_stride, steps, sums); break;
+    default: tiles(bits, 4, x, x_stride, tokens, panel, panel_stride, steps, sums); break;
   }
 }
 
 static void multiply8(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
                       int32_t panels, int32_t depth, int32_t *sums) {
-  switch (panels) {
-    case 1: choose8(1, x, x_stride, tokens, panel, panel_stride, depth / 2, sums); break;
-    case 2: choose8(2, x, x_stride, tokens, panel, panel_stride, depth / 2, sums); break;
-    case 3: choose8(3, x, x_stride, tokens, panel, panel_stride, depth / 2, sums); break;
-    default: choose8(4, x, x_stride, tokens, panel, panel_stride, depth / 2, sums); break;
-  }
+  multiply(8, x, x_stride, tokens, panel, panel_stride, panels, depth / 2, sums);
 }
 
 static void multiply4(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
                       int32_t panels, int32_t depth, int32_t *sums) {
-  switch (panels) {
-    case 1: choose4(1, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
-    case 2: choose4(2, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
-    case 3: choose4(3, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
-    default: choose4(4, x, x_stride, tokens, panel, panel_stride, depth / 4, sums); break;
-  }
+  multiply(4, x, x_stride, tokens, panel, panel_stride, panels, depth / 4, sums);
 }
 
 const qk_gemm_kernel qk_gemm_avx512 = {
