@@ -53,7 +53,7 @@ qk_isa qk_isa_current(void) {
 }
 
 qk_kernel_set qk_kernels(qk_isa isa) {
-  qk_kernel_set set = { .gemm = NULL, .attention = NULL, .layer_norm = NULL, .datapath = NULL, .bf16_gemm = NULL };
+  qk_kernel_set set = { .gemm = NULL };
 #if defined(__x86_64__)
   // The instruction sets of the other architecture have no kernels here.
   if (isa > QK_ISA_AVX512VNNI) return set;
@@ -63,16 +63,19 @@ qk_kernel_set qk_kernels(qk_isa isa) {
     set.layer_norm = &qk_layer_norm_avx2;
     set.datapath = &qk_datapath_avx2;
     set.bf16_gemm = &qk_bf16_avx2;
+    set.gradient = &qk_gradient_avx2;
   }
   if (isa >= QK_ISA_AVX512) {
     set.gemm = &qk_gemm_avx512;
     set.layer_norm = &qk_layer_norm_avx512;
     set.datapath = &qk_datapath_avx512;
+    set.gradient = &qk_gradient_avx512;
     set.bf16_gemm = __builtin_cpu_supports("avx512bf16") ? &qk_bf16_avx512bf16 : &qk_bf16_avx512;
   }
   if (isa >= QK_ISA_AVX512VNNI) {
     const int vbmi = __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
     set.gemm = vbmi ? &qk_gemm_avx512vnni : &qk_gemm_avx512vnni_without_vbmi;
+    set.gradient = &qk_gradient_avx512vnni;
     if (vbmi) set.attention = &qk_attention_avx512vnni;
   }
 #elif defined(__aarch64__)
@@ -99,6 +102,7 @@ const char *qk_operation_name(qk_operation operation) {
     case QK_OPERATION_LAYER_NORM: return "layer-norm";
     case QK_OPERATION_DATAPATH: return "datapath";
     case QK_OPERATION_BF16_GEMM: return "bf16-gemm";
+    case QK_OPERATION_GRADIENT: return "gradient";
     case QK_OPERATION_COUNT: break;
   }
   return NULL;
@@ -113,6 +117,7 @@ const char *qk_kernel_name(qk_operation operation, qk_isa isa) {
     case QK_OPERATION_LAYER_NORM: return set.layer_norm ? set.layer_norm->name : "layer_norm_reference";
     case QK_OPERATION_DATAPATH: return set.datapath ? set.datapath->name : "datapath_reference";
     case QK_OPERATION_BF16_GEMM: return set.bf16_gemm ? set.bf16_gemm->name : "gemm_bf16_reference";
+    case QK_OPERATION_GRADIENT: return set.gradient ? set.gradient->name : qk_gradient_reference.name;
     case QK_OPERATION_COUNT: break;
   }
   return NULL;

@@ -6,6 +6,7 @@
 #include "../datapath/datapath_kernel.h"
 #include "../elementwise/integer_layer_norm.h"
 #include "../gemm/bfloat16_gemm.h"
+#include "../gemm/gradient_gemm.h"
 #include "../gemm/integer_gemm.h"
 
 /// Null entries mean the reference; each override file replaces what it has.
@@ -15,6 +16,7 @@ typedef struct qk_kernel_set {
   const qk_layer_norm_kernel *layer_norm;
   const qk_datapath_kernel *datapath;
   const qk_bf16_kernel *bf16_gemm;
+  const qk_gradient_kernel *gradient;
 } qk_kernel_set;
 
 /// The set of `isa`: the reference, then the overrides of every instruction set of this architecture up to `isa`.

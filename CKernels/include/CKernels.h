@@ -15,5 +15,7 @@
 #include "ckernels/random.h"
 #include "ckernels/training.h"
 #include "ckernels/bfloat16.h"
+#include "ckernels/gradient.h"
+#include "ckernels/training_block.h"
 
 #endif

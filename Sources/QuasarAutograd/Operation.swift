@@ -42,6 +42,9 @@ enum Operation {
   case quantize(x: NodeIndex, scales: NodeIndex, low: Float, high: Float)
   /// Another value in the forward pass, the identity in the backward pass.
   case straightThrough(NodeIndex)
+
+  /// A whole transformer block on integer products.
+  case trainingBlock(x: NodeIndex, BlockActivations)
 }
 
 /// Sizes of one attention call.

@@ -18,10 +18,7 @@ extension Tape {
       parameter.gradient.accumulate(g)
 
     case .weightSlice(let slice):
-      qk_weight_slice_backward(
-        slice.rows.count, slice.width, slice.latent.value.pointer, slice.stride, slice.rows, slice.bits,
-        slice.scale4?.value.pointer, slice.scale8?.value.pointer, g.pointer, slice.latent.gradient.pointer,
-        slice.scale4?.gradient.pointer, slice.scale8?.gradient.pointer)
+      slice.addGradient(g)
 
     case .product(let a, let b, let transposeA, let transposeB):
       // C = op(A)·op(B): d op(A) = G·op(B)ᵀ, d op(B) = op(A)ᵀ·G; a transposed operand gets the transpose.
@@ -159,6 +156,11 @@ extension Tape {
 
     case .straightThrough(let x):
       give(x, g)
+
+    case .trainingBlock(let x, let activations):
+      // Parameters take their gradients whether or not the input needs one.
+      let gx = activations.backward(g)
+      give(x, gx)
     }
   }
 }

@@ -41,3 +41,12 @@ extension Tape {
     return append(.straightThrough(x.index), value.reshaped(x.shape), inputs: [x.index])
   }
 }
+
+extension WeightSlice {
+  /// Adds the gradient of the quantised slice to latent weights and steps: straight through inside the clamp, LSQ.
+  func addGradient(_ g: Tensor) {
+    qk_weight_slice_backward(
+      rows.count, width, latent.value.pointer, stride, rows, bits, scale4?.value.pointer, scale8?.value.pointer,
+      g.pointer, latent.gradient.pointer, scale4?.gradient.pointer, scale8?.gradient.pointer)
+  }
+}

@@ -14,7 +14,7 @@ public struct IntegerLinear {
   public let bias: [Int32]
   public let requantisers: [Requantiser]
   public let packed: PackedWeights
-  private let prepared: PreparedRows
+  let prepared: PreparedRows
 
   public var rows: Int { codes.shape[0] }
   public var depth: Int { codes.shape[1] }

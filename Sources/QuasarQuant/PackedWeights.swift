@@ -29,41 +29,39 @@ public final class PackedWeights {
 /// Bias and requantisers of a layer, checked and laid out once for the kernels (see `qk_row_constants`).
 final class PreparedRows {
   private let weights: PackedWeights
-  private let bias: NDArray<Int32>
-  private let requantisers: UnsafeMutableBufferPointer<Requantiser>
+  private let bias: StableArray<Int32>
+  private let requantisers: StableArray<Requantiser>
   private let memory: NDArray<UInt8>
-  private let descriptor: UnsafeMutablePointer<qk_packed_weights>
-  private let constants: UnsafeMutablePointer<qk_row_constants>
+  private let descriptor: StableArray<qk_packed_weights>
+  private let constants = StableArray([qk_row_constants()])
 
   init(name: String, weights: PackedWeights, bias: [Int32], requantisers: [Requantiser]) throws {
     self.weights = weights
-    self.bias = NDArray(bias, shape: [bias.count])
-    self.requantisers = .allocate(capacity: requantisers.count)
-    _ = self.requantisers.initialize(from: requantisers)
-    descriptor = .allocate(capacity: 1)
-    descriptor.initialize(to: weights.descriptor)
-    constants = .allocate(capacity: 1)
-    constants.initialize(to: qk_row_constants())
-    memory = NDArray(uninitialized: [max(1, qk_row_constants_bytes(descriptor))])
+    self.bias = StableArray(bias)
+    self.requantisers = StableArray(requantisers)
+    descriptor = StableArray([weights.descriptor])
+    memory = NDArray(uninitialized: [max(1, qk_row_constants_bytes(descriptor.pointer))])
     try qk_prepare_rows(
-      descriptor, self.bias.pointer, self.requantisers.baseAddress, nil, memory.pointer, constants
+      descriptor.pointer, self.bias.pointer, self.requantisers.pointer, nil, memory.pointer, constants.pointer
     ).check("\(name): bias and requantisers of \(bias.count) rows")
-  }
-
-  deinit {
-    requantisers.deallocate()
-    descriptor.deallocate()
-    constants.deallocate()
   }
 
   /// Runs `body` with the weights, bias, requantisers and constants of the layer filled in.
   func withArguments<Result>(
     _ arguments: inout qk_gemm_arguments, _ body: (inout qk_gemm_arguments) throws -> Result
   ) rethrows -> Result {
-    arguments.weights = UnsafePointer(descriptor)
+    arguments.weights = UnsafePointer(descriptor.pointer)
     arguments.bias = UnsafePointer(bias.pointer)
-    arguments.requantisers = UnsafePointer(requantisers.baseAddress)
-    arguments.constants = UnsafePointer(constants)
+    arguments.requantisers = UnsafePointer(requantisers.pointer)
+    arguments.constants = UnsafePointer(constants.pointer)
     return try withExtendedLifetime(self) { try body(&arguments) }
+  }
+
+  /// The same pointers for a layer of a training block; valid as long as this object.
+  func fill(_ layer: inout qk_training_linear) {
+    layer.weights = UnsafePointer(descriptor.pointer)
+    layer.bias = UnsafePointer(bias.pointer)
+    layer.requantisers = UnsafePointer(requantisers.pointer)
+    layer.constants = UnsafePointer(constants.pointer)
   }
 }

@@ -13,6 +13,14 @@ public enum ForwardMode: String, Codable, CaseIterable, Sendable {
   case exact
 }
 
+/// What multiplies the matrices of the blocks in `quantized` and `exact` mode.
+public enum TrainingProducts: String, Codable, CaseIterable, Sendable {
+  /// Integer kernels: the accumulators of deployment forward, gradients as 15-bit codes backward.
+  case integer
+  /// fp32 products of dequantised values, operation by operation.
+  case float
+}
+
 /// A batch of images as pixel codes of patches.
 public struct PatchBatch {
   /// [batch·patches, channels·patch²] u8 pixels.
@@ -49,10 +57,11 @@ extension Supernet {
   /// architecture must fit (`checkFits`).
   public func forward(
     _ tape: Tape, _ input: PatchBatch, architecture: Architecture, mode: ForwardMode,
-    dropPath: DropPath? = nil, recorder: ActivationRecorder? = nil
+    products: TrainingProducts = .integer, dropPath: DropPath? = nil, recorder: ActivationRecorder? = nil
   ) throws -> ForwardResult {
     var pass = ForwardPass(
-      tape: tape, net: self, architecture: architecture, mode: mode, batch: input.batch, recorder: recorder)
+      tape: tape, net: self, architecture: architecture, mode: mode, products: products, batch: input.batch,
+      recorder: recorder)
     return try pass.run(input, dropPath: dropPath)
   }
 }
@@ -64,6 +73,7 @@ private struct ForwardPass {
   let net: Supernet
   let architecture: Architecture
   let mode: ForwardMode
+  let products: TrainingProducts
   let batch: Int
   let recorder: ActivationRecorder?
   /// Residual stream codes [batch·tokens, width] in `exact` mode.
@@ -75,13 +85,14 @@ private struct ForwardPass {
   var isExact: Bool { mode == .exact }
 
   init(
-    tape: Tape, net: Supernet, architecture: Architecture, mode: ForwardMode, batch: Int,
-    recorder: ActivationRecorder?
+    tape: Tape, net: Supernet, architecture: Architecture, mode: ForwardMode, products: TrainingProducts,
+    batch: Int, recorder: ActivationRecorder?
   ) {
     self.tape = tape
     self.net = net
     self.architecture = architecture
     self.mode = mode
+    self.products = products
     self.batch = batch
     self.recorder = recorder
   }
@@ -89,7 +100,7 @@ private struct ForwardPass {
   mutating func run(_ input: PatchBatch, dropPath: DropPath?) throws -> ForwardResult {
     var x = try embed(input)
     for i in architecture.blocks.indices {
-      x = try block(i, x, dropPath)
+      x = usesIntegerProducts(i) ? try integerBlock(i, x, dropPath) : try block(i, x, dropPath)
     }
     return try classify(x)
   }
@@ -116,12 +127,30 @@ private struct ForwardPass {
     return exactStream(tokens)
   }
 
+  private func attentionShape(_ i: Int) -> AttentionShape {
+    AttentionShape(
+      batch: batch, tokens: geometry.tokens, heads: architecture.blocks[i].heads, headDimension: geometry.headDimension)
+  }
+
+  /// Quantised blocks whose sizes suit the fused kernels; a recorder wants to see every value.
+  private func usesIntegerProducts(_ i: Int) -> Bool {
+    products == .integer && mode != .full && recorder == nil
+      && TrainingBlock.supports(attentionShape(i), width: width, hidden: architecture.hiddenWidth(i))
+  }
+
+  private mutating func integerBlock(_ i: Int, _ x: Variable, _ dropPath: DropPath?) throws -> Variable {
+    let block = try net.trainingBlock(
+      architecture, block: i, shape: attentionShape(i), stream: isExact ? stream : nil, dropPath: dropPath)
+    let (y, codes) = try tape.trainingBlock(x, block)
+    if let codes { stream = codes }
+    return y
+  }
+
   private mutating func block(_ i: Int, _ x: Variable, _ dropPath: DropPath?) throws -> Variable {
     let parameters = net.blocks[i]
     let slices = net.slices(architecture, block: i)
     let integer = isExact ? try net.integerBlock(architecture, block: i) : nil
     let range = CodeRange.signedNarrow(bits: bits)
-    let heads = architecture.blocks[i].heads
 
     let normed = quantize(norm(x, parameters.norm1), parameters.norm1Step, bits: bits, range)
     let normedCodes = try integer?.norm1.codes(stream)
@@ -131,8 +160,7 @@ private struct ForwardPass {
     let qkvCodes = try integer.map { try $0.qkv.codes(.signed(normedCodes.required), range: range) }
     let q = exact(qkv, qkvCodes, parameters.qkvStep)
 
-    let shape = AttentionShape(
-      batch: batch, tokens: geometry.tokens, heads: heads, headDimension: geometry.headDimension)
+    let shape = attentionShape(i)
     let mixed = quantize(
       tape.attention(q, shape: shape, probabilityBits: mode == .full ? nil : bits), parameters.attentionStep,
       bits: bits, range)

@@ -44,6 +44,17 @@ public struct IntegerEmbedding {
   }
 }
 
+/// The products of one block as integer layers, the slices they were made from, and the GELU between them.
+struct IntegerLinears {
+  let slices: (qkv: LayerSlice, projection: LayerSlice, expand: LayerSlice, contract: LayerSlice)
+  let quantizer: GELUQuantizer
+  let qkv: IntegerLinear
+  let projection: IntegerLinear
+  let expand: IntegerLinear
+  let gelu: GELUTable
+  let contract: IntegerLinear
+}
+
 extension Supernet {
   /// Pixel mean of each input of the patch embedding.
   var pixelMeans: [Float] {
@@ -64,7 +75,7 @@ extension Supernet {
     return codes
   }
 
-  private func rowScales(_ linear: LinearParameters, _ slice: LayerSlice) -> [Float] {
+  func rowScales(_ linear: LinearParameters, _ slice: LayerSlice) -> [Float] {
     zip(slice.rows, slice.bits).map { row, bits in
       ((bits == 4 ? linear.scale4 : nil) ?? linear.scale8).value.pointer[Int(row)]
     }
@@ -107,38 +118,60 @@ extension Supernet {
       tokens: tokens)
   }
 
-  /// The integer layers of block i of an architecture, from the present weights and steps.
-  public func integerBlock(_ architecture: Architecture, block i: Int) throws -> IntegerBlock {
+  /// The four integer products of block i of an architecture, from the present weights and steps.
+  func integerLinears(_ architecture: Architecture, block i: Int) throws -> IntegerLinears {
     let block = blocks[i]
     let slices = slices(architecture, block: i)
     let bits = architecture.activationBits
-    let range = CodeRange.signedNarrow(bits: bits)
     let width = architecture.embedDimension
     func step(_ steps: ActivationSteps, _ part: Int = 0, bits own: Int? = nil) -> Float {
       steps.parameter(bits: own ?? bits).value.pointer[part]
     }
     let section = architecture.attentionWidth(i)
-    let gelu = GELUQuantizer(step: step(block.hiddenStep), bits: bits)
+    let quantizer = GELUQuantizer(step: step(block.hiddenStep), bits: bits)
     let hiddenInput = step(block.hiddenInputStep, bits: 8)
-    return IntegerBlock(
-      norm1: try integerNorm(block.norm1, width: width, step: step(block.norm1Step), range: range),
+    return IntegerLinears(
+      slices: slices, quantizer: quantizer,
       qkv: try integerLinear(
         block.qkv, slices.qkv, input: step(block.norm1Step), output: { step(block.qkvStep, $0 / section) }),
+      projection: try integerLinear(
+        block.projection, slices.projection, input: step(block.attentionStep), output: { _ in residualStep },
+        gain: block.gain1.value.prefix(width)),
+      expand: try integerLinear(
+        block.expand, slices.expand, input: step(block.norm2Step), output: { _ in hiddenInput }),
+      gelu: GELUTable(inputStep: hiddenInput, output: quantizer),
+      contract: try integerLinear(
+        block.contract, slices.contract, input: quantizer.step, inputZero: quantizer.zero,
+        output: { _ in residualStep }, gain: block.gain2.value.prefix(width)))
+  }
+
+  /// The integer layers of block i of an architecture, from the present weights and steps.
+  public func integerBlock(_ architecture: Architecture, block i: Int) throws -> IntegerBlock {
+    let linears = try integerLinears(architecture, block: i)
+    let functions = try integerFunctions(architecture, block: i)
+    return IntegerBlock(
+      norm1: functions.norm1, qkv: linears.qkv, attention: functions.attention, projection: linears.projection,
+      norm2: functions.norm2, expand: linears.expand, gelu: linears.gelu, contract: linears.contract)
+  }
+
+  /// The integer LayerNorms and attention of block i.
+  func integerFunctions(_ architecture: Architecture, block i: Int) throws -> (
+    norm1: IntegerLayerNorm, attention: IntegerAttention, norm2: IntegerLayerNorm
+  ) {
+    let block = blocks[i]
+    let bits = architecture.activationBits
+    let range = CodeRange.signedNarrow(bits: bits)
+    let width = architecture.embedDimension
+    func step(_ steps: ActivationSteps, _ part: Int = 0) -> Float { steps.parameter(bits: bits).value.pointer[part] }
+    return (
+      norm1: try integerNorm(block.norm1, width: width, step: step(block.norm1Step), range: range),
       attention: try IntegerAttention(
         name: "blocks.\(i).attention", heads: architecture.blocks[i].heads,
         headDimension: architecture.geometry.headDimension, activationBits: bits,
         queryStep: step(block.qkvStep, 0), keyStep: step(block.qkvStep, 1),
         valueStep: step(block.qkvStep, 2), outputStep: step(block.attentionStep)),
-      projection: try integerLinear(
-        block.projection, slices.projection, input: step(block.attentionStep), output: { _ in residualStep },
-        gain: block.gain1.value.prefix(width)),
-      norm2: try integerNorm(block.norm2, width: width, step: step(block.norm2Step), range: range),
-      expand: try integerLinear(
-        block.expand, slices.expand, input: step(block.norm2Step), output: { _ in hiddenInput }),
-      gelu: GELUTable(inputStep: hiddenInput, output: gelu),
-      contract: try integerLinear(
-        block.contract, slices.contract, input: gelu.step, inputZero: gelu.zero,
-        output: { _ in residualStep }, gain: block.gain2.value.prefix(width)))
+      norm2: try integerNorm(block.norm2, width: width, step: step(block.norm2Step), range: range)
+    )
   }
 
   /// LayerNorm in front of the head, on class-token rows.

@@ -23,6 +23,8 @@ int qk_thread_count(void);
 typedef enum qk_scratch_use {
   QK_SCRATCH_CALL = 0,  ///< of the thread that calls an operation, for the length of the call
   QK_SCRATCH_TASK,      ///< of a task
+  QK_SCRATCH_BLOCK_CALL,  ///< of the thread that calls a training block, which calls operations
+  QK_SCRATCH_BLOCK_TASK,  ///< of a leaf of a training block
   QK_SCRATCH_COUNT
 } qk_scratch_use;
 

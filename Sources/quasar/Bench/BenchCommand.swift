@@ -13,7 +13,7 @@ struct BenchCommand: ParsableCommand {
       measured in the same run.
       """,
     subcommands: [
-      GEMMBench.self, AttentionBench.self, ElementwiseBench.self, InferBench.self, PoolBench.self,
+      GEMMBench.self, AttentionBench.self, ElementwiseBench.self, InferBench.self, TrainBench.self, PoolBench.self,
     ])
 }
 

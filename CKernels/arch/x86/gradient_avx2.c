@@ -1,0 +1,76 @@
+// Backward products on vpmaddwd with registers of 8 lanes: tiles of 4 rows and 16 columns.
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <string.h>
+#include "kernels_x86.h"
+
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to=function)
+
+static inline __m256i broadcast_pair(const int16_t *pair) {
+  int32_t bits;
+  memcpy(&bits, pair, sizeof bits);
+  return _mm256_set1_epi32(bits);
+}
+
+static inline void put(__m256i sum, float scale, int accumulate, float *out) {
+  const __m256 value = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_set1_ps(scale));
+  _mm256_storeu_ps(out, accumulate ? _mm256_add_ps(_mm256_loadu_ps(out), value) : value);
+}
+
+/// 8 columns whose last ones may be beyond the output.
+static inline void finish(__m256i sum, float scale, int accumulate, int32_t columns, float *out) {
+  if (columns >= 8) {
+    put(sum, scale, accumulate, out);
+  } else if (columns > 0) {
+    float whole[8] = { 0 };
+    memcpy(whole, out, (size_t)columns * sizeof(float));
+    put(sum, scale, accumulate, whole);
+    memcpy(out, whole, (size_t)columns * sizeof(float));
+  }
+}
+
+/// `rows` is a constant after inlining.
+static inline __attribute__((always_inline)) void tile(const int rows, const qk_gradient_tile *t, int32_t first,
+                                                       int32_t panel) {
+  __m256i sum[4][2];
+  const int16_t *row[4];
+#pragma clang loop unroll(full)
+  for (int r = 0; r < rows; r++) {
+    row[r] = t->left + (size_t)(first + r) * t->row_step;
+    __asm__("" : "+r"(row[r]));
+    sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+  }
+  const int16_t *right = t->right + (size_t)panel * t->panel_step;
+  for (int32_t k = 0; k < t->pairs; k++, right += 2 * QK_GRADIENT_COLUMNS) {
+    const __m256i b0 = _mm256_loadu_si256((const __m256i *)right);
+    const __m256i b1 = _mm256_loadu_si256((const __m256i *)(right + 16));
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++) {
+      const __m256i a = broadcast_pair(row[r] + (size_t)k * t->pair_step);
+      sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(a, b0));
+      sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(a, b1));
+    }
+  }
+  const int32_t columns = t->columns - 16 * panel;
+#pragma clang loop unroll(full)
+  for (int r = 0; r < rows; r++) {
+    float *out = t->output + (size_t)(first + r) * t->output_stride + 16 * panel;
+    finish(sum[r][0], t->scale[first + r], t->accumulate, columns, out);
+    finish(sum[r][1], t->scale[first + r], t->accumulate, columns - 8, out + 8);
+  }
+}
+
+static void multiply(const qk_gradient_tile *t) {
+  for (int32_t panel = 0; panel < t->panels; panel++)
+    for (int32_t row = 0; row < t->rows; row += 4) switch (t->rows - row) {
+        case 1: tile(1, t, row, panel); break;
+        case 2: tile(2, t, row, panel); break;
+        case 3: tile(3, t, row, panel); break;
+        default: tile(4, t, row, panel); break;
+      }
+}
+
+const qk_gradient_kernel qk_gradient_avx2 = { .name = "gradient_i16_4x16_avx2_maddwd", .multiply = multiply };
+
+#pragma clang attribute pop
+#endif

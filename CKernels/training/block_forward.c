@@ -1,0 +1,203 @@
+// The forward pass of the training block: every leaf of images from LayerNorm to the second residual sum.
+#include "block.h"
+#include "block_memory.h"
+#include "block_leaf.h"
+#include <stdatomic.h>
+
+/// Values of one accumulator unit in units of what the row becomes.
+typedef struct block_factors {
+  float *qkv, *projection, *expand, *contract;
+} block_factors;
+
+typedef struct forward_job {
+  const qk_training_block *block;
+  block_factors factors;
+  atomic_int status;
+} forward_job;
+
+static void take_factors(const qk_training_block *b, qk_memory *memory, block_factors *f) {
+  const size_t inner = qk_block_inner(b);
+  f->qkv = qk_take(memory, 3 * inner * sizeof(float));
+  f->projection = qk_take(memory, (size_t)b->width * sizeof(float));
+  f->expand = qk_take(memory, (size_t)b->hidden * sizeof(float));
+  f->contract = qk_take(memory, (size_t)b->width * sizeof(float));
+}
+
+static void fill_factors(const qk_training_block *b, const block_factors *f) {
+  const size_t inner = qk_block_inner(b);
+  for (size_t n = 0; n < 3 * inner; n++) f->qkv[n] = b->norm1_step * b->qkv.row_step[n] / b->qkv_step[n / inner];
+  for (int32_t n = 0; n < b->width; n++) {
+    f->projection[n] = b->attention_step * b->projection.row_step[n] * b->gain1[n];
+    f->contract[n] = b->hidden_step * b->contract.row_step[n] * b->gain2[n];
+  }
+  for (int32_t n = 0; n < b->hidden; n++) f->expand[n] = b->norm2_step * b->expand.row_step[n] / b->hidden_input_step;
+}
+
+static qk_status product(const qk_training_linear *layer, const void *codes, int is_unsigned, size_t rows, int32_t *sums) {
+  const qk_gemm_arguments arguments = {
+    .tokens = (int32_t)rows, .activations_unsigned = is_unsigned, .activations = codes,
+    .activation_stride = (size_t)layer->weights->depth, .weights = layer->weights, .bias = layer->bias,
+    .requantisers = layer->requantisers, .constants = layer->constants, .form = QK_OUTPUT_ACCUMULATOR, .output = sums,
+    .output_stride = (size_t)layer->weights->rows,
+  };
+  return qk_gemm(&arguments);
+}
+
+/// Replaces codes by those of the requantiser, or a residual stream by the saturating sum of deployment.
+static void exact_codes(const qk_training_linear *layer, size_t rows, const int32_t *sums, int32_t lo, int32_t hi,
+                        int8_t *codes) {
+  const size_t width = (size_t)layer->weights->rows;
+  for (size_t i = 0; i < rows * width; i++)
+    codes[i] = (int8_t)qk_requantise(sums[i], layer->requantisers[i % width], lo, hi);
+}
+
+static void exact_residual(const qk_training_linear *layer, size_t rows, const int32_t *sums, const int16_t *residual,
+                           float step, int16_t *output, float *values) {
+  const size_t width = (size_t)layer->weights->rows;
+  for (size_t i = 0; i < rows * width; i++) {
+    const int32_t delta = qk_requantise(sums[i], layer->requantisers[i % width], INT16_MIN, INT16_MAX);
+    int32_t sum = residual[i] + delta;
+    sum = sum < INT16_MIN ? INT16_MIN : sum > INT16_MAX ? INT16_MAX : sum;
+    output[i] = (int16_t)sum;
+    values[i] = step * (float)sum;
+  }
+}
+
+static qk_status exact_norm(const qk_layer_norm_arguments *norm, size_t rows, size_t width, const int16_t *input,
+                            int8_t *codes) {
+  qk_layer_norm_arguments a = *norm;
+  a.rows = (int32_t)rows;
+  a.width = (int32_t)width;
+  a.input = input;
+  a.input_stride = a.output_stride = width;
+  a.output = codes;
+  return qk_layer_norm(&a);
+}
+
+#define TRY(call)                             \
+  do {                                        \
+    const qk_status status_of_call = (call);  \
+    if (status_of_call != QK_OK) return status_of_call; \
+  } while (0)
+
+static qk_status norm_codes(const qk_block_leaf *l, int which, const float *x, const int16_t *stream) {
+  const qk_training_block *b = l->block;
+  const size_t width = (size_t)b->width, at = l->row * width;
+  float *statistics = (which == 1 ? b->statistics1 : b->statistics2) + 2 * l->row;
+  int8_t *codes = (which == 1 ? b->norm1_codes : b->norm2_codes) + at;
+  const float limit = qk_block_limit(b);
+  if (b->exact) {
+    qk_norm_statistics(l->rows, width, x + at, b->epsilon, statistics);
+    return exact_norm(which == 1 ? &b->exact->norm1 : &b->exact->norm2, l->rows, width, stream + at, codes);
+  }
+  const float step = which == 1 ? b->norm1_step : b->norm2_step;
+  qk_norm_to_codes(l->rows, width, x + at, which == 1 ? b->norm1_weight : b->norm2_weight,
+                   which == 1 ? b->norm1_bias : b->norm2_bias, b->epsilon, 1.0f / step, -limit, limit, codes, statistics);
+  return QK_OK;
+}
+
+static qk_status attention_codes(const qk_block_leaf *l, void *head_memory, float *context) {
+  const qk_training_block *b = l->block;
+  const size_t inner = qk_block_inner(b), tokens = (size_t)b->tokens;
+  const float limit = qk_block_limit(b);
+  const int8_t *qkv = b->qkv_codes + l->row * 3 * inner;
+  int8_t *codes = b->attention_codes + l->row * inner;
+  for (size_t image = 0; image < (size_t)l->images; image++)
+    for (size_t i = 0; i < (size_t)b->heads; i++) {
+      const qk_head head = qk_leaf_head(l, image, i);
+      float *out = context + image * tokens * inner + i * head.dimension;
+      TRY(qk_head_forward(&head, head_memory, out, inner));
+    }
+  qk_values_to_codes(l->rows, inner, context, 1.0f / b->attention_step, -limit, limit, codes,
+                     b->attention_rest + l->row * inner);
+  if (!b->exact) return QK_OK;
+  qk_attention_arguments a = b->exact->attention;
+  a.batch = l->images;
+  a.tokens = b->tokens;
+  a.heads = b->heads;
+  a.head_dimension = b->head_dimension;
+  a.activation_bits = b->activation_bits;
+  a.qkv = qkv;
+  a.output = codes;
+  return qk_attention(&a);
+}
+
+/// Branch sums onto the residual stream.
+static void add_branch(const qk_block_leaf *l, const qk_training_linear *layer, const int32_t *sums, const float *factor,
+                       const float *keep, const float *x, float *y, const int16_t *from, int16_t *to) {
+  const qk_training_block *b = l->block;
+  const size_t width = (size_t)b->width, at = l->row * width;
+  if (b->exact)
+    exact_residual(layer, l->rows, sums, from + at, b->exact->residual_step, to + at, y + at);
+  else
+    qk_add_branch(l->rows, width, (size_t)b->tokens, sums, factor, keep ? keep + l->image : NULL, x + at, y + at);
+}
+
+static qk_status forward_leaf(const forward_job *job, const qk_block_leaf *l) {
+  const qk_training_block *b = l->block;
+  const qk_exact_block *e = b->exact;
+  const size_t width = (size_t)b->width, inner = qk_block_inner(b), hidden = (size_t)b->hidden;
+  const float limit = qk_block_limit(b);
+  qk_memory memory = { .base = NULL };
+  int32_t *sums = NULL;
+  float *context = NULL;
+  void *head_memory = NULL;
+  uint8_t *gelu = NULL;
+  for (int pass = 0; pass < 2; pass++) {
+    const size_t widest = qk_block_widest(b);
+    sums = qk_take(&memory, l->rows * widest * sizeof *sums);
+    head_memory = qk_take(&memory, qk_head_memory((size_t)b->tokens, (size_t)b->head_dimension));
+    context = qk_take(&memory, l->rows * inner * sizeof *context);
+    gelu = qk_take(&memory, l->rows * hidden);
+    if (pass == 1) break;
+    memory.base = qk_scratch(QK_SCRATCH_BLOCK_TASK, memory.used);
+    if (memory.base == NULL) return QK_OUT_OF_MEMORY;
+    memory.used = 0;
+  }
+
+  TRY(norm_codes(l, 1, b->x, e ? e->input : NULL));
+  TRY(product(&b->qkv, b->norm1_codes + l->row * width, 0, l->rows, sums));
+  int8_t *qkv = b->qkv_codes + l->row * 3 * inner;
+  qk_sums_to_codes(l->rows, 3 * inner, sums, job->factors.qkv, -limit, limit, qkv, b->qkv_rest + l->row * 3 * inner);
+  if (e) exact_codes(&b->qkv, l->rows, sums, (int32_t)-limit, (int32_t)limit, qkv);
+  TRY(attention_codes(l, head_memory, context));
+  TRY(product(&b->projection, b->attention_codes + l->row * inner, 0, l->rows, sums));
+  add_branch(l, &b->projection, sums, job->factors.projection, b->keep1, b->x, b->middle, e ? e->input : NULL,
+             e ? e->middle : NULL);
+
+  TRY(norm_codes(l, 2, b->middle, e ? e->middle : NULL));
+  TRY(product(&b->expand, b->norm2_codes + l->row * width, 0, l->rows, sums));
+  int8_t *codes = b->hidden_codes + l->row * hidden;
+  qk_sums_to_codes(l->rows, hidden, sums, job->factors.expand, -QK_HIDDEN_LIMIT, QK_HIDDEN_LIMIT, codes,
+                   b->hidden_rest + l->row * hidden);
+  if (e) exact_codes(&b->expand, l->rows, sums, -QK_HIDDEN_LIMIT, QK_HIDDEN_LIMIT, codes);
+  qk_look_up(l->rows * hidden, codes, b->hidden_table, gelu);
+  TRY(product(&b->contract, gelu, 1, l->rows, sums));
+  add_branch(l, &b->contract, sums, job->factors.contract, b->keep2, b->middle, b->y, e ? e->middle : NULL,
+             e ? e->output : NULL);
+  return QK_OK;
+}
+
+static void forward_leaves(void *context, size_t begin, size_t end) {
+  forward_job *job = context;
+  for (size_t i = begin; i < end; i++) {
+    const qk_block_leaf leaf = qk_block_leaf_at(job->block, (int32_t)i);
+    const qk_status status = forward_leaf(job, &leaf);
+    if (status != QK_OK) atomic_store_explicit(&job->status, (int)status, memory_order_relaxed);
+  }
+}
+
+qk_status qk_training_block_forward(const qk_training_block *block) {
+  const qk_status checked = qk_block_check(block);
+  if (checked != QK_OK) return checked;
+  forward_job job = { .block = block };
+  qk_memory memory = { .base = NULL };
+  take_factors(block, &memory, &job.factors);
+  memory.base = qk_scratch(QK_SCRATCH_BLOCK_CALL, memory.used);
+  if (memory.base == NULL) return QK_OUT_OF_MEMORY;
+  memory.used = 0;
+  take_factors(block, &memory, &job.factors);
+  fill_factors(block, &job.factors);
+  qk_parallel_for((size_t)qk_block_leaves(block), 1, &job, forward_leaves);
+  return (qk_status)job.status;
+}

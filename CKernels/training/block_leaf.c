@@ -1,0 +1,45 @@
+#include "block_leaf.h"
+
+enum { LEAF_ROWS = 288 };
+
+int32_t qk_training_leaf_images(int32_t tokens) {
+  int32_t images = 1;
+  while (tokens > 0 && 2 * images * tokens <= LEAF_ROWS) images *= 2;
+  return images;
+}
+
+static int has_layer(const qk_training_linear *l) {
+  return l->weights && l->constants && l->bias && l->row_step && l->real_bias && l->codes && l->panels;
+}
+
+static int fits(const qk_training_linear *l, size_t rows, size_t depth) {
+  return (size_t)l->weights->rows == rows && (size_t)l->weights->depth == depth;
+}
+
+qk_status qk_block_check(const qk_training_block *b) {
+  if (!b || !b->x || !b->middle || !b->y || !b->statistics1 || !b->statistics2 || !b->norm1_codes || !b->norm2_codes
+      || !b->qkv_codes || !b->qkv_rest || !b->attention_codes || !b->attention_rest || !b->hidden_codes || !b->hidden_rest
+      || !b->probabilities || !b->hidden_table || !b->norm1_weight || !b->norm1_bias || !b->norm2_weight
+      || !b->norm2_bias || !b->gain1 || !b->gain2)
+    return QK_NULL_POINTER;
+  if (!has_layer(&b->qkv) || !has_layer(&b->projection) || !has_layer(&b->expand) || !has_layer(&b->contract))
+    return QK_NULL_POINTER;
+  if (b->images < 1 || b->tokens < 1 || b->tokens > QK_FLOAT_ATTENTION_MAX_TOKENS || b->width < 1 || b->heads < 1
+      || b->head_dimension < 1 || b->head_dimension > QK_FLOAT_ATTENTION_MAX_HEAD || b->hidden < 1)
+    return QK_BAD_SIZE;
+  if (b->width % QK_LANES || b->hidden % QK_LANES || b->head_dimension % QK_LANES) return QK_BAD_SIZE;
+  if (b->activation_bits != 4 && b->activation_bits != 6 && b->activation_bits != 8) return QK_BAD_SPEC;
+  const size_t inner = qk_block_inner(b), width = (size_t)b->width, hidden = (size_t)b->hidden;
+  if (!fits(&b->qkv, 3 * inner, width) || !fits(&b->projection, width, inner) || !fits(&b->expand, hidden, width)
+      || !fits(&b->contract, width, hidden))
+    return QK_BAD_SIZE;
+  const qk_exact_block *e = b->exact;
+  if (e && (!e->input || !e->middle || !e->output || !b->qkv.requantisers || !b->projection.requantisers
+            || !b->expand.requantisers || !b->contract.requantisers))
+    return QK_NULL_POINTER;
+  return QK_OK;
+}
+
+QK_PASS void qk_look_up(size_t count, const int8_t *codes, const uint8_t *table, uint8_t *out) {
+  for (size_t i = 0; i < count; i++) out[i] = table[codes[i] + 128];
+}

@@ -1,0 +1,65 @@
+// Leaves of a training block, and what forward and backward pass share.
+#ifndef QK_BLOCK_LEAF_H
+#define QK_BLOCK_LEAF_H
+
+#include <math.h>
+#include "attention.h"
+#include "block.h"
+
+/// Codes in front of GELU always have 8 bits.
+#define QK_HIDDEN_LIMIT 127
+
+typedef struct qk_block_leaf {
+  const qk_training_block *block;
+  int32_t index, image, images;
+  size_t row, rows;
+} qk_block_leaf;
+
+static inline size_t qk_block_inner(const qk_training_block *b) { return (size_t)b->heads * (size_t)b->head_dimension; }
+
+static inline size_t qk_block_widest(const qk_training_block *b) {
+  const size_t inner = 3 * qk_block_inner(b), hidden = (size_t)b->hidden, width = (size_t)b->width;
+  const size_t wider = inner > hidden ? inner : hidden;
+  return wider > width ? wider : width;
+}
+
+/// Largest activation code.
+static inline float qk_block_limit(const qk_training_block *b) { return (float)((1 << (b->activation_bits - 1)) - 1); }
+
+/// Largest probability code.
+static inline float qk_block_levels(const qk_training_block *b) { return (float)((1 << b->activation_bits) - 1); }
+
+static inline float qk_block_score_scale(const qk_training_block *b) { return 1.0f / sqrtf((float)b->head_dimension); }
+
+static inline int32_t qk_block_leaves(const qk_training_block *b) {
+  const int32_t images = qk_training_leaf_images(b->tokens);
+  return (b->images + images - 1) / images;
+}
+
+static inline qk_block_leaf qk_block_leaf_at(const qk_training_block *b, int32_t index) {
+  const int32_t most = qk_training_leaf_images(b->tokens), first = index * most;
+  const int32_t images = b->images - first < most ? b->images - first : most;
+  return (qk_block_leaf){ .block = b, .index = index, .image = first, .images = images,
+                          .row = (size_t)first * (size_t)b->tokens, .rows = (size_t)images * (size_t)b->tokens };
+}
+
+/// Head `head` of image `image` of the leaf.
+static inline qk_head qk_leaf_head(const qk_block_leaf *l, size_t image, size_t head) {
+  const qk_training_block *b = l->block;
+  const size_t tokens = (size_t)b->tokens, inner = qk_block_inner(b);
+  const size_t index = ((size_t)l->image + image) * (size_t)b->heads + head;
+  return (qk_head){
+    .tokens = tokens, .dimension = (size_t)b->head_dimension, .inner = inner,
+    .qkv = b->qkv_codes + (l->row + image * tokens) * 3 * inner + head * (size_t)b->head_dimension,
+    .step = { b->qkv_step[0], b->qkv_step[1], b->qkv_step[2] }, .score_scale = qk_block_score_scale(b),
+    .levels = qk_block_levels(b), .probabilities = b->probabilities + index * tokens * tokens,
+  };
+}
+
+/// QK_OK when sizes are in range and nothing is missing.
+qk_status qk_block_check(const qk_training_block *block);
+
+/// out[i] = table[codes[i] + 128]
+void qk_look_up(size_t count, const int8_t *codes, const uint8_t *table, uint8_t *out);
+
+#endif

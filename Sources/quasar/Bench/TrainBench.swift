@@ -1,0 +1,50 @@
+import ArgumentParser
+import CKernels
+import Quasar
+
+struct TrainBench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train", abstract: "Training steps on noise: forward, cross-entropy, backward, AdamW.",
+    discussion: "Example: quasar bench train --arch vit-cifar --mode qat --batch 64")
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var bench: BenchOptions
+  @Option(name: .long, help: "Architecture: \(Architecture.knownNames.joined(separator: ", ")).") var arch = "vit-cifar"
+  @Option(
+    name: .long,
+    help: "\(TrainingStepMode.allCases.map(\.rawValue).joined(separator: ", ")); several with commas.")
+  var mode = "qat"
+  @Option(name: .long, help: "Images of a step.") var batch = 64
+  @Option(name: .long, help: "8 or 6.") var activationBits = 8
+  @Option(name: .long, help: "integer, or float for fp32 products operation by operation.") var products = "integer"
+
+  func run() throws {
+    try bench.validate(common)
+    try checkSizes([("--batch", batch, 1...4096)])
+    guard let products = TrainingProducts(rawValue: products) else {
+      throw QuasarError(.usage, "--products \(products): use integer or float")
+    }
+    let modes = try mode.split(separator: ",", omittingEmptySubsequences: false).map { text in
+      guard let mode = TrainingStepMode(rawValue: String(text)) else {
+        throw QuasarError(
+          .usage,
+          "--mode \(text): use \(TrainingStepMode.allCases.map(\.rawValue).joined(separator: ", "))")
+      }
+      return mode
+    }
+    let architecture = try Architecture.named(arch)
+    let works = try modes.map {
+      try TrainingStepWork(
+        architecture, mode: $0, batch: batch, activationBits: activationBits, products: products)
+    }
+    let meter = PeakMeter()
+    let timings = try BenchRounds.measure(
+      works.map { work in BenchCase(run: { try work.step() }) }, rounds: bench.rounds, meter: meter)
+    let records = modes.indices.map { i in
+      BenchRecord(
+        bench: "train", name: "\(arch)-\(modes[i].rawValue)", shape: "\(arch)-b\(batch)", timing: timings[i],
+        value: Double(works[i].images) / timings[i].median, unit: "img/s")
+    }
+    try bench.report(records, json: common.json) { "\(BenchRecord.machine)\n\(BenchRecord.table(records))" }
+  }
+}
