@@ -76,6 +76,7 @@ qk_kernel_set qk_kernels(qk_isa isa) {
     const int vbmi = __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
     set.gemm = vbmi ? &qk_gemm_avx512vnni : &qk_gemm_avx512vnni_without_vbmi;
     set.gradient = &qk_gradient_avx512vnni;
+    if (vbmi) set.look_up = qk_look_up_avx512vbmi;
     if (vbmi) set.attention = &qk_attention_avx512vnni;
   }
 #elif defined(__aarch64__)

@@ -17,6 +17,8 @@ typedef struct qk_kernel_set {
   const qk_datapath_kernel *datapath;
   const qk_bf16_kernel *bf16_gemm;
   const qk_gradient_kernel *gradient;
+  /// out[i] = table[codes[i] + 128]; a helper, not an operation of its own.
+  void (*look_up)(size_t count, const int8_t *codes, const uint8_t *table, uint8_t *out);
 } qk_kernel_set;
 
 /// The set of `isa`: the reference, then the overrides of every instruction set of this architecture up to `isa`.

@@ -8,9 +8,10 @@
 #include "ckernels/parallel.h"
 #include "ckernels/training.h"
 
-// Clones for x86-64-v3 (AVX2 and FMA) are chosen by the loader; other machines get the portable body.
+// Clones for x86-64-v4 (AVX-512) and x86-64-v3 (AVX2 and FMA) are chosen by the loader; other machines get the portable
+// body. Loops that let the compiler reorder sums give bits that are those of one clone.
 #if defined(__x86_64__) && defined(__linux__)
-#define QK_CLONES __attribute__((target_clones("arch=x86-64-v3", "default")))
+#define QK_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define QK_CLONES
 #endif

@@ -1,24 +1,15 @@
-// Eight numbers at a time in portable C: the compiler makes vectors of whatever width the machine has, and the order of
-// every sum is the same on all of them. Widths of rows are multiples of 8.
+// QK_LANES numbers at a time, 8 or 16 (defined by the includer), in portable C: the compiler makes vectors of whatever
+// width the machine has, and the order of every sum is the same on all of them. Widths of rows are multiples of it.
 #ifndef QK_LANES_H
 #define QK_LANES_H
 
 #include <stdint.h>
 
-#define QK_LANES 8
-
-// Clones for AVX-512, AVX2 and any other CPU, chosen by the loader.
-#if defined(__x86_64__) && defined(__linux__)
-#define QK_PASS __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define QK_PASS
-#endif
-
-typedef float lanes __attribute__((vector_size(32), aligned(4)));
-typedef int32_t int_lanes __attribute__((vector_size(32), aligned(4)));
-typedef uint32_t word_lanes __attribute__((vector_size(32), aligned(4)));
-typedef int16_t short_lanes __attribute__((vector_size(16), aligned(2)));
-typedef int8_t byte_lanes __attribute__((vector_size(8), aligned(1)));
+typedef float lanes __attribute__((vector_size(4 * QK_LANES), aligned(4)));
+typedef int32_t int_lanes __attribute__((vector_size(4 * QK_LANES), aligned(4)));
+typedef uint32_t word_lanes __attribute__((vector_size(4 * QK_LANES), aligned(4)));
+typedef int16_t short_lanes __attribute__((vector_size(2 * QK_LANES), aligned(2)));
+typedef int8_t byte_lanes __attribute__((vector_size(QK_LANES), aligned(1)));
 
 // Macros, because vectors as arguments of functions are another convention on every instruction set.
 #define LOAD(place) (*(const lanes *)(place))
@@ -36,12 +27,20 @@ typedef int8_t byte_lanes __attribute__((vector_size(8), aligned(1)));
 #define MAGNITUDE(v) __builtin_elementwise_abs(v)
 #define LARGER(a, b) __builtin_elementwise_max((a), (b))
 #define ALL(scalar) ((lanes){ 0 } + (scalar))
-/// Sums, or the largest, of eight lanes over a tree.
-#define SUM_OF(v) ((((v)[0] + (v)[4]) + ((v)[2] + (v)[6])) + (((v)[1] + (v)[5]) + ((v)[3] + (v)[7])))
-
 static inline float qk_larger(float a, float b) { return a > b ? a : b; }
-#define LARGEST_OF(v) \
-  qk_larger(qk_larger(qk_larger((v)[0], (v)[4]), qk_larger((v)[2], (v)[6])), \
-            qk_larger(qk_larger((v)[1], (v)[5]), qk_larger((v)[3], (v)[7])))
+
+/// Sums, or the largest, of all lanes over a tree.
+#define SUM_OF_8(v, i) \
+  ((((v)[i] + (v)[i + 4]) + ((v)[i + 2] + (v)[i + 6])) + (((v)[i + 1] + (v)[i + 5]) + ((v)[i + 3] + (v)[i + 7])))
+#define LARGEST_OF_8(v, i)                                                                              \
+  qk_larger(qk_larger(qk_larger((v)[i], (v)[i + 4]), qk_larger((v)[i + 2], (v)[i + 6])),                \
+            qk_larger(qk_larger((v)[i + 1], (v)[i + 5]), qk_larger((v)[i + 3], (v)[i + 7])))
+#if QK_LANES == 16
+#define SUM_OF(v) (SUM_OF_8(v, 0) + SUM_OF_8(v, 8))
+#define LARGEST_OF(v) qk_larger(LARGEST_OF_8(v, 0), LARGEST_OF_8(v, 8))
+#else
+#define SUM_OF(v) SUM_OF_8(v, 0)
+#define LARGEST_OF(v) LARGEST_OF_8(v, 0)
+#endif
 
 #endif

@@ -80,20 +80,23 @@ static size_t tasks_of(const qk_weight_gradient *g) {
   return qk_blocks((size_t)g->outputs, TASK_OUTPUTS) * qk_blocks((size_t)g->inputs, TASK_INPUTS);
 }
 
-/// One leaf of a task's outputs n0… and inputs k0… onto or into `sums` [TASK_OUTPUTS][TASK_INPUTS].
+/// One leaf of a task's outputs n0… and inputs k0… onto or into `sums` [TASK_OUTPUTS][TASK_INPUTS]. The panels of one tile
+/// of inputs stay in the L1 cache while those of the outputs pass.
 static void multiply_leaf(const qk_gradient_kernel *kernel, const qk_gradient_leaf *leaf, int32_t n0, int32_t outputs,
                           int32_t k0, int32_t inputs, float *sums, int32_t accumulate) {
   const size_t step = panel_step(leaf->rows);
-  for (int32_t n = 0; n < outputs; n += QK_GRADIENT_COLUMNS) {
-    const qk_gradient_product product = {
-      .rows = minimum(QK_GRADIENT_COLUMNS, outputs - n), .depth = leaf->rows, .columns = inputs,
-      .left = leaf->gradient + (size_t)((n0 + n) / QK_GRADIENT_COLUMNS) * step,
-      .row_step = 2, .pair_step = 2 * QK_GRADIENT_COLUMNS,
-      .right = leaf->input + (size_t)(k0 / QK_GRADIENT_COLUMNS) * step, .scale = leaf->scale + n0 + n,
-      .output = sums + (size_t)n * TASK_INPUTS, .output_stride = TASK_INPUTS, .accumulate = accumulate,
-    };
-    multiply(kernel, &product);
-  }
+  for (int32_t k = 0; k < inputs; k += TILE_COLUMNS)
+    for (int32_t n = 0; n < outputs; n += QK_GRADIENT_COLUMNS) {
+      const qk_gradient_product product = {
+        .rows = minimum(QK_GRADIENT_COLUMNS, outputs - n), .depth = leaf->rows,
+        .columns = minimum(TILE_COLUMNS, inputs - k),
+        .left = leaf->gradient + (size_t)((n0 + n) / QK_GRADIENT_COLUMNS) * step,
+        .row_step = 2, .pair_step = 2 * QK_GRADIENT_COLUMNS,
+        .right = leaf->input + (size_t)((k0 + k) / QK_GRADIENT_COLUMNS) * step, .scale = leaf->scale + n0 + n,
+        .output = sums + (size_t)n * TASK_INPUTS + k, .output_stride = TASK_INPUTS, .accumulate = accumulate,
+      };
+      multiply(kernel, &product);
+    }
 }
 
 QK_CLONES static void add(size_t count, const float *restrict other, float *restrict sums) {

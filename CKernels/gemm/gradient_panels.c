@@ -1,4 +1,5 @@
 // Codes as panels of 16-bit pairs, the exact operand of the backward products.
+#define QK_LANES 16
 #include "../elementwise/float_common.h"
 #include "../elementwise/lanes.h"
 #include "ckernels/gradient.h"
@@ -8,7 +9,7 @@ static inline uint32_t pair_half(const uint8_t *code, int is_unsigned, int32_t z
   return (uint32_t)((is_unsigned ? *code : (int8_t)*code) - zero) & 0xffff;
 }
 
-typedef uint8_t unsigned_byte_lanes __attribute__((vector_size(8), aligned(1)));
+typedef uint8_t unsigned_byte_lanes __attribute__((vector_size(QK_LANES), aligned(1)));
 
 #define LOAD_CODES(place, is_unsigned)                                                   \
   ((is_unsigned) ? __builtin_convertvector(*(const unsigned_byte_lanes *)(place), int_lanes) : LOAD_BYTES(place))
@@ -18,13 +19,12 @@ static inline __attribute__((always_inline)) void pair_of_rows(size_t columns, c
                                                                const int is_unsigned, int32_t zero, size_t step,
                                                                int16_t *out) {
   const size_t whole = columns / QK_GRADIENT_COLUMNS * QK_GRADIENT_COLUMNS;
-  for (size_t c = 0; c < whole; c += QK_GRADIENT_COLUMNS, out += step)
-    for (size_t half = 0; half < QK_GRADIENT_COLUMNS; half += QK_LANES) {
-      const word_lanes low = (word_lanes)(LOAD_CODES(a + c + half, is_unsigned) - zero);
-      word_lanes high = { 0 };
-      if (b) high = (word_lanes)(LOAD_CODES(b + c + half, is_unsigned) - zero);
-      *(word_lanes *)(out + 2 * half) = high << 16 | (low & 0xffff);
-    }
+  for (size_t c = 0; c < whole; c += QK_GRADIENT_COLUMNS, out += step) {
+    const word_lanes low = (word_lanes)(LOAD_CODES(a + c, is_unsigned) - zero);
+    word_lanes high = { 0 };
+    if (b) high = (word_lanes)(LOAD_CODES(b + c, is_unsigned) - zero);
+    *(word_lanes *)out = high << 16 | (low & 0xffff);
+  }
   if (whole == columns) return;
   uint32_t line[QK_GRADIENT_COLUMNS] = { 0 };
   for (size_t c = whole; c < columns; c++)
@@ -32,7 +32,7 @@ static inline __attribute__((always_inline)) void pair_of_rows(size_t columns, c
   memcpy(out, line, sizeof line);
 }
 
-QK_PASS void qk_gradient_code_panels(size_t rows, size_t columns, const void *codes, size_t stride, int is_unsigned,
+QK_CLONES void qk_gradient_code_panels(size_t rows, size_t columns, const void *codes, size_t stride, int is_unsigned,
                                      int32_t zero, int16_t *panels) {
   const size_t step = qk_blocks(rows, 2) * 2 * QK_GRADIENT_COLUMNS;
   for (size_t r = 0; r < rows; r += 2) {
@@ -48,10 +48,32 @@ QK_PASS void qk_gradient_code_panels(size_t rows, size_t columns, const void *co
   }
 }
 
-QK_PASS void qk_gradient_transposed_panels(size_t rows, size_t columns, const int8_t *codes, size_t stride,
+static inline uint32_t four_codes(const int8_t *codes) {
+  uint32_t word;
+  memcpy(&word, codes, sizeof word);
+  return word;
+}
+
+/// Two lines of one panel, k = 4q … 4q + 3, from 16 rows of codes.
+static inline __attribute__((always_inline)) void two_lines(const int8_t *codes, size_t stride, int16_t *out) {
+#define ROW(i) four_codes(codes + (i) * stride)
+  const word_lanes words = { ROW(0), ROW(1), ROW(2), ROW(3), ROW(4), ROW(5), ROW(6), ROW(7),
+                             ROW(8), ROW(9), ROW(10), ROW(11), ROW(12), ROW(13), ROW(14), ROW(15) };
+#undef ROW
+  const int_lanes w = (int_lanes)words;
+  const int_lanes first = w << 24 >> 24, second = w << 16 >> 24, third = w << 8 >> 24, fourth = w >> 24;
+  *(word_lanes *)out = (word_lanes)second << 16 | ((word_lanes)first & 0xffff);
+  *(word_lanes *)(out + 2 * QK_GRADIENT_COLUMNS) = (word_lanes)fourth << 16 | ((word_lanes)third & 0xffff);
+}
+
+QK_CLONES void qk_gradient_transposed_panels(size_t rows, size_t columns, const int8_t *codes, size_t stride,
                                            int16_t *panels) {
   const size_t pairs = qk_blocks(rows, 2), step = pairs * 2 * QK_GRADIENT_COLUMNS;
-  for (size_t c = 0; c < qk_blocks(columns, QK_GRADIENT_COLUMNS) * QK_GRADIENT_COLUMNS; c++) {
+  const size_t whole = rows % 4 == 0 ? columns / QK_GRADIENT_COLUMNS * QK_GRADIENT_COLUMNS : 0;
+  for (size_t c = 0; c < whole; c += QK_GRADIENT_COLUMNS)
+    for (size_t k = 0; k < rows; k += 4)
+      two_lines(codes + c * stride + k, stride, panels + c / QK_GRADIENT_COLUMNS * step + k * QK_GRADIENT_COLUMNS);
+  for (size_t c = whole; c < qk_blocks(columns, QK_GRADIENT_COLUMNS) * QK_GRADIENT_COLUMNS; c++) {
     uint32_t *out = (uint32_t *)(void *)(panels + c / QK_GRADIENT_COLUMNS * step) + c % QK_GRADIENT_COLUMNS;
     const int8_t *line = codes + c * stride;
     for (size_t p = 0; p < pairs; p++, out += QK_GRADIENT_COLUMNS) {

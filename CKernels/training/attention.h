@@ -2,10 +2,11 @@
 #ifndef QK_TRAINING_ATTENTION_H
 #define QK_TRAINING_ATTENTION_H
 
-#include "block.h"
+#include "passes.h"
 
 /// One head of one image; q, k and v lie `inner` elements apart in rows of 3·inner codes.
 typedef struct qk_head {
+  const qk_block_passes *passes;  ///< for the dimension
   size_t tokens, dimension, inner;
   const int8_t *qkv;       ///< the head's q in the first row
   float step[3];           ///< values of one code of q, k, v

@@ -1,6 +1,6 @@
 // The backward pass of the training block. One region takes every leaf from gy to gx and leaves the operands of the weight
 // gradients; a second one multiplies these; then the sums of the leaves are added over the tree.
-#include "block.h"
+#include "passes.h"
 #include "block_leaf.h"
 #include "block_memory.h"
 #include <stdatomic.h>
@@ -28,7 +28,7 @@ typedef struct backward_job {
   float *sums;
   layer_operands qkv, projection, expand, contract;
   float *qkv_row_step, *projection_row_step, *expand_row_step, *contract_row_step;
-  float slope[256], table_slope[256];
+  int32_t slopes[256];
   atomic_int status;
 } backward_job;
 
@@ -84,7 +84,8 @@ static void take_all(backward_job *job, qk_memory *memory) {
   job->contract_row_step = qk_take(memory, width);
 }
 
-/// Slopes of the composition codes → GELU → its quantiser: of the value, and of the quantiser's step.
+/// Slopes of the composition codes → GELU → its quantiser, as qk_output_gradient wants them: of the value, to 2^−14, and
+/// of the quantiser's step, to 2^−7 (a remainder byte has 1/252).
 static void fill_slopes(backward_job *job) {
   const qk_training_block *b = job->block;
   const float lo = (float)-b->hidden_zero, hi = qk_block_levels(b) - (float)b->hidden_zero;
@@ -93,8 +94,11 @@ static void fill_slopes(backward_job *job) {
     const float x = b->hidden_input_step * (float)code, distribution = qk_normal_distribution(x, &density);
     const float v = x * distribution / b->hidden_step;
     const int inside = v >= lo && v <= hi;
-    job->slope[code + 128] = inside ? distribution + x * density : 0;
-    job->table_slope[code + 128] = inside ? rintf(v) - v : v < lo ? lo : hi;
+    // GELU' lies in −0.13…1.13.
+    const float slope = inside ? distribution + x * density : 0;
+    const float table_slope = inside ? rintf(v) - v : v < lo ? lo : hi;
+    const uint32_t upper = (uint32_t)(int32_t)rintf(slope * 0x1p14f), lower = (uint32_t)(int32_t)rintf(table_slope * 0x1p7f);
+    job->slopes[code + 128] = (int32_t)(upper << 16 | (lower & 0xffff));
   }
 }
 
@@ -114,6 +118,7 @@ typedef struct leaf_memory {
   float *wide, *gqkv;             ///< [rows][widest], [rows][3·inner]
   void *head;
   float *left_scale, *largest;
+  int32_t *entries;
   int16_t *left;
   uint8_t *gelu;
 } leaf_memory;
@@ -128,6 +133,7 @@ static void take_leaf(const qk_training_block *b, size_t rows, qk_memory *memory
   m->left = qk_take(memory, rows * widest * sizeof(int16_t));
   m->left_scale = qk_take(memory, rows * sizeof(float));
   m->largest = qk_take(memory, widest * sizeof(float));
+  m->entries = qk_take(memory, widest * sizeof(int32_t));
   m->gelu = qk_take(memory, rows * (size_t)b->hidden);
 }
 
@@ -157,7 +163,7 @@ static qk_status run_layer(const qk_block_leaf *l, const leaf_memory *m, layer_s
   out->largest = m->largest;
   out->panels = o->gradient + leaf * o->gradient_step;
   out->panel_scale = o->scale + leaf * outputs;
-  qk_prepare_gradient(out);
+  qk_block_row_passes(l->block)->prepare_gradient(out);
   int16_t *input = o->input + leaf * o->input_step;
   qk_gradient_code_panels(l->rows, inputs, s->input, inputs, s->input_unsigned, s->input_zero, input);
   o->leaves[leaf] = (qk_gradient_leaf){ .rows = (int32_t)l->rows, .gradient = out->panels, .scale = out->panel_scale,
@@ -209,7 +215,7 @@ static qk_status backward_mlp(const backward_job *job, const qk_block_leaf *l, c
   layer_step expand = {
     .layer = &b->expand, .operands = &job->expand, .row_step = job->expand_row_step,
     .input = b->norm2_codes + at, .ginput = m->gradient,
-    .output = { .g = m->wide, .codes = codes, .slope = job->slope, .table_slope = job->table_slope,
+    .output = { .g = m->wide, .codes = codes, .slopes = job->slopes, .entries = m->entries,
                 .rest = b->hidden_rest + l->row * hidden, .lo = -QK_HIDDEN_LIMIT, .hi = QK_HIDDEN_LIMIT,
                 .bias = sums + job->at.expand_bias, .step = sums + job->at.hidden_input_step,
                 .table_step = sums + job->at.hidden_step },
@@ -217,7 +223,7 @@ static qk_status backward_mlp(const backward_job *job, const qk_block_leaf *l, c
   status = run_layer(l, m, &expand);
   if (status != QK_OK) return status;
   const qk_norm_gradient norm = norm_step(job, l, 2, m->gradient, gy, m->between);
-  qk_norm_backward(&norm);
+  qk_block_row_passes(b)->norm_backward(&norm);
   return QK_OK;
 }
 
@@ -236,7 +242,7 @@ static qk_status backward_attention(const backward_job *job, const qk_block_leaf
   };
   qk_status status = run_layer(l, m, &projection);
   if (status != QK_OK) return status;
-  qk_cut_gradient(l->rows, inner, b->attention_rest + l->row * inner, -limit, limit, m->wide,
+  qk_block_row_passes(b)->cut_gradient(l->rows, inner, b->attention_rest + l->row * inner, -limit, limit, m->wide,
                   sums + job->at.attention_step);
   for (size_t image = 0; image < (size_t)l->images; image++)
     for (size_t i = 0; i < (size_t)b->heads; i++) {
@@ -254,7 +260,7 @@ static qk_status backward_attention(const backward_job *job, const qk_block_leaf
   status = run_layer(l, m, &qkv);
   if (status != QK_OK) return status;
   const qk_norm_gradient norm = norm_step(job, l, 1, m->gradient, m->between, job->gx + at);
-  qk_norm_backward(&norm);
+  qk_block_row_passes(b)->norm_backward(&norm);
   return QK_OK;
 }
 
@@ -295,7 +301,7 @@ typedef struct finish_job {
 } finish_job;
 
 /// With G the gradient after the layer scale γ: dW = γ·G·x, db = γ·ΣG, dγ[n] = Σ_k W·(G·x) + b·ΣG.
-QK_PASS static void finish_rows(void *context, size_t begin, size_t end) {
+QK_CLONES static void finish_rows(void *context, size_t begin, size_t end) {
 #pragma clang fp contract(off)
   const finish_job *j = context;
   const size_t depth = (size_t)j->layer->weights->depth;

@@ -1,5 +1,5 @@
 // The forward pass of the training block: every leaf of images from LayerNorm to the second residual sum.
-#include "block.h"
+#include "passes.h"
 #include "block_memory.h"
 #include "block_leaf.h"
 #include <stdatomic.h>
@@ -33,34 +33,21 @@ static void fill_factors(const qk_training_block *b, const block_factors *f) {
   for (int32_t n = 0; n < b->hidden; n++) f->expand[n] = b->norm2_step * b->expand.row_step[n] / b->hidden_input_step;
 }
 
-static qk_status product(const qk_training_linear *layer, const void *codes, int is_unsigned, size_t rows, int32_t *sums) {
-  const qk_gemm_arguments arguments = {
+/// What all forms of a layer's product share.
+static qk_gemm_arguments product_of(const qk_training_linear *layer, const void *codes, int is_unsigned, size_t rows) {
+  return (qk_gemm_arguments){
     .tokens = (int32_t)rows, .activations_unsigned = is_unsigned, .activations = codes,
     .activation_stride = (size_t)layer->weights->depth, .weights = layer->weights, .bias = layer->bias,
-    .requantisers = layer->requantisers, .constants = layer->constants, .form = QK_OUTPUT_ACCUMULATOR, .output = sums,
+    .requantisers = layer->requantisers, .constants = layer->constants,
     .output_stride = (size_t)layer->weights->rows,
   };
+}
+
+static qk_status sums_of(const qk_training_linear *layer, const void *codes, int is_unsigned, size_t rows, int32_t *sums) {
+  qk_gemm_arguments arguments = product_of(layer, codes, is_unsigned, rows);
+  arguments.form = QK_OUTPUT_ACCUMULATOR;
+  arguments.output = sums;
   return qk_gemm(&arguments);
-}
-
-/// Replaces codes by those of the requantiser, or a residual stream by the saturating sum of deployment.
-static void exact_codes(const qk_training_linear *layer, size_t rows, const int32_t *sums, int32_t lo, int32_t hi,
-                        int8_t *codes) {
-  const size_t width = (size_t)layer->weights->rows;
-  for (size_t i = 0; i < rows * width; i++)
-    codes[i] = (int8_t)qk_requantise(sums[i], layer->requantisers[i % width], lo, hi);
-}
-
-static void exact_residual(const qk_training_linear *layer, size_t rows, const int32_t *sums, const int16_t *residual,
-                           float step, int16_t *output, float *values) {
-  const size_t width = (size_t)layer->weights->rows;
-  for (size_t i = 0; i < rows * width; i++) {
-    const int32_t delta = qk_requantise(sums[i], layer->requantisers[i % width], INT16_MIN, INT16_MAX);
-    int32_t sum = residual[i] + delta;
-    sum = sum < INT16_MIN ? INT16_MIN : sum > INT16_MAX ? INT16_MAX : sum;
-    output[i] = (int16_t)sum;
-    values[i] = step * (float)sum;
-  }
 }
 
 static qk_status exact_norm(const qk_layer_norm_arguments *norm, size_t rows, size_t width, const int16_t *input,
@@ -72,6 +59,24 @@ static qk_status exact_norm(const qk_layer_norm_arguments *norm, size_t rows, si
   a.input_stride = a.output_stride = width;
   a.output = codes;
   return qk_layer_norm(&a);
+}
+
+/// A linear layer to codes and remainders. In exact mode a second product gives the codes of the requantiser; it costs a
+/// twelfth of the backward pass.
+static qk_status linear_codes(const qk_block_leaf *l, const qk_training_linear *layer, const int8_t *input,
+                              const float *factor, int32_t limit, int32_t *sums, int8_t *codes, int8_t *rest) {
+  const qk_training_block *b = l->block;
+  const size_t width = (size_t)layer->weights->rows;
+  const qk_status status = sums_of(layer, input, 0, l->rows, sums);
+  if (status != QK_OK) return status;
+  qk_block_row_passes(b)->sums_to_codes(l->rows, width, sums, factor, (float)-limit, (float)limit, codes, rest);
+  if (!b->exact) return QK_OK;
+  qk_gemm_arguments arguments = product_of(layer, input, 0, l->rows);
+  arguments.form = QK_OUTPUT_INT8;
+  arguments.lo = -limit;
+  arguments.hi = limit;
+  arguments.output = codes;
+  return qk_gemm(&arguments);
 }
 
 #define TRY(call)                             \
@@ -87,11 +92,11 @@ static qk_status norm_codes(const qk_block_leaf *l, int which, const float *x, c
   int8_t *codes = (which == 1 ? b->norm1_codes : b->norm2_codes) + at;
   const float limit = qk_block_limit(b);
   if (b->exact) {
-    qk_norm_statistics(l->rows, width, x + at, b->epsilon, statistics);
+    qk_block_row_passes(b)->norm_statistics(l->rows, width, x + at, b->epsilon, statistics);
     return exact_norm(which == 1 ? &b->exact->norm1 : &b->exact->norm2, l->rows, width, stream + at, codes);
   }
   const float step = which == 1 ? b->norm1_step : b->norm2_step;
-  qk_norm_to_codes(l->rows, width, x + at, which == 1 ? b->norm1_weight : b->norm2_weight,
+  qk_block_row_passes(b)->norm_to_codes(l->rows, width, x + at, which == 1 ? b->norm1_weight : b->norm2_weight,
                    which == 1 ? b->norm1_bias : b->norm2_bias, b->epsilon, 1.0f / step, -limit, limit, codes, statistics);
   return QK_OK;
 }
@@ -108,7 +113,7 @@ static qk_status attention_codes(const qk_block_leaf *l, void *head_memory, floa
       float *out = context + image * tokens * inner + i * head.dimension;
       TRY(qk_head_forward(&head, head_memory, out, inner));
     }
-  qk_values_to_codes(l->rows, inner, context, 1.0f / b->attention_step, -limit, limit, codes,
+  qk_block_row_passes(b)->values_to_codes(l->rows, inner, context, 1.0f / b->attention_step, -limit, limit, codes,
                      b->attention_rest + l->row * inner);
   if (!b->exact) return QK_OK;
   qk_attention_arguments a = b->exact->attention;
@@ -122,22 +127,34 @@ static qk_status attention_codes(const qk_block_leaf *l, void *head_memory, floa
   return qk_attention(&a);
 }
 
-/// Branch sums onto the residual stream.
-static void add_branch(const qk_block_leaf *l, const qk_training_linear *layer, const int32_t *sums, const float *factor,
-                       const float *keep, const float *x, float *y, const int16_t *from, int16_t *to) {
+/// A linear layer onto the residual stream: x and y in float, or `from` and `to` in the saturating codes of deployment,
+/// whose values then are y.
+static qk_status linear_branch(const qk_block_leaf *l, const qk_training_linear *layer, const void *input, int is_unsigned,
+                               const float *factor, const float *keep, int32_t *sums, const float *x, float *y,
+                               const int16_t *from, int16_t *to) {
   const qk_training_block *b = l->block;
   const size_t width = (size_t)b->width, at = l->row * width;
-  if (b->exact)
-    exact_residual(layer, l->rows, sums, from + at, b->exact->residual_step, to + at, y + at);
-  else
-    qk_add_branch(l->rows, width, (size_t)b->tokens, sums, factor, keep ? keep + l->image : NULL, x + at, y + at);
+  if (b->exact) {
+    qk_gemm_arguments arguments = product_of(layer, input, is_unsigned, l->rows);
+    arguments.form = QK_OUTPUT_RESIDUAL;
+    arguments.residual = from + at;
+    arguments.residual_stride = width;
+    arguments.output = to + at;
+    const qk_status status = qk_gemm(&arguments);
+    if (status == QK_OK) qk_dequantize_int16(l->rows * width, b->exact->residual_step, to + at, y + at);
+    return status;
+  }
+  const qk_status status = sums_of(layer, input, is_unsigned, l->rows, sums);
+  if (status != QK_OK) return status;
+  qk_block_row_passes(b)->add_branch(l->rows, width, (size_t)b->tokens, sums, factor, keep ? keep + l->image : NULL,
+                                     x + at, y + at);
+  return QK_OK;
 }
 
 static qk_status forward_leaf(const forward_job *job, const qk_block_leaf *l) {
   const qk_training_block *b = l->block;
   const qk_exact_block *e = b->exact;
   const size_t width = (size_t)b->width, inner = qk_block_inner(b), hidden = (size_t)b->hidden;
-  const float limit = qk_block_limit(b);
   qk_memory memory = { .base = NULL };
   int32_t *sums = NULL;
   float *context = NULL;
@@ -156,26 +173,19 @@ static qk_status forward_leaf(const forward_job *job, const qk_block_leaf *l) {
   }
 
   TRY(norm_codes(l, 1, b->x, e ? e->input : NULL));
-  TRY(product(&b->qkv, b->norm1_codes + l->row * width, 0, l->rows, sums));
-  int8_t *qkv = b->qkv_codes + l->row * 3 * inner;
-  qk_sums_to_codes(l->rows, 3 * inner, sums, job->factors.qkv, -limit, limit, qkv, b->qkv_rest + l->row * 3 * inner);
-  if (e) exact_codes(&b->qkv, l->rows, sums, (int32_t)-limit, (int32_t)limit, qkv);
+  TRY(linear_codes(l, &b->qkv, b->norm1_codes + l->row * width, job->factors.qkv, (int32_t)qk_block_limit(b), sums,
+                   b->qkv_codes + l->row * 3 * inner, b->qkv_rest + l->row * 3 * inner));
   TRY(attention_codes(l, head_memory, context));
-  TRY(product(&b->projection, b->attention_codes + l->row * inner, 0, l->rows, sums));
-  add_branch(l, &b->projection, sums, job->factors.projection, b->keep1, b->x, b->middle, e ? e->input : NULL,
-             e ? e->middle : NULL);
+  TRY(linear_branch(l, &b->projection, b->attention_codes + l->row * inner, 0, job->factors.projection, b->keep1, sums,
+                    b->x, b->middle, e ? e->input : NULL, e ? e->middle : NULL));
 
   TRY(norm_codes(l, 2, b->middle, e ? e->middle : NULL));
-  TRY(product(&b->expand, b->norm2_codes + l->row * width, 0, l->rows, sums));
   int8_t *codes = b->hidden_codes + l->row * hidden;
-  qk_sums_to_codes(l->rows, hidden, sums, job->factors.expand, -QK_HIDDEN_LIMIT, QK_HIDDEN_LIMIT, codes,
-                   b->hidden_rest + l->row * hidden);
-  if (e) exact_codes(&b->expand, l->rows, sums, -QK_HIDDEN_LIMIT, QK_HIDDEN_LIMIT, codes);
+  TRY(linear_codes(l, &b->expand, b->norm2_codes + l->row * width, job->factors.expand, QK_HIDDEN_LIMIT, sums, codes,
+                   b->hidden_rest + l->row * hidden));
   qk_look_up(l->rows * hidden, codes, b->hidden_table, gelu);
-  TRY(product(&b->contract, gelu, 1, l->rows, sums));
-  add_branch(l, &b->contract, sums, job->factors.contract, b->keep2, b->middle, b->y, e ? e->middle : NULL,
-             e ? e->output : NULL);
-  return QK_OK;
+  return linear_branch(l, &b->contract, gelu, 1, job->factors.contract, b->keep2, sums, b->middle, b->y,
+                       e ? e->middle : NULL, e ? e->output : NULL);
 }
 
 static void forward_leaves(void *context, size_t begin, size_t end) {

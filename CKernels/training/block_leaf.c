@@ -27,7 +27,7 @@ qk_status qk_block_check(const qk_training_block *b) {
   if (b->images < 1 || b->tokens < 1 || b->tokens > QK_FLOAT_ATTENTION_MAX_TOKENS || b->width < 1 || b->heads < 1
       || b->head_dimension < 1 || b->head_dimension > QK_FLOAT_ATTENTION_MAX_HEAD || b->hidden < 1)
     return QK_BAD_SIZE;
-  if (b->width % QK_LANES || b->hidden % QK_LANES || b->head_dimension % QK_LANES) return QK_BAD_SIZE;
+  if (b->width % 8 || b->hidden % 8 || b->head_dimension % 8) return QK_BAD_SIZE;
   if (b->activation_bits != 4 && b->activation_bits != 6 && b->activation_bits != 8) return QK_BAD_SPEC;
   const size_t inner = qk_block_inner(b), width = (size_t)b->width, hidden = (size_t)b->hidden;
   if (!fits(&b->qkv, 3 * inner, width) || !fits(&b->projection, width, inner) || !fits(&b->expand, hidden, width)
@@ -38,8 +38,4 @@ qk_status qk_block_check(const qk_training_block *b) {
             || !b->expand.requantisers || !b->contract.requantisers))
     return QK_NULL_POINTER;
   return QK_OK;
-}
-
-QK_PASS void qk_look_up(size_t count, const int8_t *codes, const uint8_t *table, uint8_t *out) {
-  for (size_t i = 0; i < count; i++) out[i] = table[codes[i] + 128];
 }

@@ -4,7 +4,7 @@
 
 #include <math.h>
 #include "attention.h"
-#include "block.h"
+#include "passes.h"
 
 /// Codes in front of GELU always have 8 bits.
 #define QK_HIDDEN_LIMIT 127
@@ -21,6 +21,11 @@ static inline size_t qk_block_widest(const qk_training_block *b) {
   const size_t inner = 3 * qk_block_inner(b), hidden = (size_t)b->hidden, width = (size_t)b->width;
   const size_t wider = inner > hidden ? inner : hidden;
   return wider > width ? wider : width;
+}
+
+/// The passes for the granule of all widths.
+static inline const qk_block_passes *qk_block_row_passes(const qk_training_block *b) {
+  return (b->width | b->hidden | b->head_dimension) % 16 == 0 ? &qk_passes16 : &qk_passes8;
 }
 
 /// Largest activation code.
@@ -49,7 +54,7 @@ static inline qk_head qk_leaf_head(const qk_block_leaf *l, size_t image, size_t 
   const size_t tokens = (size_t)b->tokens, inner = qk_block_inner(b);
   const size_t index = ((size_t)l->image + image) * (size_t)b->heads + head;
   return (qk_head){
-    .tokens = tokens, .dimension = (size_t)b->head_dimension, .inner = inner,
+    .passes = qk_block_row_passes(b), .tokens = tokens, .dimension = (size_t)b->head_dimension, .inner = inner,
     .qkv = b->qkv_codes + (l->row + image * tokens) * 3 * inner + head * (size_t)b->head_dimension,
     .step = { b->qkv_step[0], b->qkv_step[1], b->qkv_step[2] }, .score_scale = qk_block_score_scale(b),
     .levels = qk_block_levels(b), .probabilities = b->probabilities + index * tokens * tokens,
@@ -58,8 +63,5 @@ static inline qk_head qk_leaf_head(const qk_block_leaf *l, size_t image, size_t 
 
 /// QK_OK when sizes are in range and nothing is missing.
 qk_status qk_block_check(const qk_training_block *block);
-
-/// out[i] = table[codes[i] + 128]
-void qk_look_up(size_t count, const int8_t *codes, const uint8_t *table, uint8_t *out);
 
 #endif

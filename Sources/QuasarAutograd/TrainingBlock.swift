@@ -17,26 +17,23 @@ public struct TrainingLayer {
   }
 }
 
-/// The integers that replace the float functions of a block, with the codes of the residual stream.
+/// The integers that replace the float functions of a block.
 public struct ExactTrainingBlock {
   public var norm1: qk_layer_norm_arguments
   public var norm2: qk_layer_norm_arguments
   public var attention: qk_attention_arguments
   public var owners: [Any]
   public var residualStep: Float
-  /// [batch·tokens, width] codes of the block's input.
-  public var input: NDArray<Int16>
 
   public init(
     norm1: qk_layer_norm_arguments, norm2: qk_layer_norm_arguments, attention: qk_attention_arguments,
-    owners: [Any], residualStep: Float, input: NDArray<Int16>
+    owners: [Any], residualStep: Float
   ) {
     self.norm1 = norm1
     self.norm2 = norm2
     self.attention = attention
     self.owners = owners
     self.residualStep = residualStep
-    self.input = input
   }
 }
 
@@ -108,12 +105,15 @@ public struct TrainingBlock {
 }
 
 extension Tape {
-  /// y = block(x) for x [batch·tokens, width], and in exact mode the codes of y.
-  public func trainingBlock(_ x: Variable, _ block: TrainingBlock) throws -> (Variable, NDArray<Int16>?) {
+  /// y = block(x) for x [batch·tokens, width]; an exact block takes the codes of x too and gives those of y.
+  public func trainingBlock(_ x: Variable, codes: NDArray<Int16>? = nil, _ block: TrainingBlock) throws -> (
+    Variable, NDArray<Int16>?
+  ) {
     precondition(
       x.value.count == block.shape.batch * block.shape.tokens * block.width,
       "\(block.name): input \(x.shape) for \(block.shape) of width \(block.width)")
-    let activations = BlockActivations(block, x: x.value)
+    precondition((codes == nil) == (block.exact == nil), "\(block.name): codes of the input belong to exact mode")
+    let activations = BlockActivations(block, x: x.value, codes: codes)
     try qk_training_block_forward(&activations.descriptor).check("\(block.name): forward pass")
     // The descriptor's pointers lead into the block, which the activations own.
     defer { withExtendedLifetime(activations) {} }
@@ -132,7 +132,7 @@ final class BlockActivations {
   var descriptor = qk_training_block()
   private var owners: [Any] = []
 
-  init(_ block: TrainingBlock, x: Tensor) {
+  init(_ block: TrainingBlock, x: Tensor, codes inputCodes: NDArray<Int16>?) {
     self.block = block
     let rows = block.shape.batch * block.shape.tokens
     let inner = block.shape.heads * block.shape.headDimension
@@ -167,7 +167,7 @@ final class BlockActivations {
       uninitialized: [block.shape.batch * block.shape.heads, block.shape.tokens, block.shape.tokens])
     owners.append(probabilities)
     descriptor.probabilities = probabilities.pointer
-    fillExact(rows)
+    fillExact(rows, inputCodes)
   }
 
   private func fillConstants() {
@@ -204,14 +204,15 @@ final class BlockActivations {
     descriptor.contract = block.contract.descriptor
   }
 
-  private func fillExact(_ rows: Int) {
-    guard let exact = block.exact, let outputCodes else { return }
+  private func fillExact(_ rows: Int, _ input: NDArray<Int16>?) {
+    guard let exact = block.exact, let input, let outputCodes else { return }
     let middle = NDArray<Int16>(uninitialized: [rows, block.width])
     let descriptors = StableArray([
       qk_exact_block(
         norm1: exact.norm1, norm2: exact.norm2, attention: exact.attention, residual_step: exact.residualStep,
-        input: UnsafePointer(exact.input.pointer), middle: middle.pointer, output: outputCodes.pointer)
+        input: UnsafePointer(input.pointer), middle: middle.pointer, output: outputCodes.pointer)
     ])
+    owners.append(input)
     owners.append(middle)
     owners.append(descriptors)
     descriptor.exact = UnsafePointer(descriptors.pointer)

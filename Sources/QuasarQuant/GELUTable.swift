@@ -1,3 +1,4 @@
+import CKernels
 import Foundation
 import QuasarTensor
 
@@ -31,7 +32,8 @@ public struct GELUTable: Equatable, Sendable {
   /// The table applied to every code.
   public func apply(_ codes: NDArray<Int8>) -> NDArray<UInt8> {
     let out = NDArray<UInt8>(uninitialized: codes.shape)
-    for i in 0..<codes.count { out.pointer[i] = entries[Int(codes.pointer[i]) + 128] }
+    defer { withExtendedLifetime(codes) {} }
+    qk_look_up(codes.count, codes.pointer, entries, out.pointer)
     return out
   }
 }

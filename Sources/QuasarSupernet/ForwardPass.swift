@@ -99,8 +99,15 @@ private struct ForwardPass {
 
   mutating func run(_ input: PatchBatch, dropPath: DropPath?) throws -> ForwardResult {
     var x = try embed(input)
+    let fused = try fusedBlocks(dropPath)
     for i in architecture.blocks.indices {
-      x = usesIntegerProducts(i) ? try integerBlock(i, x, dropPath) : try block(i, x, dropPath)
+      if let block = fused[i] {
+        let (y, codes) = try tape.trainingBlock(x, codes: isExact ? stream : nil, block)
+        if let codes { stream = codes }
+        x = y
+      } else {
+        x = try block(i, x, dropPath)
+      }
     }
     return try classify(x)
   }
@@ -138,12 +145,13 @@ private struct ForwardPass {
       && TrainingBlock.supports(attentionShape(i), width: width, hidden: architecture.hiddenWidth(i))
   }
 
-  private mutating func integerBlock(_ i: Int, _ x: Variable, _ dropPath: DropPath?) throws -> Variable {
-    let block = try net.trainingBlock(
-      architecture, block: i, shape: attentionShape(i), stream: isExact ? stream : nil, dropPath: dropPath)
-    let (y, codes) = try tape.trainingBlock(x, block)
-    if let codes { stream = codes }
-    return y
+  /// The blocks that run as one operation, their weights quantised and packed side by side; nil for all others.
+  private func fusedBlocks(_ dropPath: DropPath?) throws -> [TrainingBlock?] {
+    try parallelMap(architecture.depth) { i in
+      guard usesIntegerProducts(i) else { return nil }
+      return try net.trainingBlock(
+        architecture, block: i, shape: attentionShape(i), isExact: isExact, dropPath: dropPath)
+    }
   }
 
   private mutating func block(_ i: Int, _ x: Variable, _ dropPath: DropPath?) throws -> Variable {

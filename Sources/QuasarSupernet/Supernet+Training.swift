@@ -3,10 +3,10 @@ import QuasarQuant
 import QuasarTensor
 
 extension Supernet {
-  /// Block i of an architecture as one operation on integer products; `stream` holds the codes of its input in exact
-  /// mode, nil otherwise. Throws when a layer cannot be expressed in integers, with its name.
+  /// Block i of an architecture as one operation on integer products, from the present weights and steps. Throws when a
+  /// layer cannot be expressed in integers, with its name.
   func trainingBlock(
-    _ architecture: Architecture, block i: Int, shape: AttentionShape, stream: NDArray<Int16>?, dropPath: DropPath?
+    _ architecture: Architecture, block i: Int, shape: AttentionShape, isExact: Bool, dropPath: DropPath?
   ) throws -> TrainingBlock {
     let parameters = blocks[i]
     let bits = architecture.activationBits
@@ -34,14 +34,14 @@ extension Supernet {
       contract: layer(parameters.contract, integers.contract, integers.slices.contract))
     block.keep1 = dropPath?(2 * i)
     block.keep2 = dropPath?(2 * i + 1)
-    if let stream {
+    if isExact {
       let functions = try integerFunctions(architecture, block: i)
       let (norm1, norm1Owners) = functions.norm1.blockArguments()
       let (norm2, norm2Owners) = functions.norm2.blockArguments()
       let (attention, attentionOwners) = functions.attention.blockArguments()
       block.exact = ExactTrainingBlock(
         norm1: norm1, norm2: norm2, attention: attention, owners: norm1Owners + norm2Owners + attentionOwners,
-        residualStep: residualStep, input: stream)
+        residualStep: residualStep)
     }
     return block
   }

@@ -2,6 +2,7 @@
 #ifndef QK_KERNELS_X86_H
 #define QK_KERNELS_X86_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include "../../attention/integer_attention.h"
 #include "../../datapath/datapath_kernel.h"
@@ -16,6 +17,9 @@ extern const qk_layer_norm_kernel qk_layer_norm_avx2, qk_layer_norm_avx512;
 extern const qk_datapath_kernel qk_datapath_avx2, qk_datapath_avx512;
 extern const qk_bf16_kernel qk_bf16_avx2, qk_bf16_avx512, qk_bf16_avx512bf16;
 extern const qk_gradient_kernel qk_gradient_avx2, qk_gradient_avx512, qk_gradient_avx512vnni;
+
+/// out[i] = table[codes[i] + 128]
+void qk_look_up_avx512vbmi(size_t count, const int8_t *codes, const uint8_t *table, uint8_t *out);
 
 /// Runs `iterations` groups of independent vpmaddwd + vpaddd pairs; returns the operations done (2 per product).
 double qk_peak_operations_avx2(uint64_t iterations);

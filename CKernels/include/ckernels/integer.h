@@ -140,4 +140,7 @@ typedef struct qk_row_statistics {
 /// μ, V, s and F of every row, the ones that qk_layer_norm uses; writes statistics[rows], not the output.
 qk_status qk_layer_norm_statistics(const qk_layer_norm_arguments *arguments, qk_row_statistics *statistics);
 
+/// out[i] = table[codes[i] + 128], the table of QK_OUTPUT_TABLE on codes that are at hand; `out` overlaps neither.
+void qk_look_up(size_t count, const int8_t *codes, const uint8_t table[256], uint8_t *out);
+
 #endif

@@ -1,5 +1,4 @@
-// Forward passes over the rows of a leaf: accumulators or values to codes and remainders, residual sums, LayerNorm.
-#include "block.h"
+// Forward passes over the rows of a leaf: accumulators or values to codes and remainders, residual sums, LayerNorm. A body of passes8.c and passes16.c.
 
 /// Code and remainder of eight v.
 #define PUT_CODES(v, lo, hi, code, rest)                                                    \
@@ -13,7 +12,7 @@
     STORE_BYTES(rest, cut);                                                                 \
   } while (0)
 
-QK_PASS void qk_sums_to_codes(size_t rows, size_t width, const int32_t *sums, const float *factor, float lo, float hi,
+QK_CLONES static void sums_to_codes(size_t rows, size_t width, const int32_t *sums, const float *factor, float lo, float hi,
                               int8_t *codes, int8_t *rest) {
 #pragma clang fp contract(off)
   const lanes low = ALL(lo), high = ALL(hi);
@@ -24,7 +23,7 @@ QK_PASS void qk_sums_to_codes(size_t rows, size_t width, const int32_t *sums, co
     }
 }
 
-QK_PASS void qk_values_to_codes(size_t rows, size_t width, const float *x, float factor, float lo, float hi,
+QK_CLONES static void values_to_codes(size_t rows, size_t width, const float *x, float factor, float lo, float hi,
                                 int8_t *codes, int8_t *rest) {
 #pragma clang fp contract(off)
   const lanes low = ALL(lo), high = ALL(hi);
@@ -34,7 +33,7 @@ QK_PASS void qk_values_to_codes(size_t rows, size_t width, const float *x, float
   }
 }
 
-QK_PASS void qk_add_branch(size_t rows, size_t width, size_t rows_per_image, const int32_t *sums, const float *factor,
+QK_CLONES static void add_branch(size_t rows, size_t width, size_t rows_per_image, const int32_t *sums, const float *factor,
                            const float *keep, const float *x, float *y) {
 #pragma clang fp contract(off)
   for (size_t r = 0; r < rows; r++, sums += width, x += width, y += width) {
@@ -60,11 +59,11 @@ static inline __attribute__((always_inline)) void statistics_of(size_t width, co
   out[1] = 1.0f / sqrtf(SUM_OF(squares) / (float)width + epsilon);
 }
 
-QK_PASS void qk_norm_statistics(size_t rows, size_t width, const float *x, float epsilon, float *statistics) {
+QK_CLONES static void norm_statistics(size_t rows, size_t width, const float *x, float epsilon, float *statistics) {
   for (size_t r = 0; r < rows; r++) statistics_of(width, x + r * width, epsilon, statistics + 2 * r);
 }
 
-QK_PASS void qk_norm_to_codes(size_t rows, size_t width, const float *x, const float *weight, const float *bias,
+QK_CLONES static void norm_to_codes(size_t rows, size_t width, const float *x, const float *weight, const float *bias,
                               float epsilon, float inverse_step, float lo, float hi, int8_t *codes, float *statistics) {
 #pragma clang fp contract(off)
   const lanes low = ALL(lo), high = ALL(hi);

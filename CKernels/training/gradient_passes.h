@@ -1,5 +1,4 @@
-// Backward passes over the rows of a leaf: quantisers, GELU, and the rounding of gradients to codes.
-#include "block.h"
+// Backward passes over the rows of a leaf: quantisers, GELU, and the rounding of gradients to codes. A body of passes8.c and passes16.c.
 
 /// The part of the gradient that passes the quantiser, and the share of its step, from remainder bytes.
 static inline __attribute__((always_inline)) void cut_row(size_t width, const int8_t *rest, float lo, float hi, float *g,
@@ -16,34 +15,55 @@ static inline __attribute__((always_inline)) void cut_row(size_t width, const in
   }
 }
 
-QK_PASS void qk_cut_gradient(size_t rows, size_t width, const int8_t *rest, float lo, float hi, float *g, float *step) {
+QK_CLONES static void cut_gradient(size_t rows, size_t width, const int8_t *rest, float lo, float hi, float *g, float *step) {
   memset(step, 0, width * sizeof *step);
   for (size_t r = 0; r < rows; r++) cut_row(width, rest + r * width, lo, hi, g + r * width, step);
 }
 
-static inline __attribute__((always_inline)) void table_row(size_t width, const int8_t *restrict codes,
-                                                            const float *restrict slope,
-                                                            const float *restrict table_slope, float *restrict g,
-                                                            float *restrict step) {
-#pragma clang fp contract(off)
-  for (size_t c = 0; c < width; c++) {
-    const int32_t entry = codes[c] + 128;
-    const float share = g[c] * table_slope[entry];
-    step[c] += share;
-    g[c] *= slope[entry];
-  }
+/// Steps of the two halves of a table entry.
+#define SLOPE_UNIT 0x1p-14f
+#define TABLE_UNIT 0x1p-7f
+
+/// slope_row[c] = the entries of the codes: one gather for both slopes.
+static inline __attribute__((always_inline)) void look_up_row(size_t width, const int8_t *restrict codes,
+                                                              const int32_t *restrict table, int32_t *restrict row) {
+  for (size_t c = 0; c < width; c++) row[c] = table[codes[c] + 128];
 }
 
-/// Sums, largest magnitudes by column, and the largest magnitude of g·row_step of the row.
-static inline __attribute__((always_inline)) float measure_row(size_t width, const float *g, const float *row_step,
-                                                               float *bias, float *largest) {
+/// Which steps the gradient of a row goes through.
+enum { IS_KEPT = 1, HAS_TABLE = 2, IS_CUT = 4 };
+
+/// One row through its steps, with the sums and largest magnitudes by column; returns the largest magnitude of
+/// g·row_step. `steps` is a constant after inlining.
+static inline __attribute__((always_inline)) float measure_row(const int steps, const qk_output_gradient *o, size_t row,
+                                                               float *g) {
 #pragma clang fp contract(off)
+  const size_t width = o->width;
+  const lanes low = ALL(o->lo), high = ALL(o->hi), zero = { 0 };
+  const lanes keep = ALL(steps & IS_KEPT ? o->keep[row / o->rows_per_image] : 1.0f);
+  const int8_t *rest = o->rest + row * width;
+  if (steps & HAS_TABLE) look_up_row(width, o->codes + row * width, o->slopes, o->entries);
   lanes top = { 0 };
   for (size_t c = 0; c < width; c += QK_LANES) {
-    const lanes gradient = LOAD(g + c), scaled = gradient * LOAD(row_step + c);
-    STORE(bias + c, LOAD(bias + c) + gradient);
-    STORE(largest + c, LARGER(LOAD(largest + c), MAGNITUDE(gradient)));
-    top = LARGER(top, MAGNITUDE(scaled));
+    lanes gradient = LOAD(g + c);
+    if (steps & IS_KEPT) gradient *= keep;
+    if (steps & HAS_TABLE) {
+      const int_lanes entry = LOAD_INTS(o->entries + c);
+      const lanes slope = TO_FLOATS(entry >> 16) * SLOPE_UNIT, table_slope = TO_FLOATS(entry << 16 >> 16) * TABLE_UNIT;
+      STORE(o->table_step + c, LOAD(o->table_step + c) + gradient * table_slope);
+      gradient *= slope;
+    }
+    if (steps & IS_CUT) {
+      const int_lanes byte = LOAD_BYTES(rest + c);
+      const int_lanes below = byte == QK_REST_BELOW, above = byte == QK_REST_ABOVE;
+      const lanes slope = CHOOSE(below, low, CHOOSE(above, high, TO_FLOATS(byte) * (1.0f / QK_REST_UNITS)));
+      STORE(o->step + c, LOAD(o->step + c) + gradient * slope);
+      gradient = CHOOSE(below | above, zero, gradient);
+    }
+    if (steps) STORE(g + c, gradient);
+    STORE(o->bias + c, LOAD(o->bias + c) + gradient);
+    STORE(o->largest + c, LARGER(LOAD(o->largest + c), MAGNITUDE(gradient)));
+    top = LARGER(top, MAGNITUDE(gradient * LOAD(o->row_step + c)));
   }
   return LARGEST_OF(top);
 }
@@ -68,7 +88,7 @@ static inline float code_factor(float largest, float *unit) {
   return inverse.f * 0x1p13f;
 }
 
-/// Eight gradient codes. A NaN becomes some code; it is reported by the sums of the bias, which keep it.
+/// Gradient codes. A NaN becomes some code; it is reported by the sums of the bias, which keep it.
 #define CODES_OF(v) \
   TO_INTS(ROUND(CLAMP((v), (lanes){ 0 } - (float)QK_GRADIENT_LIMIT, (lanes){ 0 } + (float)QK_GRADIENT_LIMIT)))
 
@@ -94,7 +114,7 @@ static inline __attribute__((always_inline)) void panel_rows(size_t width, size_
     int16_t *line = out + c / QK_GRADIENT_COLUMNS * panel_step + c % QK_GRADIENT_COLUMNS * 2;
     *(word_lanes *)line = high << 16 | (low & 0xffff);
   }
-  if (width % QK_GRADIENT_COLUMNS) {
+  if (QK_LANES < QK_GRADIENT_COLUMNS && width % QK_GRADIENT_COLUMNS) {
     int16_t *line = out + width / QK_GRADIENT_COLUMNS * panel_step + QK_LANES * 2;
     *(word_lanes *)line = (word_lanes){ 0 };
   }
@@ -109,7 +129,7 @@ static inline __attribute__((always_inline)) void all_panels(size_t rows, size_t
     panel_rows(width, panel_step, g + (rows - 1) * stride, NULL, factor, panels + (rows - 1) * QK_GRADIENT_COLUMNS);
 }
 
-QK_PASS void qk_round_rows(size_t rows, size_t width, const float *g, size_t stride, int16_t *left, float *scale) {
+QK_CLONES static void round_rows(size_t rows, size_t width, const float *g, size_t stride, int16_t *left, float *scale) {
   for (size_t r = 0; r < rows; r++, g += stride, left += width) {
     lanes top = { 0 };
     for (size_t c = 0; c < width; c += QK_LANES) top = LARGER(top, MAGNITUDE(LOAD(g + c)));
@@ -117,7 +137,7 @@ QK_PASS void qk_round_rows(size_t rows, size_t width, const float *g, size_t str
   }
 }
 
-QK_PASS void qk_round_columns(size_t rows, size_t width, const float *g, float *factor, float *scale, int16_t *panels) {
+QK_CLONES static void round_columns(size_t rows, size_t width, const float *g, float *factor, float *scale, int16_t *panels) {
   memset(factor, 0, width * sizeof *factor);
   for (size_t r = 0; r < rows; r++)
     for (size_t c = 0; c < width; c += QK_LANES)
@@ -126,7 +146,7 @@ QK_PASS void qk_round_columns(size_t rows, size_t width, const float *g, float *
   all_panels(rows, width, g, width, factor, panels);
 }
 
-QK_PASS float qk_round_panels(size_t rows, size_t width, const float *g, size_t stride, float *factor, int16_t *panels) {
+QK_CLONES static float round_panels(size_t rows, size_t width, const float *g, size_t stride, float *factor, int16_t *panels) {
   lanes top = { 0 };
   for (size_t r = 0; r < rows; r++)
     for (size_t c = 0; c < width; c += QK_LANES) top = LARGER(top, MAGNITUDE(LOAD(g + r * stride + c)));
@@ -137,25 +157,24 @@ QK_PASS float qk_round_panels(size_t rows, size_t width, const float *g, size_t 
   return unit;
 }
 
-QK_PASS void qk_prepare_gradient(const qk_output_gradient *o) {
-#pragma clang fp contract(off)
+static inline __attribute__((always_inline)) void measure_rows(const int steps, const qk_output_gradient *o) {
+  for (size_t r = 0; r < o->rows; r++) {
+    float *g = o->g + r * o->width;
+    const float factor = code_factor(measure_row(steps, o, r, g), &o->left_scale[r]);
+    left_row(o->width, g, o->row_step, factor, o->left + r * o->width);
+  }
+}
+
+QK_CLONES static void prepare_gradient(const qk_output_gradient *o) {
   const size_t width = o->width;
   memset(o->bias, 0, width * sizeof *o->bias);
   memset(o->largest, 0, width * sizeof *o->largest);
   if (o->rest) memset(o->step, 0, width * sizeof *o->step);
   if (o->codes) memset(o->table_step, 0, width * sizeof *o->table_step);
-  for (size_t r = 0; r < o->rows; r++) {
-    float *g = o->g + r * width;
-    if (o->keep) {
-      const float keep = o->keep[r / o->rows_per_image];
-      for (size_t c = 0; c < width; c += QK_LANES) STORE(g + c, LOAD(g + c) * keep);
-    }
-    if (o->codes) table_row(width, o->codes + r * width, o->slope, o->table_slope, g, o->table_step);
-    if (o->rest) cut_row(width, o->rest + r * width, o->lo, o->hi, g, o->step);
-    const float largest = measure_row(width, g, o->row_step, o->bias, o->largest);
-    const float factor = code_factor(largest, &o->left_scale[r]);
-    left_row(width, g, o->row_step, factor, o->left + r * width);
-  }
+  if (o->codes) measure_rows(HAS_TABLE | IS_CUT, o);
+  else if (o->rest) measure_rows(IS_CUT, o);
+  else if (o->keep) measure_rows(IS_KEPT, o);
+  else measure_rows(0, o);
   for (size_t c = 0; c < width; c++) o->largest[c] = code_factor(o->largest[c], &o->panel_scale[c]);
   all_panels(o->rows, width, o->g, width, o->largest, o->panels);
 }

@@ -1,8 +1,7 @@
-// LayerNorm and its quantiser, backward: the quantiser's input is computed again from x and the row's two numbers.
-#include "block.h"
+// LayerNorm and its quantiser, backward: the quantiser's input is computed again from x and the row's two numbers. A body of passes8.c and passes16.c.
 
 /// With n = (x − mean)·inverse, u = n·weight + bias, h the gradient of n: gx = inverse·(h − mean(h) − n·mean(h·n)).
-QK_PASS void qk_norm_backward(const qk_norm_gradient *o) {
+QK_CLONES static void norm_backward(const qk_norm_gradient *o) {
 #pragma clang fp contract(off)
   const size_t width = o->width;
   const float inverse_step = 1.0f / o->step;

@@ -1,0 +1,87 @@
+// Row passes of the training block; all work on the rows of one leaf, on the calling thread; widths are multiples of 8.
+// None fuses a product with
+// a sum, and sums run in one order, so their bits depend on no instruction set.
+#ifndef QK_BLOCK_H
+#define QK_BLOCK_H
+
+#include "../elementwise/float_common.h"
+#include "ckernels/gradient.h"
+#include "ckernels/training_block.h"
+
+/// A remainder byte: round(252·(code − v)) inside the range of the quantiser, |.| ≤ 126; −128 and 127 mean that v was
+/// below or above.
+#define QK_REST_UNITS 252.0f
+#define QK_REST_BELOW (-128)
+#define QK_REST_ABOVE 127
+
+/// What LayerNorm and its quantiser give back: gx = gradient of x plus `through`; sums over the rows of the leaf are
+/// written to weight, bias, step (one sum a column).
+typedef struct qk_norm_gradient {
+  size_t rows, width;
+  const float *x, *weight, *bias, *statistics;
+  float step, lo, hi;
+  const float *gcodes;   ///< [rows][width] with respect to the dequantised codes
+  const float *through;  ///< [rows][width]
+  float *gx, *gweight, *gbias, *gstep;
+} qk_norm_gradient;
+
+/// Turns the gradient of a linear layer's output into the operands of its two backward products.
+///
+/// g[r][n] (in place) is multiplied by keep; or by the slope of codes (GELU) and cut by the quantiser whose remainders
+/// are given; or cut alone. bias[n] = Σ_r g; step[n] = Σ_r g·slope of the quantiser; table_step[n] = Σ_r g·table slope.
+typedef struct qk_output_gradient {
+  size_t rows, width, rows_per_image;
+  float *g;
+  const float *keep;                        ///< or null
+  const int8_t *codes;                      ///< index of the table, or null; needs rest
+  const int32_t *slopes;                    ///< [256], entry code + 128: slope·2^14 in the upper half, table slope·2^7
+  int32_t *entries;                         ///< [width] scratch, with codes
+  const int8_t *rest;                       ///< or null
+  float lo, hi;                             ///< of the quantiser of `rest`
+  const float *row_step;                    ///< [width] factor of column n in the input's gradient
+  float *bias, *step, *table_step;          ///< [width]; the last two only with rest, codes
+  int16_t *left;                            ///< [rows][width] codes of g·row_step
+  float *left_scale;                        ///< [rows]
+  int16_t *panels;                          ///< codes of g as panels of rows × width
+  float *panel_scale;                       ///< [width]
+  float *largest;                           ///< [width] scratch
+} qk_output_gradient;
+
+/// The passes for one granule of widths.
+typedef struct qk_block_passes {
+  size_t lanes;  ///< widths are multiples of it
+  /// codes[r][c] = clamp(round(v), lo, hi), v = float(sums[r][c])·factor[c], and their remainders.
+  void (*sums_to_codes)(size_t rows, size_t width, const int32_t *sums, const float *factor, float lo, float hi, int8_t *codes, int8_t *rest);
+  /// The same of v = x[r][c]·factor.
+  void (*values_to_codes)(size_t rows, size_t width, const float *x, float factor, float lo, float hi, int8_t *codes, int8_t *rest);
+  /// y[r][c] = x[r][c] + keep[r / rows_per_image]·(float(sums[r][c])·factor[c]); keep may be null.
+  void (*add_branch)(size_t rows, size_t width, size_t rows_per_image, const int32_t *sums, const float *factor, const float *keep, const float *x, float *y);
+  /// Codes of LayerNorm(x)·inverse_step, and mean and 1/deviation of every row.
+  void (*norm_to_codes)(size_t rows, size_t width, const float *x, const float *weight, const float *bias, float epsilon, float inverse_step, float lo, float hi, int8_t *codes, float *statistics);
+  /// Mean and 1/deviation alone.
+  void (*norm_statistics)(size_t rows, size_t width, const float *x, float epsilon, float *statistics);
+  void (*norm_backward)(const qk_norm_gradient *n);
+  void (*prepare_gradient)(const qk_output_gradient *o);
+  /// left[r][c] = round(g[r][c] / scale[r]), scales powers of two so that |left| ≤ QK_GRADIENT_LIMIT.
+  void (*round_rows)(size_t rows, size_t width, const float *g, size_t stride, int16_t *left, float *scale);
+  /// Panels of round(g[r][c] / scale[c]); factor [width] is scratch.
+  void (*round_columns)(size_t rows, size_t width, const float *g, float *factor, float *scale, int16_t *panels);
+  /// Panels of round(g[r][c] / unit), with the unit returned; factor [width] is scratch.
+  float (*round_panels)(size_t rows, size_t width, const float *g, size_t stride, float *factor, int16_t *panels);
+  /// g (in place) is cut by the quantiser with these remainders; step[c] = Σ_r g·slope.
+  void (*cut_gradient)(size_t rows, size_t width, const int8_t *rest, float lo, float hi, float *g, float *step);
+  /// out[t][0…dimension−1] = codes of rows `step` apart, as 16 bits.
+  void (*widen_rows)(size_t rows, size_t dimension, const int8_t *codes, size_t step, int16_t *out);
+  /// Rows of scores to probability codes round(levels·e^(s − max)), as bytes and as 16-bit rows with zeros up to
+  /// `stride`; sum[i] = Σ_j P.
+  void (*soften)(size_t tokens, size_t stride, float levels, float *scores, uint8_t *probabilities, int16_t *left, float *sum);
+  /// scores[i][j] = factor·p⊙(dP − Σ p⊙dP) in place of dP, p = P·inverse[i]; zeros behind.
+  void (*score_gradients)(size_t tokens, size_t stride, const uint8_t *probabilities, const float *inverse, float factor,
+                          float *scores);
+  /// rows[i][c] = gout[i][c]·inverse[i]; rows of gout lie `stride` apart.
+  void (*weigh_rows)(size_t tokens, size_t dimension, const float *gout, size_t stride, const float *inverse, float *rows);
+} qk_block_passes;
+
+extern const qk_block_passes qk_passes8, qk_passes16;
+
+#endif
