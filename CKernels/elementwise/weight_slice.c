@@ -6,6 +6,7 @@ typedef struct {
   const float *latent, *scale4, *scale8, *gq;
   const int32_t *row;
   const uint8_t *bits;
+  qk_sharing sharing;
   float *q, *glatent, *gscale4, *gscale8;
   int8_t *codes;
 } slice_job;
@@ -15,52 +16,91 @@ static inline size_t task_rows(size_t width) { return width >= QK_ELEMENT_BLOCK 
 
 static inline float row_limit(uint8_t bits) { return bits == 4 ? 7.0f : 127.0f; }
 
+/// 1: the row's 4-bit step is 16 times its 8-bit step.
+static inline int is_tied(const slice_job *j, size_t i) { return j->bits[i] == 4 && j->sharing != QK_SHARING_INDEPENDENT; }
+
+static inline float row_step(const slice_job *j, size_t i) {
+  const size_t row = (size_t)j->row[i];
+  if (is_tied(j, i)) return 16.0f * j->scale8[row];
+  return j->bits[i] == 4 ? j->scale4[row] : j->scale8[row];
+}
+
+static inline float clamp_code(float code, float limit) {
+  code = code < -limit ? -limit : code;
+  return code > limit ? limit : code;
+}
+
+/// The code of v = w/s, s the row's step.
+static inline __attribute__((always_inline)) float code_of(float v, float limit, const int nested) {
+  // The 8-bit code of the same weight, rounded half up to its upper four bits; scaling by 16 is exact.
+  if (nested) return clamp_code(floorf((clamp_code(rintf(16.0f * v), 127.0f) + 8.0f) * 0.0625f), limit);
+  return clamp_code(rintf(v), limit);
+}
+
+static inline int is_nested(const slice_job *j, size_t i) { return j->bits[i] == 4 && j->sharing == QK_SHARING_NESTED; }
+
+static inline __attribute__((always_inline)) void values_of(const slice_job *j, size_t i, const int nested) {
+  const float *w = j->latent + (size_t)j->row[i] * j->stride;
+  float *q = j->q + i * j->width;
+  const float s = row_step(j, i), inverse = 1.0f / s, limit = row_limit(j->bits[i]);
+  for (size_t c = 0; c < j->width; c++) q[c] = s * code_of(w[c] * inverse, limit, nested);
+}
+
 QK_CLONES static void forward_body(void *context, size_t begin, size_t end) {
   const slice_job *j = context;
   for (size_t i = begin; i < end; i++) {
-    size_t row = (size_t)j->row[i];
-    const float *w = j->latent + row * j->stride;
-    float *q = j->q + i * j->width;
-    if (j->bits[i] == 32) {
-      memcpy(q, w, j->width * sizeof(float));
-      continue;
-    }
-    float s = j->bits[i] == 4 ? j->scale4[row] : j->scale8[row];
-    float inverse = 1.0f / s, limit = row_limit(j->bits[i]);
-    for (size_t c = 0; c < j->width; c++) {
-      float v = rintf(w[c] * inverse);
-      v = v < -limit ? -limit : (v > limit ? limit : v);
-      q[c] = s * v;
-    }
+    if (j->bits[i] == 32)
+      memcpy(j->q + i * j->width, j->latent + (size_t)j->row[i] * j->stride, j->width * sizeof(float));
+    else if (is_nested(j, i)) values_of(j, i, 1);
+    else values_of(j, i, 0);
   }
 }
 
 void qk_weight_slice_forward(size_t rows, size_t width, const float *latent, size_t stride,
                              const int32_t *row, const uint8_t *bits, const float *scale4,
-                             const float *scale8, float *q) {
-  slice_job job = {rows, width, stride, latent, scale4, scale8, 0, row, bits, q, 0, 0, 0, 0};
+                             const float *scale8, qk_sharing sharing, float *q) {
+  slice_job job = { .rows = rows, .width = width, .stride = stride, .latent = latent, .scale4 = scale4,
+                    .scale8 = scale8, .row = row, .bits = bits, .sharing = sharing, .q = q };
   qk_parallel_for(rows, task_rows(width), &job, forward_body);
+}
+
+static inline __attribute__((always_inline)) void codes_of(const slice_job *j, size_t i, const int nested) {
+  const float *w = j->latent + (size_t)j->row[i] * j->stride;
+  const float inverse = 1.0f / row_step(j, i), limit = row_limit(j->bits[i]);
+  for (size_t c = 0; c < j->width; c++) j->codes[i * j->width + c] = (int8_t)code_of(w[c] * inverse, limit, nested);
 }
 
 QK_CLONES static void codes_body(void *context, size_t begin, size_t end) {
   const slice_job *j = context;
   for (size_t i = begin; i < end; i++) {
-    size_t row = (size_t)j->row[i];
-    const float *w = j->latent + row * j->stride;
-    float s = j->bits[i] == 4 ? j->scale4[row] : j->scale8[row];
-    float inverse = 1.0f / s, limit = row_limit(j->bits[i]);
-    for (size_t c = 0; c < j->width; c++) {
-      float v = rintf(w[c] * inverse);
-      v = v < -limit ? -limit : (v > limit ? limit : v);
-      j->codes[i * j->width + c] = (int8_t)v;
-    }
+    if (is_nested(j, i)) codes_of(j, i, 1);
+    else codes_of(j, i, 0);
   }
 }
 
 void qk_weight_slice_codes(size_t rows, size_t width, const float *latent, size_t stride, const int32_t *row,
-                           const uint8_t *bits, const float *scale4, const float *scale8, int8_t *codes) {
-  slice_job job = {rows, width, stride, latent, scale4, scale8, 0, row, bits, 0, 0, 0, 0, codes};
+                           const uint8_t *bits, const float *scale4, const float *scale8, qk_sharing sharing,
+                           int8_t *codes) {
+  slice_job job = { .rows = rows, .width = width, .stride = stride, .latent = latent, .scale4 = scale4,
+                    .scale8 = scale8, .row = row, .bits = bits, .sharing = sharing, .codes = codes };
   qk_parallel_for(rows, task_rows(width), &job, codes_body);
+}
+
+static inline __attribute__((always_inline)) void gradients_of(const slice_job *j, size_t i, const int nested) {
+#pragma clang fp reassociate(on)
+  const size_t row = (size_t)j->row[i];
+  const float *w = j->latent + row * j->stride, *gq = j->gq + i * j->width;
+  float *gw = j->glatent + row * j->stride;
+  const float inverse = 1.0f / row_step(j, i), limit = row_limit(j->bits[i]);
+  float sum = 0;
+  for (size_t c = 0; c < j->width; c++) {
+    const float v = w[c] * inverse;
+    const int inside = v >= -limit && v <= limit;
+    sum += gq[c] * (inside ? code_of(v, limit, nested) - v : (v < 0 ? -limit : limit));
+    gw[c] += inside ? gq[c] : 0.0f;
+  }
+  if (is_tied(j, i)) j->gscale8[row] += 16.0f * sum;
+  else (j->bits[i] == 4 ? j->gscale4 : j->gscale8)[row] += sum;
 }
 
 // Rows of a slice are distinct, so every task owns the latent rows it adds to.
@@ -68,30 +108,23 @@ QK_CLONES static void backward_body(void *context, size_t begin, size_t end) {
 #pragma clang fp reassociate(on)
   const slice_job *j = context;
   for (size_t i = begin; i < end; i++) {
-    size_t row = (size_t)j->row[i];
-    const float *w = j->latent + row * j->stride, *gq = j->gq + i * j->width;
-    float *gw = j->glatent + row * j->stride;
     if (j->bits[i] == 32) {
-      for (size_t c = 0; c < j->width; c++) gw[c] += gq[c];
-      continue;
+      float *gw = j->glatent + (size_t)j->row[i] * j->stride;
+      for (size_t c = 0; c < j->width; c++) gw[c] += j->gq[i * j->width + c];
+    } else if (is_nested(j, i)) {
+      gradients_of(j, i, 1);
+    } else {
+      gradients_of(j, i, 0);
     }
-    float s = j->bits[i] == 4 ? j->scale4[row] : j->scale8[row];
-    float inverse = 1.0f / s, limit = row_limit(j->bits[i]), sum = 0;
-    for (size_t c = 0; c < j->width; c++) {
-      float v = w[c] * inverse;
-      int inside = v >= -limit && v <= limit;
-      sum += gq[c] * (inside ? rintf(v) - v : (v < 0 ? -limit : limit));
-      gw[c] += inside ? gq[c] : 0.0f;
-    }
-    (j->bits[i] == 4 ? j->gscale4 : j->gscale8)[row] += sum;
   }
 }
 
 void qk_weight_slice_backward(size_t rows, size_t width, const float *latent, size_t stride,
                               const int32_t *row, const uint8_t *bits, const float *scale4,
-                              const float *scale8, const float *gq, float *glatent, float *gscale4,
+                              const float *scale8, qk_sharing sharing, const float *gq, float *glatent, float *gscale4,
                               float *gscale8) {
-  slice_job job = {rows,  width, stride, latent,  scale4,  scale8, gq,
-                   row,   bits,  0,      glatent, gscale4, gscale8, 0};
+  slice_job job = { .rows = rows, .width = width, .stride = stride, .latent = latent, .scale4 = scale4,
+                    .scale8 = scale8, .gq = gq, .row = row, .bits = bits, .sharing = sharing, .glatent = glatent,
+                    .gscale4 = gscale4, .gscale8 = gscale8 };
   qk_parallel_for(rows, task_rows(width), &job, backward_body);
 }

@@ -1,3 +1,4 @@
+import CKernels
 import QuasarTensor
 
 /// Index of a node on its tape.
@@ -65,21 +66,40 @@ public struct AttentionShape: Sendable, Equatable {
   public var scoreScale: Float { 1 / Float(headDimension).squareRoot() }
 }
 
+/// How the two precisions of a row share one latent weight.
+public enum Entanglement: String, Codable, CaseIterable, Sendable {
+  /// E1: both precisions quantise the same latent row, each with a learned step of its own.
+  case independentSteps = "independent-steps"
+  /// E2: one learned step a row; the 4-bit step is 16 times the 8-bit step.
+  case tiedSteps = "tied-steps"
+  /// E3: as E2, and the 4-bit code is the 8-bit code rounded to its upper four bits, clamp((q8 + 8) >> 4, −7, 7).
+  case nestedCodes = "nested-codes"
+
+  public var sharing: qk_sharing {
+    switch self {
+    case .independentSteps: return QK_SHARING_INDEPENDENT
+    case .tiedSteps: return QK_SHARING_TIED
+    case .nestedCodes: return QK_SHARING_NESTED
+    }
+  }
+}
+
 /// Rows `rows` and the first `width` columns of a latent parameter, with a precision for each row.
 ///
 /// bits[i] = 32: the latent values. 8 or 4: s·clamp(round(w/s), −Q, Q) with Q = 127 or 7 and s the row's
-/// learned step for that precision (entanglement: every slice and both precisions read the same latent rows).
+/// learned step for that precision, as `entanglement` says: every slice and both precisions read the same latent rows.
 public struct WeightSlice {
   public var latent: Parameter
   public var scale4: Parameter?
   public var scale8: Parameter?
+  public var entanglement = Entanglement.independentSteps
   public var rows: [Int32]
   public var width: Int
   public var bits: [UInt8]
 
   public init(
-    latent: Parameter, scale4: Parameter? = nil, scale8: Parameter? = nil, rows: [Int32], width: Int,
-    bits: [UInt8]
+    latent: Parameter, scale4: Parameter? = nil, scale8: Parameter? = nil,
+    entanglement: Entanglement = .independentSteps, rows: [Int32], width: Int, bits: [UInt8]
   ) {
     precondition(rows.count == bits.count, "\(rows.count) rows but \(bits.count) precisions")
     precondition(
@@ -87,6 +107,7 @@ public struct WeightSlice {
     self.latent = latent
     self.scale4 = scale4
     self.scale8 = scale8
+    self.entanglement = entanglement
     self.rows = rows
     self.width = width
     self.bits = bits

@@ -12,7 +12,7 @@ extension Tape {
     let out = Tensor(uninitialized: [slice.rows.count, slice.width])
     qk_weight_slice_forward(
       slice.rows.count, slice.width, slice.latent.value.pointer, slice.stride, slice.rows, slice.bits,
-      slice.scale4?.value.pointer, slice.scale8?.value.pointer, out.pointer)
+      slice.scale4?.value.pointer, slice.scale8?.value.pointer, slice.entanglement.sharing, out.pointer)
     let isVector = slice.isColumn || slice.latent.value.shape.count == 1
     return append(
       .weightSlice(slice), isVector ? out.reshaped([out.count]) : out, needsGradient: recording)
@@ -47,6 +47,6 @@ extension WeightSlice {
   func addGradient(_ g: Tensor) {
     qk_weight_slice_backward(
       rows.count, width, latent.value.pointer, stride, rows, bits, scale4?.value.pointer, scale8?.value.pointer,
-      g.pointer, latent.gradient.pointer, scale4?.gradient.pointer, scale8?.gradient.pointer)
+      entanglement.sharing, g.pointer, latent.gradient.pointer, scale4?.gradient.pointer, scale8?.gradient.pointer)
   }
 }

@@ -3,12 +3,22 @@ import Foundation
 import QuasarAutograd
 import QuasarTensor
 
-/// AdamW (Loshchilov & Hutter 2019) over a fixed list of parameters.
+/// How a step follows from the moments of the gradient.
+public enum OptimizerRule: String, Codable, CaseIterable, Sendable {
+  /// Loshchilov & Hutter 2019.
+  case adamw
+  /// The same direction scaled to the size of each weight matrix, ‖p‖/‖direction‖ (You et al. 2020), for large batches;
+  /// vectors and quantiser steps move as with AdamW.
+  case lamb
+}
+
+/// AdamW (Loshchilov & Hutter 2019) or LAMB over a fixed list of parameters.
 ///
 /// Weights are decayed, vectors are not; quantiser steps move relative to their size (the gradient of ln s is
 /// used), so one learning rate serves steps of any magnitude and they stay positive.
 public final class AdamW {
   public struct Settings: Codable, Sendable, Equatable {
+    public var rule = OptimizerRule.adamw
     public var beta1: Float = 0.9
     public var beta2: Float = 0.999
     public var epsilon: Float = 1e-8
@@ -69,11 +79,34 @@ public final class AdamW {
       kernel.learning_rate = isStep ? learningRate * settings.stepFactor : learningRate
       kernel.decay = parameter.role == .weight ? settings.weightDecay : 0
       kernel.relative = isStep ? 1 : 0
+      if settings.rule == .lamb, parameter.role == .weight {
+        lambStep(parameter, moment, &kernel)
+        parameter.clearGradient()
+        continue
+      }
       qk_adamw_step(
         parameter.value.count, &kernel, parameter.gradient.pointer, parameter.value.pointer,
         moment.first.pointer, moment.second.pointer)
       parameter.clearGradient()
     }
     return norm
+  }
+
+  /// p ← p − lr·‖p‖/‖u‖·u with u the direction; the ratio is 1 where either norm is 0.
+  private func lambStep(
+    _ parameter: Parameter, _ moment: (first: Tensor, second: Tensor), _ kernel: inout qk_adamw_settings
+  ) {
+    let count = parameter.value.count
+    let direction = Tensor(uninitialized: [count])
+    let scratch = Tensor(uninitialized: [max(1, qk_scratch_floats(count, 1))])
+    withExtendedLifetime((direction, scratch)) {
+      qk_lamb_direction(
+        count, &kernel, parameter.gradient.pointer, parameter.value.pointer, moment.first.pointer,
+        moment.second.pointer, direction.pointer)
+      let size = qk_sum_of_squares(count, parameter.value.pointer, scratch.pointer).squareRoot()
+      let length = qk_sum_of_squares(count, direction.pointer, scratch.pointer).squareRoot()
+      let ratio = size > 0 && length > 0 ? size / length : 1
+      qk_accumulate(count, -kernel.learning_rate * ratio, direction.pointer, parameter.value.pointer)
+    }
   }
 }

@@ -72,6 +72,8 @@ extension TrainingOptions {
       "epochs", "batch_size", "learning_rate", "warm_up", "full_precision", "exact", "label_smoothing",
       "flip",
       "shift", "random_erasing", "drop_path", "random_subnets", "sandwich", "distillation", "weight_decay",
+      "hard_distillation", "progressive", "mixup", "cutmix", "average", "accumulation", "entanglement", "products",
+      "optimizer",
     ])
     if yaml.has("epochs") { epochs = try yaml.integer("epochs", 1...100_000) }
     if yaml.has("batch_size") { batchSize = try yaml.integer("batch_size", 1...65_536) }
@@ -87,6 +89,15 @@ extension TrainingOptions {
     if yaml.has("random_subnets") { randomSubnets = try yaml.integer("random_subnets", 0...64) }
     if yaml.has("sandwich") { sandwich = try yaml.bool("sandwich") }
     if yaml.has("distillation") { distillation = Float(try yaml.number("distillation", 0...1)) }
+    if yaml.has("hard_distillation") { hardDistillation = try yaml.bool("hard_distillation") }
+    if yaml.has("progressive") { progressive = try yaml.number("progressive", 0...1) }
+    if yaml.has("mixup") { mixup = try yaml.number("mixup", 0...100) }
+    if yaml.has("cutmix") { cutmix = try yaml.number("cutmix", 0...100) }
+    if yaml.has("average") { average = Float(try yaml.number("average", 0...0.999999)) }
+    if yaml.has("accumulation") { accumulation = try yaml.integer("accumulation", 1...65_536) }
+    if yaml.has("entanglement") { entanglement = try yaml.choice("entanglement") }
+    if yaml.has("products") { products = try yaml.choice("products") }
+    if yaml.has("optimizer") { optimizer.rule = try yaml.choice("optimizer") }
     if yaml.has("weight_decay") { optimizer.weightDecay = Float(try yaml.number("weight_decay", 0...1)) }
     do {
       try validate()

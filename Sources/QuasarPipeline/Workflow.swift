@@ -29,7 +29,9 @@ public enum Workflow {
       plan: .space(space), data: kept, options: options, seed: seed, directory: directory, resume: resume,
       matches: { $0.space == space },
       fresh: {
-        Supernet(size: SupernetSize(space), preprocessing: Preprocessing(of: kept), random: RandomSource(seed: seed))
+        Supernet(
+          size: SupernetSize(space), preprocessing: Preprocessing(of: kept), random: RandomSource(seed: seed),
+          entanglement: options.entanglement)
       })
     try run(trainer, directory, data.classNames, heldOut, progress)
   }
@@ -42,7 +44,7 @@ public enum Workflow {
     guard resume, directory.hasCheckpoint else {
       return try Trainer(net: fresh(), plan: plan, data: data, options: options, seed: seed, teacher: teacher)
     }
-    let checkpoint = try directory.load()
+    let checkpoint = try Checkpoint(contentsOf: directory.checkpointPath)
     let known = checkpoint.description
     guard matches(known), known.options == options, known.seed == seed else {
       throw QuasarError(
@@ -52,7 +54,7 @@ public enum Workflow {
     }
     let trainer = try Trainer(
       net: checkpoint.net, plan: plan, data: data, options: options, seed: seed, teacher: teacher)
-    try checkpoint.restore(trainer.optimizer)
+    try checkpoint.restore(trainer)
     return trainer
   }
 

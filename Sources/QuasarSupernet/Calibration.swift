@@ -78,7 +78,7 @@ extension Supernet {
     guard weights else { return }
     for linear in [patchEmbedding, head] + blocks.flatMap(\.linears) {
       calibrateWeights(linear)
-      if rankRows, linear.scale4 != nil { rank(linear, recorder.inputSquares[linear.name] ?? []) }
+      if rankRows, linear.isMixed { rank(linear, recorder.inputSquares[linear.name] ?? []) }
     }
   }
 
@@ -97,16 +97,20 @@ extension Supernet {
     let (rows, depth) = (linear.weight.value.shape[0], linear.weight.value.width)
     for row in 0..<rows {
       let values = UnsafeBufferPointer(start: linear.weight.value.pointer + row * depth, count: depth)
+      if linear.isMixed, linear.scale4 == nil {
+        // One step for both: the rounding of 4 bits is 16 times that of 8, so the 4-bit step decides.
+        linear.scale8.value.pointer[row] = StepSearch.rowStep(values, bits: 4) / 16
+        continue
+      }
       linear.scale8.value.pointer[row] = StepSearch.rowStep(values, bits: 8)
       linear.scale4?.value.pointer[row] = StepSearch.rowStep(values, bits: 4)
     }
   }
 
   private func rank(_ linear: LinearParameters, _ inputSquares: [Double]) {
-    guard let scale4 = linear.scale4 else { return }
     let (rows, depth) = (linear.weight.value.shape[0], linear.weight.value.width)
     let errors = (0..<rows).map { row -> Double in
-      let step = scale4.value.pointer[row]
+      let step = linear.step(row: row, bits: 4)
       var error = 0.0
       for k in 0..<depth {
         let w = linear.weight.value.pointer[row * depth + k]

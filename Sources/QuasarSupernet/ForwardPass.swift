@@ -242,7 +242,8 @@ private struct ForwardPass {
     recorder?.recordInput(parameters.name, x.value)
     let weight = tape.slice(
       WeightSlice(
-        latent: parameters.weight, scale4: parameters.scale4, scale8: parameters.scale8, rows: slice.rows,
+        latent: parameters.weight, scale4: parameters.scale4, scale8: parameters.scale8,
+        entanglement: parameters.entanglement, rows: slice.rows,
         width: slice.width,
         bits: mode == .full ? Array(repeating: 32, count: slice.rows.count) : slice.bits))
     return tape.linear(

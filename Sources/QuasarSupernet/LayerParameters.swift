@@ -7,16 +7,22 @@ final class LinearParameters {
   let name: String
   let weight: Parameter
   let bias: Parameter
-  /// Learned steps of the rows at 4 bits; nil where every row has 8 bits.
+  /// Learned steps of the rows at 4 bits; nil where every row has 8 bits, or the step is tied to that of 8 bits.
   let scale4: Parameter?
+  /// Whether rows may have 4 bits.
+  let isMixed: Bool
+  let entanglement: Entanglement
   let scale8: Parameter
   /// Rows, the one that deserves 8 bits most first; prefixes are the nested sets of 8-bit rows.
   var ranking: [Int32]
 
   init(
-    name: String, rows: Int, depth: Int, precisions: [Int], random: RandomSource, deviation: Float? = nil
+    name: String, rows: Int, depth: Int, precisions: [Int], random: RandomSource, deviation: Float? = nil,
+    entanglement: Entanglement = .independentSteps
   ) {
     self.name = name
+    self.entanglement = entanglement
+    isMixed = precisions.contains(4)
     let deviation = deviation ?? (1 / Float(depth)).squareRoot()
     weight = Parameter(
       name: "\(name).weight", role: .weight,
@@ -28,9 +34,15 @@ final class LinearParameters {
         name: "\(name).step\(bits)", role: .scale,
         value: Tensor(repeating: 3 * deviation / limit, shape: [rows]))
     }
-    scale4 = precisions.contains(4) ? steps(4) : nil
+    scale4 = isMixed && entanglement == .independentSteps ? steps(4) : nil
     scale8 = steps(8)
     ranking = (0..<Int32(rows)).map { $0 }
+  }
+
+  /// The step of a row at 4 or 8 bits.
+  func step(row: Int, bits: UInt8) -> Float {
+    guard bits == 4, isMixed else { return scale8.value.pointer[row] }
+    return scale4?.value.pointer[row] ?? 16 * scale8.value.pointer[row]
   }
 
   var parameters: [Parameter] { [weight, bias] + (scale4.map { [$0] } ?? []) + [scale8] }
@@ -96,14 +108,16 @@ final class BlockParameters {
   let contract: LinearParameters
   let gain2: Parameter
 
-  init(index: Int, size: SupernetSize, gain: Float, random: RandomSource) {
+  init(index: Int, size: SupernetSize, gain: Float, entanglement: Entanglement, random: RandomSource) {
     let name = "blocks.\(index)"
     let d = size.embedDimension
     let width = size.attentionWidths[index]
     let hidden = size.hiddenWidths[index]
     let bits = size.activationBits
     func linear(_ part: String, _ rows: Int, _ depth: Int) -> LinearParameters {
-      LinearParameters(name: "\(name).\(part)", rows: rows, depth: depth, precisions: [4, 8], random: random)
+      LinearParameters(
+        name: "\(name).\(part)", rows: rows, depth: depth, precisions: [4, 8], random: random,
+        entanglement: entanglement)
     }
     func steps(_ part: String, parts: Int = 1, bits: [Int]) -> ActivationSteps {
       ActivationSteps(name: "\(name).\(part).step", parts: parts, bits: bits)

@@ -82,6 +82,14 @@ public struct StrictYAML {
     try word(try value(key), key, choices)
   }
 
+  /// One case of an enumeration, by its raw word.
+  public func choice<Choice: CaseIterable & RawRepresentable>(_ key: String) throws -> Choice
+  where Choice.RawValue == String {
+    let text = try word(key, Choice.allCases.map(\.rawValue))
+    guard let choice = Choice(rawValue: text) else { throw error(key, "'\(text)' is no choice") }
+    return choice
+  }
+
   /// A nested mapping.
   public func nested(_ key: String) throws -> StrictYAML {
     let node = try value(key)

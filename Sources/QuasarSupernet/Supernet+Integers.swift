@@ -71,14 +71,13 @@ extension Supernet {
     let codes = NDArray<Int8>(uninitialized: [slice.rows.count, slice.width])
     qk_weight_slice_codes(
       slice.rows.count, slice.width, linear.weight.value.pointer, linear.weight.value.width, slice.rows,
-      slice.bits, linear.scale4?.value.pointer, linear.scale8.value.pointer, codes.pointer)
+      slice.bits, linear.scale4?.value.pointer, linear.scale8.value.pointer,
+      linear.entanglement.sharing, codes.pointer)
     return codes
   }
 
   func rowScales(_ linear: LinearParameters, _ slice: LayerSlice) -> [Float] {
-    zip(slice.rows, slice.bits).map { row, bits in
-      ((bits == 4 ? linear.scale4 : nil) ?? linear.scale8).value.pointer[Int(row)]
-    }
+    zip(slice.rows, slice.bits).map { row, bits in linear.step(row: Int(row), bits: bits) }
   }
 
   private func integerLinear(

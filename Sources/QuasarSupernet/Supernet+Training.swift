@@ -14,7 +14,8 @@ extension Supernet {
     func layer(_ linear: LinearParameters, _ integer: IntegerLinear, _ slice: LayerSlice) -> TrainingLayer {
       integer.trainingLayer(
         weight: WeightSlice(
-          latent: linear.weight, scale4: linear.scale4, scale8: linear.scale8, rows: slice.rows, width: slice.width,
+          latent: linear.weight, scale4: linear.scale4, scale8: linear.scale8,
+          entanglement: linear.entanglement, rows: slice.rows, width: slice.width,
           bits: slice.bits),
         bias: WeightSlice(entries: slice.rows, of: linear.bias), rowSteps: rowScales(linear, slice),
         realBias: slice.rows.map { linear.bias.value.pointer[Int($0)] })

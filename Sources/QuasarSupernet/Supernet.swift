@@ -3,12 +3,6 @@ import QuasarNN
 import QuasarQuant
 import QuasarTensor
 
-/// How the two precisions of a row share one latent weight.
-public enum Entanglement: String, Codable, CaseIterable, Sendable {
-  /// E1: both precisions quantise the same latent row, each with a learned step of its own.
-  case independentSteps = "independent-steps"
-}
-
 /// Mean and standard deviation of the pixels of each channel, on the scale 0…1.
 public struct Preprocessing: Codable, Hashable, Sendable {
   public var mean: [Float]
@@ -115,7 +109,7 @@ public final class Supernet {
     let depth = size.attentionWidths.count
     let gain: Float = depth <= 18 ? 0.1 : (depth <= 24 ? 1e-5 : 1e-6)
     blocks = (0..<depth).map {
-      BlockParameters(index: $0, size: size, gain: gain, random: random)
+      BlockParameters(index: $0, size: size, gain: gain, entanglement: entanglement, random: random)
     }
     finalNorm = NormParameters(name: "norm", width: d)
     headStep = ActivationSteps(name: "norm.step", parts: 1, bits: [8])

@@ -1,4 +1,5 @@
 import QuasarData
+import QuasarNN
 import QuasarSupernet
 import QuasarTensor
 
@@ -18,17 +19,41 @@ struct BatchSource {
   }
 
   /// Whole batches of one epoch; the rest of the last one is left out (other images each epoch).
-  var stepsPerEpoch: Int { max(1, data.count / options.batchSize) }
+  var stepsPerEpoch: Int { max(1, data.count / imagesPerStep) }
+  /// Images of all batches that one update accumulates.
+  var imagesPerStep: Int { options.batchSize * options.accumulation }
 
   struct Batch {
     let images: NDArray<UInt8>
     let labels: [UInt8]
+    /// Labels of the images that were mixed in, and the share of the first ones.
+    var partners: [UInt8]?
+    var share: Float = 1
+
+    /// Equal part `index` of `count`.
+    func part(_ index: Int, of count: Int) -> Batch {
+      let size = labels.count / count
+      let range = index * size..<(index + 1) * size
+      return Batch(
+        images: images.rows(range), labels: Array(labels[range]), partners: partners.map { Array($0[range]) },
+        share: share)
+    }
+
+    /// share·labels + (1 − share)·partners, smoothed.
+    func targets(classes: Int, smoothing: Float) -> Tensor {
+      let first = Targets.labels(labels, classes: classes, smoothing: smoothing)
+      guard let partners else { return first }
+      let second = Targets.labels(partners, classes: classes, smoothing: smoothing)
+      let mixed = Tensor(uninitialized: first.shape)
+      for i in 0..<mixed.count { mixed.pointer[i] = share * first.pointer[i] + (1 - share) * second.pointer[i] }
+      return mixed
+    }
   }
 
   /// The batch of a step; augmentation ends in u8 pixels.
   func batch(step: Int, order: [Int]) -> Batch {
-    let first = step % stepsPerEpoch * options.batchSize
-    let chosen = (first..<first + options.batchSize).map { order[$0 % order.count] }
+    let first = step % stepsPerEpoch * imagesPerStep
+    let chosen = (first..<first + imagesPerStep).map { order[$0 % order.count] }
     let images = NDArray<UInt8>(
       uninitialized: [chosen.count, data.channels, data.height, data.width])
     var generator = random.generator("augmentation", step)
@@ -44,7 +69,9 @@ struct BatchSource {
         erase(images.pointer + slot * data.bytesPerImage, &generator)
       }
     }
-    return Batch(images: images, labels: chosen.map { data.labels[$0] })
+    var batch = Batch(images: images, labels: chosen.map { data.labels[$0] })
+    mix(&batch, step: step)
+    return batch
   }
 
   /// Fills a rectangle with sides of 1/7 to 3/7 of the image with the mean pixel of each channel.

@@ -1,4 +1,5 @@
 import Foundation
+import QuasarAutograd
 import QuasarInterchange
 import QuasarNN
 import QuasarSupernet
@@ -7,7 +8,7 @@ import QuasarTensor
 /// Everything a run needs to go on, in one safetensors file: weights, quantiser steps, row rankings, optimiser.
 ///
 /// Holds no time, host, path or number of threads: equal runs give equal bytes. Tensor names: the parameter's
-/// own name; `ranking.L`; `moment1.P` and `moment2.P`; `residual_step`.
+/// own name; `ranking.L`; `moment1.P` and `moment2.P`; `average.P` where weights are averaged; `residual_step`.
 public struct Checkpoint {
   /// What the weights are.
   public struct Description: Codable, Sendable, Equatable {
@@ -55,7 +56,7 @@ public struct Checkpoint {
 
   /// Writes a checkpoint; the file appears whole or not at all.
   public static func write(
-    _ description: Description, net: Supernet, optimizer: AdamW?, to path: String
+    _ description: Description, net: Supernet, optimizer: AdamW?, average: WeightAverage? = nil, to path: String
   ) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -73,6 +74,11 @@ public struct Checkpoint {
       for (parameter, moment) in zip(optimizer.parameters, optimizer.moments) {
         try add(moment.first, "moment1.\(parameter.name)")
         try add(moment.second, "moment2.\(parameter.name)")
+      }
+    }
+    if let average {
+      for (parameter, value) in zip(average.parameters, average.values) {
+        try add(value, "average.\(parameter.name)")
       }
     }
     try file.write(to: path)
@@ -131,7 +137,23 @@ public struct Checkpoint {
     net.residualStep = step[0]
   }
 
-  /// Puts the optimiser of a trainer where the checkpoint left it.
+  /// Gives the network its averaged weights, where the run has them: what is evaluated, searched and packed.
+  public func applyAverage() throws {
+    guard description.options.average > 0 else { return }
+    for parameter in net.parameters { try read("average.\(parameter.name)", into: parameter.value) }
+  }
+
+  /// Puts optimiser and averaged weights of a trainer where the checkpoint left them.
+  public func restore(_ trainer: Trainer) throws {
+    if let average = trainer.average {
+      for (parameter, value) in zip(average.parameters, average.values) {
+        try read("average.\(parameter.name)", into: value)
+      }
+    }
+    try restore(trainer.optimizer)
+  }
+
+  /// Puts an optimiser where the checkpoint left it.
   public func restore(_ optimizer: AdamW) throws {
     for (parameter, moment) in zip(optimizer.parameters, optimizer.moments) {
       try read("moment1.\(parameter.name)", into: moment.first)

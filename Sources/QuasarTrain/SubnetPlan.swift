@@ -8,14 +8,16 @@ public enum SubnetPlan {
   /// One network.
   case fixed(Architecture)
 
-  /// The architectures of a step; with `sandwich` the first teaches the others (Yu & Huang 2019).
-  func architectures(step: Int, options: TrainingOptions, random: RandomSource) -> [Architecture] {
+  /// The architectures of a step of `totalSteps`; with `sandwich` the first teaches the others (Yu & Huang 2019).
+  func architectures(step: Int, of totalSteps: Int, options: TrainingOptions, random: RandomSource) -> [Architecture] {
     switch self {
     case .fixed(let architecture):
       return [architecture]
     case .space(let space):
       var generator = random.generator("subnet", step)
-      let drawn = (0..<options.randomSubnets).map { _ in space.sample(&generator) }
+      let opened = space.opened(
+        options.progressive == 0 ? 1 : Double(step + 1) / (options.progressive * Double(totalSteps)))
+      let drawn = (0..<options.randomSubnets).map { _ in opened.sample(&generator) }
       return options.sandwich ? [space.largest, space.smallest] + drawn : drawn
     }
   }
@@ -26,5 +28,26 @@ public enum SubnetPlan {
     case .fixed(let architecture): return architecture
     case .space(let space): return space.largest
     }
+  }
+}
+
+extension SearchSpace {
+  /// The space with the larger `share` of every list of choices, at least one of each.
+  ///
+  /// At 0 the largest network alone, from 1 on everything. Example: depths 3, 4, 5, 6 at ½ → 5, 6.
+  func opened(_ share: Double) -> SearchSpace {
+    if share >= 1 { return self }
+    func larger<Choice: Comparable>(_ choices: [Choice]) -> [Choice] {
+      let kept = max(1, min(choices.count, Int((share * Double(choices.count)).rounded(.up))))
+      return Array(choices.sorted().suffix(kept))
+    }
+    var space = self
+    space.embedDimensions = larger(embedDimensions)
+    space.depths = larger(depths)
+    space.heads = larger(heads)
+    space.mlpRatios = larger(mlpRatios)
+    space.shares = larger(shares.map(\.rawValue)).compactMap(RowShare.init(rawValue:))
+    space.activationBits = larger(activationBits)
+    return space
   }
 }

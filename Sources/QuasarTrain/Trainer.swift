@@ -40,6 +40,8 @@ public final class Trainer {
   public let options: TrainingOptions
   public let seed: UInt64
   public let optimizer: AdamW
+  /// Averaged weights, where the options ask for them.
+  public let average: WeightAverage?
   private let source: BatchSource
   private let random: RandomSource
   private let teacher: Teacher?
@@ -58,10 +60,12 @@ public final class Trainer {
     self.teacher = teacher
     random = RandomSource(seed: seed)
     optimizer = AdamW(net.parameters, settings: options.optimizer)
+    average = options.average > 0 ? WeightAverage(net.parameters, decay: options.average) : nil
     source = BatchSource(data: data, options: options, random: random)
   }
 
   public var stepsPerEpoch: Int { source.stepsPerEpoch }
+  public var imagesPerStep: Int { source.imagesPerStep }
   public var totalSteps: Int { options.epochs * stepsPerEpoch }
   /// Steps taken so far; set by a checkpoint.
   public var step: Int { optimizer.step }
@@ -97,46 +101,72 @@ public final class Trainer {
     if mode != .full, step == 0 || self.mode(at: step - 1) == .full { try calibrate() }
 
     let batch = source.batch(step: step, order: order.images)
+    let architectures = plan.architectures(step: step, of: totalSteps, options: options, random: random)
+    var loss: Float = 0
+    do {
+      for part in 0..<options.accumulation {
+        loss += try addGradients(of: batch.part(part, of: options.accumulation), architectures, mode, part)
+      }
+    } catch let error as QuasarError {
+      throw QuasarError(
+        error.kind,
+        "training stopped at step \(step): \(error.message); resume from the last checkpoint with a lower learning "
+          + "rate than \(options.learningRate)")
+    }
+    let rate = schedule.rate(at: step)
+    let norm = optimizer.update(learningRate: rate)
+    average?.update(step: step)
+    guard loss.isFinite, norm.isFinite else {
+      throw QuasarError(
+        .badData,
+        "training diverged at step \(step): loss \(loss), gradient norm \(norm); lower the learning "
+          + "rate (\(options.learningRate)) and resume from the last checkpoint")
+    }
+    return TrainingStep(
+      step: step, totalSteps: totalSteps, epoch: epoch, mode: mode, loss: Double(loss),
+      learningRate: Double(rate), gradientNorm: Double(norm))
+  }
+
+  /// Adds the gradients of one batch of the step, and returns its part of the loss of the first sub-network.
+  private func addGradients(
+    of batch: BatchSource.Batch, _ architectures: [Architecture], _ mode: ForwardMode, _ part: Int
+  ) throws -> Float {
     let patches = PatchBatch(images: batch.images, geometry: net.size.geometry)
-    let classes = net.size.geometry.classes
-    let labels = Targets.labels(batch.labels, classes: classes, smoothing: options.labelSmoothing)
+    let labels = batch.targets(classes: net.size.geometry.classes, smoothing: options.labelSmoothing)
     var targets = try targetsOfTeacher(patches, labels)
+    // The mean over all images of the step.
+    let share = 1 / Float(options.accumulation)
     var firstLoss: Float = 0
-    let architectures = plan.architectures(step: step, options: options, random: random)
     for (i, architecture) in architectures.enumerated() {
       let tape = Tape()
       let result = try net.forward(
-        tape, patches, architecture: architecture, mode: mode, dropPath: dropPath(step, i, batch.labels.count)
-      )
-      let loss = tape.crossEntropy(result.logits, targets: targets)
+        tape, patches, architecture: architecture, mode: mode, products: options.products,
+        dropPath: dropPath(step * options.accumulation + part, i, batch.labels.count))
+      let loss = tape.scale(tape.crossEntropy(result.logits, targets: targets), by: share)
       tape.backward(from: loss)
       if i == 0 {
         firstLoss = loss.value.pointer[0]
         if options.sandwich, architectures.count > 1 { targets = tape.softmax(result.logits).value }
       }
     }
-    let rate = schedule.rate(at: step)
-    let norm = optimizer.update(learningRate: rate)
-    guard firstLoss.isFinite, norm.isFinite else {
-      throw QuasarError(
-        .badData,
-        "training diverged at step \(step): loss \(firstLoss), gradient norm \(norm); lower the learning "
-          + "rate (\(options.learningRate)) and resume from the last checkpoint")
-    }
-    return TrainingStep(
-      step: step, totalSteps: totalSteps, epoch: epoch, mode: mode, loss: Double(firstLoss),
-      learningRate: Double(rate), gradientNorm: Double(norm))
+    return firstLoss
   }
 
-  /// Labels mixed with the teacher's softmax: (1 − d)·labels + d·teacher.
+  /// Labels mixed with the teacher's output: (1 − d)·labels + d·(its softmax, or 1 for its best class).
   private func targetsOfTeacher(_ patches: PatchBatch, _ labels: Tensor) throws -> Tensor {
     guard let teacher, options.distillation > 0 else { return labels }
     let tape = Tape(recording: false)
     let result = try teacher.net.forward(
-      tape, patches, architecture: teacher.architecture, mode: teacher.mode)
-    let soft = tape.softmax(result.logits)
+      tape, patches, architecture: teacher.architecture, mode: teacher.mode, products: options.products)
+    let output =
+      options.hardDistillation
+      ? tape.constant(
+        Targets.labels(
+          Targets.argMax(result.logits.value).map { UInt8($0) }, classes: result.logits.value.width,
+          smoothing: options.labelSmoothing))
+      : tape.softmax(result.logits)
     let mixed = tape.add(
-      tape.scale(soft, by: options.distillation),
+      tape.scale(output, by: options.distillation),
       tape.scale(tape.constant(labels), by: 1 - options.distillation))
     return mixed.value
   }

@@ -1,4 +1,6 @@
+import QuasarAutograd
 import QuasarNN
+import QuasarSupernet
 import QuasarTensor
 
 /// Everything that decides a training run beside data, architecture and seed.
@@ -27,6 +29,22 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
   public var sandwich = true
   /// Share of the teacher's output in the targets of fine-tuning.
   public var distillation: Float = 0.5
+  /// The teacher's class counts instead of its probabilities (Touvron et al. 2021, hard distillation).
+  public var hardDistillation = false
+  /// Part of the run over which random sub-networks grow from the largest alone to the whole space (Cai et al. 2020).
+  public var progressive = 0.0
+  /// Beta parameter of mixup (Zhang et al. 2018); 0 is off.
+  public var mixup = 0.0
+  /// Beta parameter of cutmix (Yun et al. 2019); 0 is off. With mixup on as well, each batch draws one of the two.
+  public var cutmix = 0.0
+  /// Decay of the averaged weights that are evaluated, searched and packed; 0 is off.
+  public var average: Float = 0
+  /// Batches whose gradients are averaged for one update.
+  public var accumulation = 1
+  /// How the two precisions of a row share its weights.
+  public var entanglement = Entanglement.independentSteps
+  /// What multiplies the matrices of quantised blocks.
+  public var products = TrainingProducts.integer
   public var optimizer = AdamW.Settings()
 
   public init() {}
@@ -47,6 +65,11 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
     try require((0...1).contains(randomErasing), "random erasing is a chance, 0…1")
     try require((0..<1).contains(dropPath), "drop-path must be in 0..<1")
     try require((0...1).contains(distillation), "distillation must be in 0…1")
+    try require((0...1).contains(progressive), "the progressive part must be in 0…1, not \(progressive)")
+    try require(
+      (0...100).contains(mixup) && (0...100).contains(cutmix), "mixup and cutmix are Beta parameters, 0…100")
+    try require((0..<1).contains(average), "the decay of averaged weights must be in 0..<1, not \(average)")
+    try require((1...65_536).contains(accumulation), "at least one batch is accumulated, not \(accumulation)")
     try require(shift >= 0 && randomSubnets >= 0, "shift and random sub-networks cannot be negative")
     try require(sandwich || randomSubnets >= 1, "without sandwich, at least one random sub-network a step")
   }

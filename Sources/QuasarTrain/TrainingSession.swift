@@ -24,12 +24,14 @@ public struct RunDirectory: Sendable {
     }
   }
 
-  /// The checkpoint of the run.
+  /// The checkpoint of the run, with averaged weights where it has them: for everything but resuming.
   public func load() throws -> Checkpoint {
     guard hasCheckpoint else {
       throw QuasarError(.missing, "\(path): no run with a checkpoint; train one with 'quasar train'")
     }
-    return try Checkpoint(contentsOf: checkpointPath)
+    let checkpoint = try Checkpoint(contentsOf: checkpointPath)
+    try checkpoint.applyAverage()
+    return checkpoint
   }
 }
 
@@ -72,7 +74,7 @@ public struct TrainingSession {
       observe: { step in
         sums.loss += step.loss
         sums.steps += 1
-        let done = Double(step.step + 1 - firstStep) * Double(trainer.options.batchSize)
+        let done = Double(step.step + 1 - firstStep) * Double(trainer.imagesPerStep)
         observe(step, done / seconds(start.duration(to: clock.now)))
         if (step.step + 1) % logInterval == 0 || step.step + 1 == step.totalSteps {
           let elapsed = seconds(lastLog.duration(to: clock.now))
@@ -81,7 +83,7 @@ public struct TrainingSession {
             LogEntry(
               event: .training, step: step.step, epoch: step.epoch, mode: step.mode,
               loss: sums.loss / Double(sums.steps), learningRate: step.learningRate,
-              imagesPerSecond: Double(sums.steps * trainer.options.batchSize) / max(elapsed, 1e-9)))
+              imagesPerSecond: Double(sums.steps * trainer.imagesPerStep) / max(elapsed, 1e-9)))
           sums = (0, 0)
         }
         if (step.step + 1) % trainer.stepsPerEpoch == 0 {
@@ -100,6 +102,12 @@ public struct TrainingSession {
 
   private func evaluate(_ step: TrainingStep) throws {
     guard let heldOut else { return }
+    // Averaged weights are what a search and a packed model will use.
+    if let average = trainer.average { return try average.whileApplied { try evaluate(step, heldOut) } }
+    try evaluate(step, heldOut)
+  }
+
+  private func evaluate(_ step: TrainingStep, _ heldOut: ImageSet) throws {
     let subnets: [(String, Architecture)]
     switch trainer.plan {
     case .fixed(let architecture): subnets = [("network", architecture)]
@@ -119,7 +127,7 @@ public struct TrainingSession {
       Checkpoint.Description(
         net: trainer.net, classNames: classNames, plan: trainer.plan, options: trainer.options,
         seed: trainer.seed, step: trainer.step, totalSteps: trainer.totalSteps),
-      net: trainer.net, optimizer: trainer.optimizer, to: directory.checkpointPath)
+      net: trainer.net, optimizer: trainer.optimizer, average: trainer.average, to: directory.checkpointPath)
   }
 
   private func seconds(_ duration: Duration) -> Double {

@@ -47,6 +47,10 @@ struct RunCommand: ParsableCommand {
   }
 }
 
+extension Entanglement: ExpressibleByArgument {}
+extension TrainingProducts: ExpressibleByArgument {}
+extension OptimizerRule: ExpressibleByArgument {}
+
 /// Options of a training that a command line may change.
 struct TrainingArguments: ParsableArguments {
   @Option(name: .long, help: "Passes over the training images.") var epochs: Int?
@@ -55,6 +59,18 @@ struct TrainingArguments: ParsableArguments {
   @Option(name: .long, help: "Part of the run in fp32 before quantisation is switched on, 0…1.")
   var fullPrecision: Double?
   @Option(name: .long, help: "Part at the end of the run in exact integers, 0…1.") var exact: Double?
+  @Option(name: .long, help: "Beta parameter of mixup; 0 is off.") var mixup: Double?
+  @Option(name: .long, help: "Beta parameter of cutmix; 0 is off.") var cutmix: Double?
+  @Option(name: .long, help: "Decay of averaged weights; 0 is off.") var average: Float?
+  @Option(name: .long, help: "Batches that one update averages.") var accumulation: Int?
+  @Option(name: .long, help: "Part of the run over which sub-networks grow from the largest to the space, 0…1.")
+  var progressive: Double?
+  @Option(
+    name: .long, help: "\(Entanglement.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var entanglement: Entanglement?
+  @Option(name: .long, help: "integer, or float for fp32 products of dequantised values.") var products:
+    TrainingProducts?
+  @Option(name: .long, help: "adamw or lamb.") var optimizer: OptimizerRule?
 
   func apply(to options: inout TrainingOptions) throws {
     if let epochs { options.epochs = epochs }
@@ -62,6 +78,14 @@ struct TrainingArguments: ParsableArguments {
     if let learningRate { options.learningRate = learningRate }
     if let fullPrecision { options.fullPrecision = fullPrecision }
     if let exact { options.exact = exact }
+    if let mixup { options.mixup = mixup }
+    if let cutmix { options.cutmix = cutmix }
+    if let average { options.average = average }
+    if let accumulation { options.accumulation = accumulation }
+    if let progressive { options.progressive = progressive }
+    if let entanglement { options.entanglement = entanglement }
+    if let products { options.products = products }
+    if let optimizer { options.optimizer.rule = optimizer }
     try options.validate()
   }
 }

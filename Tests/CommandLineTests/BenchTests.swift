@@ -152,7 +152,10 @@ import Testing
     }
     let forced = try doctor(["--isa", "reference"])
     let operations = try #require(forced["operations"] as? [[String: Any]])
-    #expect(operations.map { $0["name"] as? String } == ["gemm", "attention", "layer-norm", "datapath", "bf16-gemm", "gradient"])
+    #expect(
+      operations.map { $0["name"] as? String } == [
+        "gemm", "attention", "layer-norm", "datapath", "bf16-gemm", "gradient",
+      ])
     for operation in operations {
       #expect((operation["kernel"] as? String)?.hasSuffix("_reference") == true)
       let others = try #require(operation["not_used"] as? [[String: Any]])

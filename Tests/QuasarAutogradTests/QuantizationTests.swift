@@ -185,3 +185,36 @@ import Testing
     #expect(tape.slice(WeightSlice(entries: entries, of: parameter)).shape == [4])
   }
 }
+
+/// Rows whose 4-bit step is tied to the 8-bit step: codes by plain integer arithmetic, gradients by the rule of LSQ.
+@Suite struct TiedRowTests {
+  @Test(arguments: [Entanglement.tiedSteps, .nestedCodes])
+  func valuesAndGradients(entanglement: Entanglement) {
+    let step: Float = 0.0625
+    // v = w / (16·step) = w: around the ties of the 4-bit code, of the 8-bit code, and beyond the range.
+    let weights: [Float] = [0, 0.4, 0.5, 0.53, -0.5, -0.53, 1.49, 1.5, 6.9, 7, 7.2, -7.3, 9, -9, 0.46875, 0.484]
+    let latent = Parameter(name: "w", role: .weight, value: Tensor(weights, shape: [1, weights.count]))
+    let scale8 = Parameter(name: "s", role: .scale, value: Tensor([step], shape: [1]))
+    let tape = Tape()
+    let slice = tape.slice(
+      WeightSlice(
+        latent: latent, scale8: scale8, entanglement: entanglement, rows: [0], width: weights.count, bits: [4]))
+    func code(_ w: Float) -> Int {
+      guard entanglement == .nestedCodes else {
+        return min(max(Int(w.rounded(.toNearestOrEven)), -7), 7)
+      }
+      let q8 = min(max(Int((w * 16).rounded(.toNearestOrEven)), -127), 127)
+      return min(max((q8 + 8) >> 4, -7), 7)
+    }
+    #expect(slice.value.scalars == weights.map { 16 * step * Float(code($0)) })
+    let seed = (0..<weights.count).map { Float($0) - 5.5 }
+    tape.backward(from: slice, seed: Tensor(seed, shape: [1, weights.count]))
+    #expect(latent.gradient.scalars == zip(weights, seed).map { abs($0) <= 7 ? $1 : 0 })
+    let expected = zip(weights, seed).reduce(0.0) { sum, pair in
+      let (w, g) = pair
+      let slope = abs(w) <= 7 ? Double(code(w)) - Double(w) : (w < 0 ? -7 : 7)
+      return sum + 16 * Double(g) * slope
+    }
+    #expect(abs(Double(scale8.gradient.scalars[0]) - expected) < 1e-3)
+  }
+}

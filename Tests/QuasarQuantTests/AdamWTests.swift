@@ -120,3 +120,37 @@ private struct AdamWOracle {
     #expect(abs(ratios[0] - 0.95) < 1e-5 && abs(ratios[1] - 0.95) < 1e-5)
   }
 }
+
+@Suite struct LAMBTests {
+  /// First step: m̂ = g, v̂ = g², so the direction is sign(g) + decay·p; its length is scaled to that of the weights.
+  @Test func firstStepMovesByTheTrustRatio() {
+    let weight = Parameter(name: "w", role: .weight, value: Tensor([3, -4], shape: [1, 2]))
+    let bias = Parameter(name: "b", role: .vector, value: Tensor([1], shape: [1]))
+    var settings = AdamW.Settings()
+    settings.rule = .lamb
+    settings.weightDecay = 0
+    settings.clipNorm = 1e9
+    let optimizer = AdamW([weight, bias], settings: settings)
+    weight.gradient.assign(Tensor([0.5, 2], shape: [1, 2]))
+    bias.gradient.assign(Tensor([2], shape: [1]))
+    optimizer.update(learningRate: 0.1)
+    // ‖p‖ = 5, direction (1, 1): ratio 5/√2.
+    let move = Float(0.1 * 5 / 2.0.squareRoot())
+    for (found, expected) in zip(weight.value.scalars, [3 - move, -4 - move]) {
+      #expect(abs(found - expected) < 1e-5)
+    }
+    #expect(abs(bias.value.scalars[0] - 0.9) < 1e-5 && weight.gradient.scalars == [0, 0])
+  }
+
+  @Test func averageFollowsItsRule() {
+    let p = Parameter(name: "p", role: .vector, value: Tensor([1], shape: [1]))
+    let average = WeightAverage([p], decay: 0.9)
+    p.value.fill(2)
+    average.update(step: 0)  // d = 1/10: 0.1·1 + 0.9·2
+    #expect(abs(average.values[0].scalars[0] - 1.9) < 1e-6)
+    average.update(step: 1000)  // d = 0.9: 0.9·1.9 + 0.1·2
+    #expect(abs(average.values[0].scalars[0] - 1.91) < 1e-6)
+    average.whileApplied { #expect(abs(p.value.scalars[0] - 1.91) < 1e-6) }
+    #expect(p.value.scalars == [2])
+  }
+}

@@ -144,4 +144,49 @@ import Testing
     // Mean 100, variance 5000.
     #expect(found.mean == [Float(100.0 / 255)] && found.deviation == [Float(5000.0.squareRoot() / 255)])
   }
+
+  /// Targets hold the shares that the pixels have: for images of one colour the mean pixel gives the share away.
+  @Test(arguments: [(0.8, 0.0), (0.0, 1.0), (3.0, 0.0)])
+  func mixedPixelsHaveTheSharesOfTheTargets(mixup: Double, cutmix: Double) throws {
+    let count = 8
+    let data = try ImageSet(
+      name: "flat", split: "train", channels: 1, height: 8, width: 8,
+      images: (0..<count).flatMap { Array(repeating: UInt8($0 * 30), count: 64) },
+      labels: (0..<count).map { UInt8($0) }, classNames: (0..<count).map { "\($0)" })
+    let source = source(data) {
+      $0.mixup = mixup
+      $0.cutmix = cutmix
+    }
+    var shares: Set<Float> = []
+    for step in 0..<20 {
+      let batch = source.batch(step: step, order: Array(0..<count))
+      let targets = batch.targets(classes: count, smoothing: 0)
+      shares.insert(batch.share)
+      #expect((0...1).contains(batch.share))
+      for i in 0..<count {
+        let pixels = batch.images.rows(i..<i + 1).scalars.reduce(0.0) { $0 + Double($1) } / 64
+        let (own, other) = (Double(i * 30), Double((count - 1 - i) * 30))
+        let expected = Double(batch.share) * own + (1 - Double(batch.share)) * other
+        #expect(abs(pixels - expected) <= 0.5 + 1e-3, "step \(step), image \(i)")
+        let mine = targets.pointer[i * count + i]
+        let partners = targets.pointer[i * count + count - 1 - i]
+        #expect(abs(mine - batch.share) < 1e-6)
+        #expect(abs(partners - (1 - batch.share)) < 1e-6)
+      }
+    }
+    #expect(shares.count > 5)
+  }
+
+  /// Mean ½ and variance 1/(4(2a + 1)) of Beta(a, a), within five deviations of 4,000 draws' means.
+  @Test(arguments: [0.2, 1.0, 4.0])
+  func betaHasItsMoments(a: Double) {
+    var generator = RandomSource(seed: 3).generator("beta")
+    let draws = (0..<4000).map { _ in BatchSource.beta(a, &generator) }
+    let mean = draws.reduce(0, +) / 4000
+    let variance = draws.reduce(0) { $0 + ($1 - 0.5) * ($1 - 0.5) } / 4000
+    let expected = 1 / (4 * (2 * a + 1))
+    #expect(abs(mean - 0.5) < 5 * (expected / 4000).squareRoot())
+    // (x − ½)² lies in 0…¼: its variance is at most expected/4.
+    #expect(abs(variance - expected) < 5 * (expected / 4 / 4000).squareRoot())
+  }
 }

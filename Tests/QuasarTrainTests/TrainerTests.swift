@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import QuasarAutograd
 import QuasarData
 import QuasarSupernet
 import QuasarTensor
@@ -14,10 +15,10 @@ import Testing
     stopAfter: Int? = nil, resume: Bool = false
   ) throws {
     let directory = RunDirectory(folder)
-    let checkpoint = resume ? try directory.load() : nil
+    let checkpoint = resume ? try Checkpoint(contentsOf: directory.checkpointPath) : nil
     let net = checkpoint?.net ?? Tiny.net(size, data: data)
     let trainer = try Trainer(net: net, plan: plan, data: data, options: options, seed: 5)
-    try checkpoint?.restore(trainer.optimizer)
+    try checkpoint?.restore(trainer)
     let session = try TrainingSession(
       trainer: trainer, directory: directory, classNames: data.classNames, heldOut: data)
     try session.run(shouldStop: { stopAfter.map { trainer.step >= $0 } ?? false })
@@ -36,6 +37,13 @@ import Testing
     options.shift = 1
     options.randomErasing = 0.5
     options.dropPath = 0.2
+    options.mixup = 0.8
+    options.cutmix = 1
+    options.average = 0.9
+    options.batchSize = 8
+    options.accumulation = 2
+    options.progressive = 0.5
+    options.optimizer.rule = .lamb
     return options
   }
 
@@ -112,6 +120,70 @@ import Testing
       let evaluation = try Evaluation(net, architecture: Tiny.architecture, mode: mode, data: test)
       #expect(evaluation.accuracy > 0.9, "\(mode): \(evaluation.accuracy)")
     }
+  }
+
+  /// Two batches of 8 give the gradient of one of 16; sums are added in another order, so only nearly the same bits.
+  @Test func accumulationIsTheLargerBatch() throws {
+    let data = try Tiny.toySet(48, seed: 4)
+    var steps: [[TrainingStep]] = []
+    for (batch, accumulation) in [(16, 1), (8, 2)] {
+      var options = Tiny.options(epochs: 2, batch: batch)
+      options.accumulation = accumulation
+      options.fullPrecision = 1
+      let trainer = try Trainer(
+        net: Tiny.net(data: data), plan: .fixed(Tiny.architecture), data: data, options: options, seed: 1)
+      var seen: [TrainingStep] = []
+      _ = try trainer.run(observe: { seen.append($0) })
+      steps.append(seen)
+    }
+    #expect(steps[0].count == 6 && steps[1].count == 6)
+    for (a, b) in zip(steps[0], steps[1]) {
+      #expect(abs(a.loss - b.loss) < 1e-4 * abs(a.loss), "step \(a.step): \(a.loss), \(b.loss)")
+      #expect(abs(a.gradientNorm - b.gradientNorm) < 1e-3 * a.gradientNorm)
+    }
+  }
+
+  /// A run with averaged weights leaves both: raw for resuming, averaged for everything else.
+  @Test func averagedWeightsAreWhatARunGives() throws {
+    let data = try Tiny.toySet(48, seed: 1)
+    try withTemporaryFolder { folder in
+      var options = Tiny.options(epochs: 2)
+      options.average = 0.5
+      try train(.fixed(Tiny.architecture), SupernetSize(Tiny.architecture), data, options, folder: folder)
+      let raw = try Checkpoint(contentsOf: RunDirectory(folder).checkpointPath).net.parameters
+      let averaged = try RunDirectory(folder).load().net.parameters
+      for (a, b) in zip(raw, averaged) where a.role == .weight {
+        let (x, y) = (a.value.scalars, b.value.scalars)
+        #expect(x != y, "\(a.name)")
+        let distance = zip(x, y).map { abs($0 - $1) }.max() ?? 0
+        #expect(distance < 0.1, "\(a.name)")
+      }
+    }
+  }
+
+  @Test(arguments: Entanglement.allCases)
+  func everyEntanglementLearns(entanglement: Entanglement) throws {
+    let data = try Tiny.toySet(96, seed: 3)
+    var options = Tiny.options(epochs: 20, batch: 32)
+    options.learningRate = 0.01
+    options.fullPrecision = 0.2
+    options.entanglement = entanglement
+    let net = Supernet(
+      size: SupernetSize(Tiny.space), preprocessing: Preprocessing(of: data), random: RandomSource(seed: 1),
+      entanglement: entanglement)
+    let trainer = try Trainer(net: net, plan: .space(Tiny.space), data: data, options: options, seed: 1)
+    var losses: [Double] = []
+    _ = try trainer.run(observe: { losses.append($0.loss) })
+    let (first, last) = (losses.prefix(5).reduce(0, +), losses.suffix(5).reduce(0, +))
+    #expect(last < 0.7 * first, "\(first) → \(last)")
+    #expect(net.parameters.contains { $0.name.hasSuffix("step4") } == (entanglement == .independentSteps))
+  }
+
+  @Test func spaceOpensFromItsLargest() {
+    let space = Tiny.space
+    #expect(space.opened(0).largest == space.largest && space.opened(0).smallest == space.largest)
+    #expect(space.opened(1) == space && space.opened(7) == space)
+    #expect(space.opened(0.5).smallest.depth >= space.smallest.depth)
   }
 
   @Test func divergenceStopsWithItsStep() throws {

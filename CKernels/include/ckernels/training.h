@@ -132,20 +132,29 @@ void qk_dequantize_uint8(size_t count, float scale, int32_t zero, const uint8_t 
 void qk_dequantize_int16(size_t count, float scale, const int16_t *codes, float *y);
 void qk_dequantize_int32(size_t count, float scale, const int32_t *codes, float *y);
 
+/// How the two precisions of a row share its latent weights.
+typedef enum qk_sharing {
+  QK_SHARING_INDEPENDENT = 0,  ///< a step of its own for either precision
+  QK_SHARING_TIED,             ///< the 4-bit step is 16 times the 8-bit step
+  QK_SHARING_NESTED            ///< tied, and the 4-bit code is clamp((q8 + 8) >> 4, −7, 7) of the 8-bit code q8
+} qk_sharing;
+
 /// The slice q[i, k] = s·clamp(round(w[row[i], k]/s), −Q, Q) of a latent matrix with `stride` columns.
 ///
-/// bits[i] is 4 (Q = 7, s = scale4[row]), 8 (Q = 127, s = scale8[row]), or 32 (the latent value itself).
+/// bits[i] is 4 (Q = 7, s = scale4[row], or 16·scale8[row] where steps are tied), 8 (Q = 127, s = scale8[row]), or 32
+/// (the latent value itself). scale4 may be null unless steps are independent and a row has 4 bits.
 void qk_weight_slice_forward(size_t rows, size_t width, const float *latent, size_t stride,
                              const int32_t *row, const uint8_t *bits, const float *scale4,
-                             const float *scale8, float *q);
+                             const float *scale8, qk_sharing sharing, float *q);
 /// Adds the gradients of the slice to glatent, gscale4, gscale8 (straight through inside the clamp; LSQ).
 void qk_weight_slice_backward(size_t rows, size_t width, const float *latent, size_t stride,
                               const int32_t *row, const uint8_t *bits, const float *scale4,
-                              const float *scale8, const float *gq, float *glatent, float *gscale4,
-                              float *gscale8);
+                              const float *scale8, qk_sharing sharing, const float *gq, float *glatent,
+                              float *gscale4, float *gscale8);
 /// The codes of the same slice as int8 (bits 4 or 8).
 void qk_weight_slice_codes(size_t rows, size_t width, const float *latent, size_t stride, const int32_t *row,
-                           const uint8_t *bits, const float *scale4, const float *scale8, int8_t *codes);
+                           const uint8_t *bits, const float *scale4, const float *scale8, qk_sharing sharing,
+                           int8_t *codes);
 
 // --- indexing ---------------------------------------------------------------------------------------------
 
@@ -168,5 +177,11 @@ typedef struct qk_adamw_settings {
 } qk_adamw_settings;
 void qk_adamw_step(size_t count, const qk_adamw_settings *settings, const float *gradient, float *parameter,
                    float *moment1, float *moment2);
+
+/// The direction of a LAMB step (You et al. 2020), m̂/(√v̂ + eps) + decay·p; the caller scales it by its trust ratio.
+void qk_lamb_direction(size_t count, const qk_adamw_settings *settings, const float *gradient, const float *parameter,
+                       float *moment1, float *moment2, float *direction);
+/// average ← average + (1 − decay)·(parameter − average)
+void qk_average_step(size_t count, float decay, const float *parameter, float *average);
 
 #endif
