@@ -8,13 +8,14 @@ from . import chart, machine, tables, thresholds
 from .results import Results
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BENCHES = "gemm,int4,mixed,attention,infer"
+BENCHES = "gemm,int4,mixed,attention,infer,train"
+DEFAULT = "gemm,int4,mixed,attention,infer"
 
 
 def parse():
     parser = argparse.ArgumentParser(prog="run", description=__doc__)
     parser.add_argument("--threads", default="1,2", help="numbers of threads (default: 1,2)")
-    parser.add_argument("--benches", default=BENCHES, help=f"default: {BENCHES}")
+    parser.add_argument("--benches", default=DEFAULT, help=f"some of {BENCHES} (default: {DEFAULT})")
     parser.add_argument("--quick", action="store_true", help="a few shapes and rounds")
     parser.add_argument("--rounds", type=int, default=0, help="undisturbed rounds for each case")
     parser.add_argument("--only", default="", metavar="TEXT", help="only cases whose name and shape contain TEXT")

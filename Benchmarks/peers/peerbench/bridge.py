@@ -31,6 +31,8 @@ class Bridge:
         lib.qpb_attention.argtypes = [_int, _int, _int, _int, _pointer, ctypes.c_float]
         lib.qpb_network.restype = _pointer
         lib.qpb_network.argtypes = [ctypes.c_char_p, ctypes.c_char_p, _int]
+        lib.qpb_training.restype = _pointer
+        lib.qpb_training.argtypes = [ctypes.c_char_p, ctypes.c_char_p, _int]
 
     @property
     def instruction_set(self):
@@ -72,6 +74,11 @@ class Bridge:
     def network(self, name, weight_bits, batch):
         made = self.lib.qpb_network(name.encode(), weight_bits.encode(), batch)
         return Work(self, made, (batch, 1000), np.int32)
+
+    def training(self, name, mode, batch):
+        """One training step, or a cycle over four sub-networks; the result is the loss."""
+        made = self.lib.qpb_training(name.encode(), mode.encode(), batch)
+        return Work(self, made, (1,), np.float32)
 
 
 class Work:

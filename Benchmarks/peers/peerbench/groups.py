@@ -42,7 +42,7 @@ def key(entry):
         return f"gemm {entry['form']}"
     if bench == "int4":
         return "int4 1" if entry["shape"].startswith("1×") else "int4 many"
-    if bench == "infer":
+    if bench in ("infer", "train"):
         return f"{entry['case']}, {entry['shape']}"
     return bench
 
@@ -50,7 +50,7 @@ def key(entry):
 def reference(entries):
     """Our record that the others of one case are compared with: the fastest with 8-bit weights, or the only kind."""
     ours = [e for e in entries if e["engine"] == OURS]
-    return min((e for e in ours if e["form"] in ("int32", "int8")), key=lambda e: e["median_s"], default=None)
+    return min((e for e in ours if e["form"] in ("int32", "int8", "step")), key=lambda e: e["median_s"], default=None)
 
 
 def groups(results):

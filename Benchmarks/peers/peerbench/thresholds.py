@@ -1,6 +1,6 @@
 """Thresholds: ratios in a file, judged against a run.
 
-Each entry selects our records (`bench`, and where given `form`, `case`, `tokens`, `threads`), takes a `measure` of
+Each entry selects our records (`bench`, and where given `form`, `case`, `case_ends`, `tokens`, `threads`), takes a `measure` of
 each: "peak" (fraction of the measured peak), "ratio" (rival's time over ours, `against` an engine or the best,
 `rival_form` to narrow it), "mixing" or "scaling", and an `aggregate` of them: "geomean", "least" or "most".
 """
@@ -46,7 +46,10 @@ def selected(threshold, results):
     wanted = {key: threshold[key] for key in ("bench", "form", "case") if key in threshold}
     entries = results.ours(threads=threshold.get("threads", 1), **wanted)
     tokens = threshold.get("tokens")
-    return [e for e in entries if not tokens or int(e["shape"].split("×")[0]) in tokens]
+    ends = threshold.get("case_ends", "")
+    return [
+        e for e in entries
+        if e["case"].endswith(ends) and (not tokens or int(e["shape"].split("×")[0]) in tokens)]
 
 
 def measure(threshold, results):

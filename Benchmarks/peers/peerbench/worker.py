@@ -11,7 +11,7 @@ from . import machine
 from .bridge import Bridge
 from .context import Context
 
-BENCHES = ("gemm", "int4", "mixed", "attention", "infer")
+BENCHES = ("gemm", "int4", "mixed", "attention", "infer", "train")
 
 
 def settings_for(arguments, bench):
@@ -21,6 +21,8 @@ def settings_for(arguments, bench):
     rounds, seconds = (5, 0.004) if arguments.quick else (15, 0.01)
     if bench == "infer":
         rounds, seconds = (4, 0.05) if arguments.quick else (9, 0.1)
+    if bench == "train":
+        rounds, seconds = (3, 0.05) if arguments.quick else (5, 0.1)
     return Settings(arguments.rounds or rounds, seconds, arguments.threads, sorted(os.sched_getaffinity(0)))
 
 
