@@ -2,8 +2,8 @@ import Synchronization
 
 /// Raw 64-byte aligned memory, recycled by size so that a training loop allocates nothing once it is warm.
 ///
-/// Blocks are rounded up to a power of two from 4 KiB on (to 64 bytes below) and returned to a free list when
-/// their tensor dies. Contents are not cleared.
+/// Blocks are rounded up to an eighth of the power of two below them from 4 KiB on (to 64 bytes below), so at most an
+/// eighth is unused, and returned to a free list when their tensor dies. Contents are not cleared.
 final class StorageBlock {
   let base: UnsafeMutableRawPointer
   let byteCount: Int
@@ -19,7 +19,8 @@ final class StorageBlock {
 
   private static func rounded(_ bytes: Int) -> Int {
     if bytes <= 4096 { return max(64, (bytes + 63) / 64 * 64) }
-    return 1 << (Int.bitWidth - (bytes - 1).leadingZeroBitCount)
+    let eighth = 1 << (Int.bitWidth - 4 - (bytes - 1).leadingZeroBitCount)
+    return (bytes + eighth - 1) / eighth * eighth
   }
 }
 

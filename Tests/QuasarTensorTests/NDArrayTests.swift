@@ -78,22 +78,23 @@ import Testing
 
   @Test func blocksAreRecycledBySize() {
     // A size class that no other test uses, so that nobody else can take the block in between.
-    let bytes = 3 << 20
+    let bytes = (3 << 20) - 100_000
     var first: NDArray<UInt8>? = NDArray<UInt8>(uninitialized: [bytes])
     let address = first?.pointer
     let held = NDArray<UInt8>(uninitialized: [bytes])
     #expect(held.pointer != address)
     first = nil
-    // The same power of two: 4 MiB.
+    // The same class: more than 2.75 and at most 3 MiB.
     let again = NDArray<UInt8>(uninitialized: [bytes + 1000])
     #expect(again.pointer == address)
-    let larger = NDArray<UInt8>(uninitialized: [(4 << 20) + 1])
+    let larger = NDArray<UInt8>(uninitialized: [(3 << 20) + 1])
     #expect(larger.pointer != address && larger.pointer != held.pointer)
   }
 
   @Test func blocksHoldTheirRoundedSize() {
     let sizes = [
-      (0, 64), (1, 64), (64, 64), (65, 128), (4096, 4096), (4097, 8192), (8192, 8192), (8193, 16384),
+      (0, 64), (1, 64), (64, 64), (65, 128), (4096, 4096), (4097, 4608), (8192, 8192), (8193, 9216),
+      (9216, 9216), (15000, 15360), ((3 << 20) + 1, 13 << 18),
     ]
     for (bytes, rounded) in sizes {
       #expect(StorageBlock(byteCount: bytes).byteCount == rounded, "\(bytes) bytes")
