@@ -128,7 +128,7 @@ extension RawTensor {
     case .int16: return read(Int16.self)
     case .int32: return read(Int32.self)
     case .int64: return read(Int64.self)
-    case .float32: preconditionFailure("golden vectors are integers")
+    case .float32, .float16, .bfloat16: preconditionFailure("golden vectors are integers")
     }
   }
 }

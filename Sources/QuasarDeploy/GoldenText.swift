@@ -66,6 +66,8 @@ enum GoldenText {
     case .int32: "int32"
     case .int64: "int64"
     case .float32: "float32"
+    case .float16: "float16"
+    case .bfloat16: "bfloat16"
     }
   }
 

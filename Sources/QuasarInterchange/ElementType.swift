@@ -2,6 +2,10 @@
 public enum ElementType: String, Sendable, CaseIterable, Codable {
   /// IEEE 754 single precision.
   case float32 = "F32"
+  /// IEEE 754 half precision.
+  case float16 = "F16"
+  /// The upper half of a single: 8 bits of exponent, 7 of fraction.
+  case bfloat16 = "BF16"
   /// Signed, 64 bits.
   case int64 = "I64"
   /// Signed, 32 bits.
@@ -17,16 +21,18 @@ public enum ElementType: String, Sendable, CaseIterable, Codable {
   public var size: Int {
     switch self {
     case .int8, .uint8: 1
-    case .int16: 2
+    case .int16, .float16, .bfloat16: 2
     case .float32, .int32: 4
     case .int64: 8
     }
   }
 
-  /// The name in a NumPy header: "<f4", "|u1", …
-  var numPyName: String {
+  /// The name in a NumPy header: "<f4", "|u1", …; nil for bfloat16, which NumPy does not know.
+  var numPyName: String? {
     switch self {
     case .float32: "<f4"
+    case .float16: "<f2"
+    case .bfloat16: nil
     case .int64: "<i8"
     case .int32: "<i4"
     case .int16: "<i2"

@@ -7,11 +7,12 @@ import QuasarTensor
 public enum NumPyFile {
   private static let magic: [UInt8] = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]
 
-  /// The bytes of an .npy file; the same ones that numpy.save writes.
+  /// The bytes of an .npy file; the same ones that numpy.save writes. bfloat16 becomes float32, which holds its values.
   public static func encode(_ tensor: RawTensor) -> [UInt8] {
+    guard let name = tensor.elementType.numPyName else { return encode(tensor.widened) }
     let extents = tensor.shape.map(String.init).joined(separator: ", ") + (tensor.shape.count == 1 ? "," : "")
     var header = Array(
-      "{'descr': '\(tensor.elementType.numPyName)', 'fortran_order': False, 'shape': (\(extents)), }".utf8)
+      "{'descr': '\(name)', 'fortran_order': False, 'shape': (\(extents)), }".utf8)
     // numpy leaves room for the first extent to grow to 21 digits in place, then pads to 64.
     if let first = tensor.shape.first { header += blanks(21 - String(first).utf8.count) }
     header += blanks((64 - (magic.count + 4 + header.count + 1) % 64) % 64)
@@ -61,7 +62,7 @@ public enum NumPyFile {
     var parser = NumPyHeader(bytes: bytes, offset: 10, end: end, file: file)
     let header = try parser.parse()
     guard let elementType = ElementType.allCases.first(where: { $0.numPyName == header.descr }) else {
-      let known = ElementType.allCases.map(\.numPyName).joined(separator: ", ")
+      let known = ElementType.allCases.compactMap(\.numPyName).joined(separator: ", ")
       throw QuasarError(
         .badData,
         "\(file): element type “\(header.descr)”, but \(known) are read; convert the array with astype")

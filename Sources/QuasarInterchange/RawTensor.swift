@@ -68,6 +68,41 @@ public struct RawTensor: Sendable, Hashable {
   }
 }
 
+extension RawTensor {
+  /// The elements of a float32, float16 or bfloat16 tensor as floats, in C order; every value stays exactly itself.
+  ///
+  /// A half of sign s, exponent e and fraction m is (−1)^s·2^(e−15)·(1 + m/1024); a bfloat16 is the upper half of a
+  /// single. Throws `badData` for integers. `name` is what errors call the tensor. Example: F16 0x3555 → 0.33325195.
+  public func floats(name: String = "tensor") throws(QuasarError) -> [Float] {
+    switch elementType {
+    case .float32: return try values(name: name)
+    case .float16: return words.map { Float(Float16(bitPattern: $0)) }
+    case .bfloat16: return words.map { Float(bitPattern: UInt32($0) << 16) }
+    case .int64, .int32, .int16, .int8, .uint8:
+      throw QuasarError(
+        .badData, "\(name): holds \(elementType.rawValue), but F32, F16 or BF16 is expected; convert the tensor")
+    }
+  }
+
+  /// A bfloat16 tensor as float32; every other tensor as it is.
+  var widened: RawTensor {
+    guard elementType == .bfloat16 else { return self }
+    return RawTensor(widening: self)
+  }
+
+  private init(widening tensor: RawTensor) {
+    elementType = .float32
+    shape = tensor.shape
+    // A zero word below each word of a bfloat16.
+    bytes = tensor.words.flatMap { [0, 0, UInt8($0 & 255), UInt8($0 >> 8)] }
+  }
+
+  /// The bytes two by two, little-endian.
+  private var words: [UInt16] {
+    stride(from: 0, to: bytes.count, by: 2).map { UInt16(bytes[$0]) | UInt16(bytes[$0 + 1]) << 8 }
+  }
+}
+
 /// shape × element size, nil for a negative extent or a product that does not fit.
 func byteCount(_ elementType: ElementType, _ shape: [Int]) -> Int? {
   guard shape.allSatisfy({ $0 >= 0 }) else { return nil }

@@ -101,7 +101,7 @@ final class GoldenFolder {
     case .int16: try tensor.values(as: Int16.self).map { Int($0) }
     case .int32: try tensor.values(as: Int32.self).map { Int($0) }
     case .int64: try tensor.values(as: Int64.self).map { Int($0) }
-    case .float32: throw QuasarError(.badData, "a golden tensor of floats")
+    case .float32, .float16, .bfloat16: throw QuasarError(.badData, "a golden tensor of floats")
     }
   }
 }

@@ -122,8 +122,8 @@ import Testing
     expectError(.badData, holding: "key “a” comes twice") {
       try decode(file("{\"a\":\(entry),\"a\":\(entry)}"))
     }
-    expectError(.badData, holding: "“a”: dtype “BF16”", "F32, I64") {
-      try decode(file("{\"a\":{\"dtype\":\"BF16\",\"shape\":[0],\"data_offsets\":[0,0]}}"))
+    expectError(.badData, holding: "“a”: dtype “F64”", "F32, F16, BF16, I64") {
+      try decode(file("{\"a\":{\"dtype\":\"F64\",\"shape\":[0],\"data_offsets\":[0,0]}}"))
     }
     expectError(.badData, holding: "“a”", "is missing") { try decode(file("{\"a\":{\"dtype\":\"U8\"}}")) }
     expectError(.badData, holding: "“a”", "3 data_offsets") {
