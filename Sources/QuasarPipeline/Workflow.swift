@@ -19,9 +19,11 @@ public enum Workflow {
   }
 
   /// Trains the supernet of a space into a run folder, or goes on where its checkpoint stands.
+  ///
+  /// A fresh run starts with `initial` weights, random ones without.
   public static func trainSupernet(
     space: SearchSpace, data: ImageDataset, options: TrainingOptions, seed: UInt64, directory: RunDirectory,
-    resume: Bool, progress: ProgressReporter
+    resume: Bool, initial: TimmWeights? = nil, progress: ProgressReporter
   ) throws {
     let (kept, heldOut) = try split(data.train)
     try kept.checkFits(space.geometry)
@@ -29,9 +31,10 @@ public enum Workflow {
       plan: .space(space), data: kept, options: options, seed: seed, directory: directory, resume: resume,
       matches: { $0.space == space },
       fresh: {
-        Supernet(
-          size: SupernetSize(space), preprocessing: Preprocessing(of: kept), random: RandomSource(seed: seed),
-          entanglement: options.entanglement)
+        let (size, random, entanglement) = (SupernetSize(space), RandomSource(seed: seed), options.entanglement)
+        if let initial { return try initial.supernet(size: size, random: random, entanglement: entanglement) }
+        return Supernet(
+          size: size, preprocessing: Preprocessing(of: kept), random: random, entanglement: entanglement)
       })
     try run(trainer, directory, data.classNames, heldOut, progress)
   }

@@ -99,6 +99,7 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup var seed: SeedOption
   @OptionGroup var data: DataOption
   @OptionGroup var training: TrainingArguments
+  @OptionGroup var initial: InitialWeightsOptions
   @Option(name: .long, help: "fashion-s, cifar-s, autoformer-t, -s, -b, or a YAML file.")
   var space = "fashion-s"
   @Option(name: .long, help: "Run folder.") var out: String
@@ -116,12 +117,12 @@ struct TrainCommand: ParsableCommand {
     if !resume, directory.hasCheckpoint {
       throw QuasarError(.cannotWrite, "\(out): holds a run; add --resume, or choose another --out")
     }
+    let weights = try initial.load(space.geometry, resume: resume)
     let progress = ConsoleProgress()
     progress.begin("supernet")
     try Workflow.trainSupernet(
       space: space, data: data.load(), options: options, seed: seed.seed, directory: directory,
-      resume: resume,
-      progress: progress)
+      resume: resume, initial: weights, progress: progress)
     let entries = directory.log.read().filter { $0.event == .evaluation }
     let last = Dictionary(entries.map { ($0.subnet ?? "", $0.accuracy ?? 0) }, uniquingKeysWith: { $1 })
     if common.json {
