@@ -44,17 +44,7 @@ public struct TrainingLog {
   }
 
   func append(_ entry: LogEntry) throws {
-    guard let handle = FileHandle(forWritingAtPath: path) else {
-      throw QuasarError(.cannotWrite, "\(path): the training log cannot be opened for writing")
-    }
-    defer { try? handle.close() }
-    do {
-      try handle.seekToEnd()
-      try handle.write(contentsOf: Data(try line(entry).utf8))
-    } catch {
-      throw QuasarError(
-        .inputOutput, "\(path): writing the training log failed (\(error.localizedDescription))")
-    }
+    try Data(line(entry).utf8).append(to: path, what: "training log")
   }
 
   private func line(_ entry: LogEntry) throws -> String {

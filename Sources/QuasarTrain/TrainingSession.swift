@@ -3,7 +3,7 @@ import QuasarData
 import QuasarSupernet
 import QuasarTensor
 
-/// A training run on disk: `checkpoint.safetensors` and `log.jsonl` in one folder.
+/// A training run on disk: `checkpoint.safetensors`, `log.jsonl` and TensorBoard's event file in one folder.
 public struct RunDirectory: Sendable {
   public let path: String
 
@@ -13,6 +13,7 @@ public struct RunDirectory: Sendable {
 
   public var checkpointPath: String { path + "/checkpoint.safetensors" }
   public var log: TrainingLog { TrainingLog(path: path + "/log.jsonl") }
+  var events: EventFile { EventFile(path: path + "/" + EventFile.name) }
   public var hasCheckpoint: Bool { FileManager.default.fileExists(atPath: checkpointPath) }
 
   public func create() throws {
@@ -65,6 +66,7 @@ public struct TrainingSession {
   public func run(observe: Observer = { _, _ in }, shouldStop: () -> Bool = { false }) throws {
     try directory.create()
     try directory.log.restart(before: trainer.step)
+    try directory.events.restart(keeping: directory.log.read())
     var sums = (loss: 0.0, steps: 0)
     let clock = ContinuousClock()
     let start = clock.now
@@ -79,7 +81,7 @@ public struct TrainingSession {
         if (step.step + 1) % logInterval == 0 || step.step + 1 == step.totalSteps {
           let elapsed = seconds(lastLog.duration(to: clock.now))
           lastLog = clock.now
-          try directory.log.append(
+          try record(
             LogEntry(
               event: .training, step: step.step, epoch: step.epoch, mode: step.mode,
               loss: sums.loss / Double(sums.steps), learningRate: step.learningRate,
@@ -115,11 +117,16 @@ public struct TrainingSession {
     }
     for (name, architecture) in subnets {
       let evaluation = try Evaluation(trainer.net, architecture: architecture, mode: step.mode, data: heldOut)
-      try directory.log.append(
+      try record(
         LogEntry(
           event: .evaluation, step: step.step, epoch: step.epoch, mode: step.mode, subnet: name,
           accuracy: evaluation.accuracy))
     }
+  }
+
+  private func record(_ entry: LogEntry) throws {
+    try directory.log.append(entry)
+    try directory.events.append(entry)
   }
 
   private func writeCheckpoint() throws {
