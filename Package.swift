@@ -74,6 +74,7 @@ let package = Package(
     .testTarget(name: "QuasarTrainTests", dependencies: ["QuasarTrain", "QuasarTestSupport"]),
     .testTarget(name: "QuasarSearchTests", dependencies: ["QuasarSearch", "QuasarTestSupport"]),
     .testTarget(name: "QuasarReportTests", dependencies: ["QuasarReport"]),
+    .testTarget(name: "QuasarPipelineTests", dependencies: ["QuasarPipeline"]),
     .testTarget(name: "CommandLineTests", dependencies: ["Quasar", "quasar"]),
   ],
   swiftLanguageModes: [.v6]

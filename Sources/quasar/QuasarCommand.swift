@@ -20,7 +20,7 @@ struct QuasarCommand: ParsableCommand {
       FinetuneCommand.self, PackCommand.self, EvalCommand.self, ExportCommand.self, EstimateCommand.self,
       VectorsCommand.self,
       CosimCommand.self,
-      BenchCommand.self, ReportCommand.self,
+      BenchCommand.self, ReportCommand.self, CompareCommand.self,
     ])
 
   static func main() {
