@@ -100,7 +100,7 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup var data: DataOption
   @OptionGroup var training: TrainingArguments
   @OptionGroup var initial: InitialWeightsOptions
-  @Option(name: .long, help: "fashion-s, cifar-s, autoformer-t, -s, -b, or a YAML file.")
+  @Option(name: .long, help: "fashion-s, cifar-s, autoformer-t, -s, -b, deit-t, -s, -b, or a YAML file.")
   var space = "fashion-s"
   @Option(name: .long, help: "Run folder.") var out: String
   @Flag(name: .long, help: "Go on from the checkpoint in the run folder.") var resume = false

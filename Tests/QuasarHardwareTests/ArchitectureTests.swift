@@ -16,6 +16,11 @@ struct ArchitectureTests {
     #expect(abs(Double(architecture.multiplyAccumulates) / 1e9 - giga) < 0.01)
   }
 
+  @Test("DeiT is the largest network of its space", arguments: ["deit-t", "deit-s", "deit-b"])
+  func spaceOfDeiT(name: String) throws {
+    #expect(try SearchSpace.load(name).largest == Architecture.named(name))
+  }
+
   @Test("Workloads carry every product and every row of the architecture")
   func totals() throws {
     for name in Architecture.knownNames {
