@@ -51,38 +51,60 @@ public struct TimmWeights {
     file = try SafetensorsFile.read(path)
   }
 
-  /// A supernet of these sizes with the weights of the file.
+  /// Compares names, shapes and channels with a network of these sizes.
   ///
-  /// Throws `badData` with all names that are missing or surplus and all shapes that differ, and for numbers that are
-  /// not finite.
-  public func supernet(
-    size: SupernetSize, random: RandomSource, entanglement: Entanglement = .independentSteps
-  ) throws -> Supernet {
+  /// Throws `badData` with all names that are missing or surplus and all shapes that differ, `usage` for means of another
+  /// number of channels.
+  public func check(_ size: SupernetSize) throws {
     guard preprocessing.mean.count == size.geometry.channels else {
       throw QuasarError(
         .usage,
         "the pixels of \(path) have means for \(preprocessing.mean.count) channels, but the images have "
           + "\(size.geometry.channels); give one mean and one deviation a channel")
     }
-    let keys = TimmKey.all(size, layerScales: hasLayerScales)
-    let isHeadTaken = head(classes: size.geometry.classes) == .taken
-    let used = keys.filter { !$0.isHead || isHeadTaken }
-    try check(keys, used, size)
+    let used = used(size)
+    let head: Set = file.tensors["head.weight"] == nil ? [] : ["head.weight", "head.bias"]
+    let known = head.union(used.map(\.name))
+    let missing = used.map(\.name).filter { file.tensors[$0] == nil }
+    let surplus = file.names.filter { !known.contains($0) }
+    let shapes = used.compactMap { key -> String? in
+      guard let found = file.tensors[key.name]?.shape, found != key.shape else { return nil }
+      let tokens =
+        key.name == "pos_embed" && found.count == 3
+        ? ", \(found[1]) tokens where the space has \(key.shape[1])" : ""
+      return "\(key.name) is \(found), needed is \(key.shape)\(tokens)"
+    }
+    let faults = [("missing", missing), ("surplus", surplus), ("of another shape", shapes)].filter { !$1.isEmpty }
+    guard !faults.isEmpty else { return }
+    throw QuasarError(
+      .badData,
+      "\(path): not the weights of the space's largest network (embedding \(size.embedDimension), depth "
+        + "\(size.attentionWidths.count)): "
+        + faults.map { "\($0): \(TimmWeights.list($1))" }.joined(separator: "; ")
+        + "; choose a timm vision transformer of exactly these sizes, or a space that fits")
+  }
 
+  /// A supernet of these sizes with the weights of the file.
+  ///
+  /// Throws as `check` does, and `badData` for numbers that are not finite.
+  public func supernet(
+    size: SupernetSize, random: RandomSource, entanglement: Entanglement = .independentSteps
+  ) throws -> Supernet {
+    try check(size)
     let net = Supernet(size: size, preprocessing: preprocessing, random: random, entanglement: entanglement)
     let parameters = Dictionary(uniqueKeysWithValues: net.parameters.map { ($0.name, $0.value) })
     func parameter(_ name: String) -> Tensor {
       guard let value = parameters[name] else { preconditionFailure("no parameter \(name)") }
       return value
     }
-    for key in used {
+    for key in used(size) {
       let target = parameter(key.parameter)
       let place = "\(path): tensor “\(key.name)”"
       let values = try file.tensor(named: key.name).floats(name: place)
       guard values.allSatisfy(\.isFinite) else {
         throw QuasarError(.badData, "\(place): holds a number that is not finite; fetch the file again")
       }
-      let factors = factors(key, size.geometry)
+      let factors = factors(key)
       for i in values.indices {
         let factor = factors[i % target.width / (target.width / factors.count)]
         target.pointer[i] = factor == 1 ? values[i] : Float(Double(values[i]) * factor)
@@ -108,31 +130,16 @@ public struct TimmWeights {
   }
 
   /// What the values are multiplied by: one factor, or one for each channel of the patches.
-  private func factors(_ key: TimmKey, _ geometry: ImageGeometry) -> [Double] {
+  private func factors(_ key: TimmKey) -> [Double] {
     let scale = key.isInStream ? TimmWeights.streamScale : 1
     guard key.parameter == "patch_embed.weight" else { return [scale] }
     return preprocessing.deviation.map { scale / Double($0) }
   }
 
-  private func check(_ keys: [TimmKey], _ used: [TimmKey], _ size: SupernetSize) throws {
-    let known = Set(keys.map(\.name))
-    let missing = used.map(\.name).filter { file.tensors[$0] == nil }
-    let surplus = file.names.filter { !known.contains($0) }
-    let shapes = used.compactMap { key -> String? in
-      guard let found = file.tensors[key.name]?.shape, found != key.shape else { return nil }
-      let tokens =
-        key.name == "pos_embed" && found.count == 3
-        ? ", \(found[1]) tokens where the space has \(key.shape[1])" : ""
-      return "\(key.name) is \(found), needed is \(key.shape)\(tokens)"
-    }
-    let faults = [("missing", missing), ("surplus", surplus), ("of another shape", shapes)].filter { !$1.isEmpty }
-    guard !faults.isEmpty else { return }
-    throw QuasarError(
-      .badData,
-      "\(path): not the weights of the space's largest network (embedding \(size.embedDimension), depth "
-        + "\(size.attentionWidths.count)): "
-        + faults.map { "\($0): \(TimmWeights.list($1))" }.joined(separator: "; ")
-        + "; choose a timm vision transformer of exactly these sizes, or a space that fits")
+  /// The tensors that a network of these sizes takes: all, or all but the head.
+  private func used(_ size: SupernetSize) -> [TimmKey] {
+    let isHeadTaken = head(classes: size.geometry.classes) == .taken
+    return TimmKey.all(size, layerScales: hasLayerScales).filter { !$0.isHead || isHeadTaken }
   }
 
   /// The texts, sorted; at most a dozen, then how many more.

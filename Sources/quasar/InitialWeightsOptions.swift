@@ -18,7 +18,8 @@ struct InitialWeightsOptions: ParsableArguments {
   var deviation: String?
 
   /// The weights in the file, with a line that says where the head comes from; nil without --init.
-  func load(_ geometry: ImageGeometry, resume: Bool) throws -> TimmWeights? {
+  func load(_ space: SearchSpace, resume: Bool) throws -> TimmWeights? {
+    let geometry = space.geometry
     guard let file else {
       guard mean == nil, deviation == nil else {
         throw QuasarError(.usage, "--init-mean and --init-deviation belong to --init FILE; name the file")
@@ -44,6 +45,7 @@ struct InitialWeightsOptions: ParsableArguments {
         mean: try numbers(mean, "--init-mean"), deviation: try numbers(deviation, "--init-deviation"))
     }
     let weights = try TimmWeights(contentsOf: file, preprocessing: preprocessing)
+    try weights.check(SupernetSize(space))
     Console.note("\(file): \(describe(weights.head(classes: geometry.classes), classes: geometry.classes))")
     return weights
   }

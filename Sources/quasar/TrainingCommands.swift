@@ -117,7 +117,7 @@ struct TrainCommand: ParsableCommand {
     if !resume, directory.hasCheckpoint {
       throw QuasarError(.cannotWrite, "\(out): holds a run; add --resume, or choose another --out")
     }
-    let weights = try initial.load(space.geometry, resume: resume)
+    let weights = try initial.load(space, resume: resume)
     let progress = ConsoleProgress()
     progress.begin("supernet")
     try Workflow.trainSupernet(
