@@ -16,6 +16,12 @@ let package = Package(
     // System libraries and the C core.
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    .target(
+      name: "CImages",
+      dependencies: ["CPNG", "CTurboJPEG"],
+      linkerSettings: [.linkedLibrary("png"), .linkedLibrary("turbojpeg")]),
     .target(
       name: "CKernels",
       dependencies: ["COpenBLAS"],
@@ -39,7 +45,7 @@ let package = Package(
     .target(
       name: "QuasarRTL", dependencies: ["QuasarDeploy", "QuasarHardware"], resources: [.copy("Verilog")]),
     .target(
-      name: "QuasarData", dependencies: ["QuasarTensor", "CZlib"], resources: [.copy("Embedded")]),
+      name: "QuasarData", dependencies: ["QuasarInterchange", "CImages", "CZlib"], resources: [.copy("Embedded")]),
     .target(name: "QuasarTrain", dependencies: ["QuasarDeploy", "QuasarData"]),
     .target(name: "QuasarSearch", dependencies: ["QuasarTrain", "QuasarHardware"]),
     .target(name: "QuasarReport"),
@@ -69,7 +75,7 @@ let package = Package(
     .testTarget(
       name: "QuasarHardwareTests", dependencies: ["QuasarHardware", "QuasarSupernet", "QuasarTestSupport"]),
     .testTarget(name: "QuasarRTLTests", dependencies: ["QuasarRTL", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarDataTests", dependencies: ["QuasarData"]),
+    .testTarget(name: "QuasarDataTests", dependencies: ["QuasarData", "CTurboJPEG"]),
     .testTarget(name: "QuasarInterchangeTests", dependencies: ["QuasarInterchange"]),
     .testTarget(name: "QuasarTrainTests", dependencies: ["QuasarTrain", "QuasarTestSupport"]),
     .testTarget(name: "QuasarSearchTests", dependencies: ["QuasarSearch", "QuasarTestSupport"]),

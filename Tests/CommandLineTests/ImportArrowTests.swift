@@ -14,7 +14,7 @@ import Testing
     "QuasarDeploy": ["QuasarSupernet", "QuasarInterchange"],
     "QuasarHardware": ["QuasarSupernet"],
     "QuasarRTL": ["QuasarDeploy", "QuasarHardware"],
-    "QuasarData": ["QuasarTensor"],
+    "QuasarData": ["QuasarInterchange"],
     "QuasarTrain": ["QuasarDeploy", "QuasarData"],
     "QuasarSearch": ["QuasarTrain", "QuasarHardware"],
     "QuasarReport": [],
