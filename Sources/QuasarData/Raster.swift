@@ -19,6 +19,29 @@ public struct Raster: Sendable, Equatable {
     samples = [UInt8](repeating: fill, count: width * height * channels)
   }
 
+  /// The picture of these samples, width·height·channels of them.
+  init(width: Int, height: Int, channels: Int, samples: [UInt8]) {
+    precondition(
+      width > 0 && height > 0 && (channels == 1 || channels == 3) && samples.count == width * height * channels,
+      "\(width)×\(height)×\(channels) of \(samples.count) samples")
+    self.width = width
+    self.height = height
+    self.channels = channels
+    self.samples = samples
+  }
+
+  /// The samples plane by plane: [channels, height, width].
+  var planar: [UInt8] {
+    guard channels > 1 else { return samples }
+    let area = width * height
+    return [UInt8](unsafeUninitializedCapacity: samples.count) { room, count in
+      for channel in 0..<channels {
+        for point in 0..<area { room[channel * area + point] = samples[point * channels + channel] }
+      }
+      count = samples.count
+    }
+  }
+
   /// Sets all channels of one point; points outside are left out.
   mutating func set(x: Int, y: Int, to value: UInt8) {
     guard (0..<width).contains(x), (0..<height).contains(y) else { return }
