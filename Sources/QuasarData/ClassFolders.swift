@@ -2,11 +2,34 @@ import QuasarTensor
 
 /// A data set as folders: DIR/train/CLASS/IMAGE and DIR/val or DIR/test the same way.
 ///
-/// Classes are the folders under `train`, images the files in them, both in the order of their names' bytes.
-/// All images need one size. Grey files among coloured ones are widened to three equal channels.
-enum ClassFolders {
-  /// Training and test set; `val` is the test set where both `val` and `test` are there.
-  static func load(_ directory: String) throws(QuasarError) -> ImageDataset {
+/// Classes are the folders under `train`, images the files in them, both in the order of their names' bytes. Listing
+/// opens no image. Grey files among coloured ones are widened to three equal channels.
+struct ClassFolders: Sendable {
+  /// The files of one part, class after class.
+  struct Part: Sendable {
+    /// "train", "val" or "test".
+    let split: String
+    let classNames: [String]
+    let classCounts: [Int]
+    /// "train/CLASS/IMAGE"
+    let files: [String]
+
+    var labels: [UInt16] {
+      classCounts.enumerated().flatMap { Array(repeating: UInt16($0.offset), count: $0.element) }
+    }
+  }
+
+  let directory: String
+  /// The last part of the directory's path.
+  let name: String
+  let train: Part
+  let test: Part
+
+  /// Images that take more memory than this are refused: 4 GiB.
+  static let largestInMemory = 4 << 30
+
+  /// Lists the folders; `val` is the test set where both `val` and `test` are there.
+  init(_ directory: String) throws(QuasarError) {
     try InputFile.requireDirectory(directory)
     guard
       let testSplit = ["val", "test"].first(where: { InputFile.isDirectory(InputFile.join(directory, $0)) })
@@ -14,64 +37,120 @@ enum ClassFolders {
       throw QuasarError(
         .missing, "\(directory): neither val nor test is there; class folders need train and one of these")
     }
-    let name = directory.split(separator: "/").last.map(String.init) ?? directory
-    let train = try pictures(InputFile.join(directory, "train"))
-    let test = try pictures(InputFile.join(directory, testSplit))
-    let channels = (train.images + test.images).contains { $0.channels == 3 } ? 3 : 1
-    return try ImageDataset(
-      train: train.set(name: name, split: "train", channels: channels),
-      test: test.set(name: name, split: testSplit, channels: channels))
+    self.directory = directory
+    name = directory.split(separator: "/").last.map(String.init) ?? directory
+    train = try ClassFolders.list(directory, "train")
+    test = try ClassFolders.list(directory, testSplit)
+    try requireSameClasses(name, ("train", train.classNames), (testSplit, test.classNames))
   }
 
-  private struct Pictures {
-    var classNames: [String]
-    var images: [PortablePixmap.Image]
-    var labels: [UInt8]
-
-    func set(name: String, split: String, channels: Int) throws(QuasarError) -> ImageSet {
-      var pixels: [UInt8] = []
-      pixels.reserveCapacity(images.reduce(0) { $0 + $1.height * $1.width } * channels)
-      for image in images {
-        for _ in 0..<channels / image.channels { pixels += image.pixels }
-      }
-      return try ImageSet(
-        name: name, split: split, channels: channels, height: images.first?.height ?? 0,
-        width: images.first?.width ?? 0, images: pixels, labels: labels, classNames: classNames)
-    }
-  }
-
-  private static func pictures(_ directory: String) throws(QuasarError) -> Pictures {
+  private static func list(_ root: String, _ split: String) throws(QuasarError) -> Part {
+    let directory = InputFile.join(root, split)
     let classNames = try InputFile.visibleNames(in: directory)
       .filter { InputFile.isDirectory(InputFile.join(directory, $0)) }
-    guard (1...256).contains(classNames.count) else {
+    guard (1...largestClassCount).contains(classNames.count) else {
       throw QuasarError(
         .badData,
-        "\(directory): \(classNames.count) class folders, but 1 to 256 are read; one folder is one class")
+        "\(directory): \(classNames.count) class folders, but 1 to \(largestClassCount) are read; one folder is one "
+          + "class")
     }
-    var all = Pictures(classNames: classNames, images: [], labels: [])
-    var firstPath = ""
-    for (label, className) in classNames.enumerated() {
+    var files: [String] = []
+    var counts: [Int] = []
+    for className in classNames {
       let folder = InputFile.join(directory, className)
-      let files = try InputFile.visibleNames(in: folder)
-      guard !files.isEmpty else {
+      let names = try InputFile.visibleNames(in: folder)
+      guard !names.isEmpty else {
         throw QuasarError(
           .badData, "\(folder): 0 images, but each class needs at least 1; add images or remove it")
       }
-      for file in files {
-        let path = InputFile.join(folder, file)
-        let image = try PortablePixmap.decode(InputFile.read(path), file: path)
-        if let first = all.images.first, (first.height, first.width) != (image.height, image.width) {
+      files += names.map { "\(split)/\(className)/\($0)" }
+      counts.append(names.count)
+    }
+    return Part(split: split, classNames: classNames, classCounts: counts, files: files)
+  }
+
+  func path(_ file: String) -> String { InputFile.join(directory, file) }
+
+  /// The picture in one file, a JPEG at least `covering` points wide and high where it is larger than that.
+  func picture(_ file: String, covering size: Int? = nil) throws(QuasarError) -> Raster {
+    let path = path(file)
+    return try ImageFile.decode(InputFile.read(path), file: path, covering: size)
+  }
+
+  /// 3 where any file has colour, else 1; reads headers up to the first one that has.
+  func channels() throws(QuasarError) -> Int {
+    for file in train.files + test.files {
+      let path = path(file)
+      if try ImageFile.channels(InputFile.read(path), file: path) == 3 { return 3 }
+    }
+    return 1
+  }
+
+  /// Both parts in memory, scaled to squares of `size`; without it all images need one size.
+  func load(size: Int?) throws(QuasarError) -> ImageDataset {
+    let train = try load(train, size: size)
+    let test = try load(test, size: size)
+    let channels = max(train.channels, test.channels)
+    return try ImageDataset(
+      train: train.set(name: name, channels: channels), test: test.set(name: name, channels: channels))
+  }
+
+  /// The images at `indices` of a part (all by default), scaled to squares of `size`, or of one size.
+  func load(_ part: Part, indices: [Int]? = nil, size: Int?) throws(QuasarError) -> LoadedPart {
+    guard size.map({ (1...SquareResize.largestSize).contains($0) }) ?? true else {
+      throw QuasarError(.usage, "size \(size ?? 0): use 1 to \(SquareResize.largestSize) points")
+    }
+    let labels = part.labels
+    let chosen = indices ?? Array(part.files.indices)
+    var loaded = LoadedPart(part: part)
+    for index in chosen {
+      let picture = try picture(part.files[index], covering: size)
+      let side = (height: size ?? picture.height, width: size ?? picture.width)
+      if loaded.labels.isEmpty {
+        (loaded.height, loaded.width) = side
+        let bytes = checkedProduct([chosen.count, picture.channels, side.height, side.width])
+        guard let bytes, bytes <= ClassFolders.largestInMemory else {
           throw QuasarError(
             .badData,
-            "\(path): \(image.width)×\(image.height) pixels, but \(firstPath) has "
-              + "\(first.width)×\(first.height); "
-              + "scale all images to one size")
+            "\(directory): \(chosen.count) images of \(side.width)×\(side.height) in \(part.split) take more than "
+              + "\(ClassFolders.largestInMemory >> 30) GiB of memory; write them to disk once with 'quasar data cache "
+              + "folder:\(directory) --size N --out DIR' and use cache:DIR")
         }
-        if all.images.isEmpty { firstPath = path }
-        all.images.append(image)
-        all.labels.append(UInt8(label))
       }
+      guard side == (loaded.height, loaded.width) else {
+        throw QuasarError(
+          .badData,
+          "\(path(part.files[index])): \(picture.width)×\(picture.height) pixels, but "
+            + "\(path(part.files[chosen[0]])) has \(loaded.width)×\(loaded.height); name a size that all are scaled "
+            + "to, or make them equal")
+      }
+      loaded.channels = max(loaded.channels, picture.channels)
+      loaded.images.append(size.map { SquareResize.planar(picture, size: $0) } ?? picture.planar)
+      loaded.labels.append(labels[index])
     }
-    return all
+    return loaded
+  }
+
+  /// Planar images of one size, some grey and some coloured perhaps.
+  struct LoadedPart {
+    let part: Part
+    var channels = 1
+    var height = 0
+    var width = 0
+    var images: [[UInt8]] = []
+    var labels: [UInt16] = []
+
+    init(part: Part) { self.part = part }
+
+    func set(name: String, channels: Int) throws(QuasarError) -> ImageSet {
+      var pixels: [UInt8] = []
+      pixels.reserveCapacity(images.count * height * width * channels)
+      for image in images {
+        for _ in 0..<channels * height * width / image.count { pixels += image }
+      }
+      return try ImageSet(
+        name: name, split: part.split, channels: channels, height: height, width: width, images: pixels,
+        labels: labels, classNames: part.classNames)
+    }
   }
 }

@@ -1,8 +1,8 @@
 import Foundation
 import QuasarTensor
 
-/// Where images come from, as users write it: "embedded", "fashion-mnist:DIR", "mnist:DIR", "cifar10:DIR" or
-/// "folder:DIR".
+/// Where images come from, as users write it: "embedded", "fashion-mnist:DIR", "mnist:DIR", "cifar10:DIR",
+/// "folder:DIR" or "cache:DIR".
 public enum DataSpecification: Sendable, Hashable, CustomStringConvertible {
   /// The subset of Fashion-MNIST inside the package: 20,000 training and 2,000 test images, 28×28 grey.
   case embedded
@@ -14,6 +14,8 @@ public enum DataSpecification: Sendable, Hashable, CustomStringConvertible {
   case cifar10(directory: String)
   /// Folder with `train` and `val` or `test`, each with one folder a class.
   case folder(directory: String)
+  /// Folder that `quasar data cache` has written.
+  case cache(directory: String)
 
   /// One way to write a specification, with a line that explains it (for `quasar data list`).
   public struct Form: Sendable, Hashable {
@@ -32,7 +34,8 @@ public enum DataSpecification: Sendable, Hashable, CustomStringConvertible {
     Form(pattern: "mnist:DIR", summary: "the four IDX files of MNIST, gzip or not"),
     Form(
       pattern: "cifar10:DIR", summary: "data_batch_1..5.bin, test_batch.bin, batches.meta.txt of CIFAR-10"),
-    Form(pattern: "folder:DIR", summary: "train and val or test, class folders of binary PGM or PPM images"),
+    Form(pattern: "folder:DIR", summary: "train and val or test, class folders of JPEG, PNG, PGM or PPM images"),
+    Form(pattern: "cache:DIR", summary: "class folders as 'quasar data cache' wrote them; images stay on disk"),
   ]
 
   /// The specification that `text` writes; a leading "~/" of the folder is the home folder.
@@ -45,6 +48,7 @@ public enum DataSpecification: Sendable, Hashable, CustomStringConvertible {
     let makers: [String: (String) -> DataSpecification] = [
       "fashion-mnist": { .fashionMNIST(directory: $0) }, "mnist": { .mnist(directory: $0) },
       "cifar10": { .cifar10(directory: $0) }, "folder": { .folder(directory: $0) },
+      "cache": { .cache(directory: $0) },
     ]
     if name == "embedded" {
       guard argument == nil else {
@@ -71,24 +75,38 @@ public enum DataSpecification: Sendable, Hashable, CustomStringConvertible {
     case .mnist(let directory): "mnist:\(directory)"
     case .cifar10(let directory): "cifar10:\(directory)"
     case .folder(let directory): "folder:\(directory)"
+    case .cache(let directory): "cache:\(directory)"
     }
   }
 
-  /// The images, read and checked.
+  /// The images, read and checked; those of a cache stay on disk, all others are loaded.
   ///
-  /// Throws `missing`, `badData` or `inputOutput`, each with the file, the place in it and what to do.
-  public func load() throws(QuasarError) -> ImageDataset {
+  /// `size` scales the images of class folders, as in `load`. Throws as `load`.
+  public func open(size: Int? = nil) throws(QuasarError) -> ImageSources {
+    if case .cache(let directory) = self { return try CachedImages.open(directory) }
+    return ImageSources(try load(size: size))
+  }
+
+  /// The images in memory, read and checked.
+  ///
+  /// Class folders are scaled to squares of `size` points (shorter side scaled, middle kept); without it all of their
+  /// images need one size. The other sets have the size they have. Throws `missing`, `badData` or `inputOutput`, each
+  /// with the file, the place in it and what to do.
+  public func load(size: Int? = nil) throws(QuasarError) -> ImageDataset {
     switch self {
     case .embedded:
-      try EmbeddedData.load()
+      return try EmbeddedData.load()
     case .fashionMNIST(let directory):
-      try MNISTFolder.load(directory, name: "Fashion-MNIST", classNames: MNISTFolder.fashionNames)
+      return try MNISTFolder.load(directory, name: "Fashion-MNIST", classNames: MNISTFolder.fashionNames)
     case .mnist(let directory):
-      try MNISTFolder.load(directory, name: "MNIST", classNames: MNISTFolder.digitNames)
+      return try MNISTFolder.load(directory, name: "MNIST", classNames: MNISTFolder.digitNames)
     case .cifar10(let directory):
-      try CIFAR10.load(directory)
+      return try CIFAR10.load(directory)
     case .folder(let directory):
-      try ClassFolders.load(directory)
+      return try ClassFolders(directory).load(size: size)
+    case .cache(let directory):
+      let (train, test) = try CachedImages.parts(directory)
+      return try ImageDataset(train: train.loaded(), test: test.loaded())
     }
   }
 }

@@ -1,10 +1,10 @@
 import QuasarTensor
 
-/// Labelled images of one size: pixels [count, channels, height, width] as bytes, one class a picture.
+/// Labelled images of one size in memory: pixels [count, channels, height, width] as bytes, one class a picture.
 ///
 /// A value is always whole: at least one image, as many labels as images, every label a class. The first
 /// initialiser checks that, so nothing that takes an `ImageSet` has to check again.
-public struct ImageSet: Sendable, Equatable {
+public struct ImageSet: ImageSource, Equatable {
   /// The data set, for people: "Fashion-MNIST".
   public let name: String
   /// "train", "test", "val", …
@@ -18,17 +18,17 @@ public struct ImageSet: Sendable, Equatable {
   /// Pixels, planar and row-major: byte ((i·channels + c)·height + y)·width + x; 0 is black.
   public let images: [UInt8]
   /// Class of each image, an index into `classNames`.
-  public let labels: [UInt8]
-  /// Names of the classes, at most 256.
+  public let labels: [UInt16]
+  /// Names of the classes, at most 65,536.
   public let classNames: [String]
 
   /// The set of these pixels and labels.
   ///
-  /// Throws `badData` for zero images, a size below 1, no class or more than 256, a number of pixel bytes
+  /// Throws `badData` for zero images, a size below 1, no class or more than 65,536, a number of pixel bytes
   /// other than labels·channels·height·width, and a label without a class.
   public init(
-    name: String, split: String, channels: Int, height: Int, width: Int, images: [UInt8], labels: [UInt8],
-    classNames: [String]
+    name: String, split: String, channels: Int, height: Int, width: Int, images: [UInt8],
+    labels: [some BinaryInteger], classNames: [String]
   ) throws(QuasarError) {
     let place = "\(name), \(split)"
     guard channels == 1 || channels == 3 else {
@@ -45,9 +45,10 @@ public struct ImageSet: Sendable, Equatable {
       throw QuasarError(
         .badData, "\(place): 0 images, but at least 1 is needed; check that the files are complete")
     }
-    guard (1...256).contains(classNames.count) else {
+    guard (1...largestClassCount).contains(classNames.count) else {
       throw QuasarError(
-        .badData, "\(place): \(classNames.count) classes, but 1 to 256 fit; merge or drop classes")
+        .badData,
+        "\(place): \(classNames.count) classes, but 1 to \(largestClassCount) fit; merge or drop classes")
     }
     let expected = checkedProduct([labels.count, channels, height, width])
     guard images.count == expected else {
@@ -57,7 +58,7 @@ public struct ImageSet: Sendable, Equatable {
           + "\(channels)×\(height)×\(width) need \(expected.map(String.init) ?? "more than fit in memory"); "
           + "check that images and labels belong together")
     }
-    if let index = labels.firstIndex(where: { Int($0) >= classNames.count }) {
+    if let index = labels.firstIndex(where: { $0 < 0 || $0 >= classNames.count }) {
       throw QuasarError(
         .badData,
         "\(place): label \(labels[index]) of image \(index), but there are only classes 0 to "
@@ -69,7 +70,7 @@ public struct ImageSet: Sendable, Equatable {
     self.height = height
     self.width = width
     self.images = images
-    self.labels = labels
+    self.labels = labels.map { UInt16($0) }
     self.classNames = classNames
   }
 
@@ -88,88 +89,39 @@ public struct ImageSet: Sendable, Equatable {
     images = pixels
   }
 
-  /// Number of images.
-  public var count: Int { labels.count }
-
-  /// channels·height·width
-  public var bytesPerImage: Int { channels * height * width }
-
-  /// Number of images of each class.
-  public var classCounts: [Int] {
-    var counts = [Int](repeating: 0, count: classNames.count)
-    for label in labels { counts[Int(label)] += 1 }
-    return counts
-  }
-
   /// The pixels [channels, height, width] of one image, 0 ≤ index < count.
   public func image(at index: Int) -> ArraySlice<UInt8> {
     precondition(labels.indices.contains(index), "image \(index) of a set of \(count)")
     return images[index * bytesPerImage..<(index + 1) * bytesPerImage]
   }
 
-  /// The images at these places, in this order; an index may come more than once.
-  ///
-  /// Throws `usage` for an empty list or an index outside 0..<count.
+  public var isInMemory: Bool { true }
+
+  public func copyImage(at index: Int, to target: UnsafeMutablePointer<UInt8>) {
+    image(at: index).withUnsafeBufferPointer { source in
+      if let base = source.baseAddress { target.update(from: base, count: source.count) }
+    }
+  }
+
+  public func channelSums() -> [ChannelSums] {
+    let area = height * width
+    var sums = [ChannelSums](repeating: ChannelSums(), count: channels)
+    images.withUnsafeBufferPointer { images in
+      for plane in 0..<count * channels {
+        sums[plane % channels].add(UnsafeBufferPointer(rebasing: images[plane * area..<(plane + 1) * area]))
+      }
+    }
+    return sums
+  }
+
   public func selecting(_ indices: [Int]) throws(QuasarError) -> ImageSet {
-    guard !indices.isEmpty else {
-      throw QuasarError(.usage, "\(name), \(split): a selection of 0 images; ask for at least 1")
-    }
-    if let wrong = indices.first(where: { !labels.indices.contains($0) }) {
-      throw QuasarError(
-        .usage, "\(name), \(split): image \(wrong) is asked for, but the images are 0 to \(count - 1)")
-    }
+    try requireSelection(indices)
     return ImageSet(self, indices: indices)
   }
-
-  /// The first n images of each class, in the order of the file.
-  ///
-  /// Throws `usage` when n < 1 or a class has fewer than n images, so the result is always even.
-  public func firstOfEachClass(_ n: Int) throws(QuasarError) -> ImageSet {
-    guard n >= 1 else {
-      throw QuasarError(.usage, "\(name), \(split): \(n) images of each class; ask for at least 1")
-    }
-    if let scarce = classCounts.firstIndex(where: { $0 < n }) {
-      throw QuasarError(
-        .usage,
-        "\(name), \(split): \(n) images of each class are asked for, but class “\(classNames[scarce])” has "
-          + "\(classCounts[scarce]); ask for at most \(classCounts.min() ?? 0)")
-    }
-    var taken = [Int](repeating: 0, count: classNames.count)
-    var chosen: [Int] = []
-    chosen.reserveCapacity(n * classNames.count)
-    for (index, label) in labels.enumerated() where taken[Int(label)] < n {
-      taken[Int(label)] += 1
-      chosen.append(index)
-    }
-    return ImageSet(self, indices: chosen)
-  }
-
-  /// Two sets: without every k-th image of each class, and those images; both in the order of the file.
-  ///
-  /// No random number is involved: of each class the images k−1, 2k−1, 3k−1, … (counted from 0 within the
-  /// class) are held out. Example: 2,000 images of each of 10 classes and k = 10 → 18,000 and 2,000.
-  /// Throws `usage` when k < 2 or no class has k images.
-  public func splittingEvery(_ k: Int) throws(QuasarError) -> (kept: ImageSet, heldOut: ImageSet) {
-    guard k >= 2 else {
-      throw QuasarError(
-        .usage, "\(name), \(split): every \(k)-th image held out leaves nothing; use 2 or more")
-    }
-    var seen = [Int](repeating: 0, count: classNames.count)
-    var kept: [Int] = []
-    var heldOut: [Int] = []
-    for (index, label) in labels.enumerated() {
-      seen[Int(label)] += 1
-      if seen[Int(label)] % k == 0 { heldOut.append(index) } else { kept.append(index) }
-    }
-    guard !heldOut.isEmpty else {
-      throw QuasarError(
-        .usage,
-        "\(name), \(split): every \(k)-th image of a class is to be held out, but the largest class has "
-          + "\(seen.max() ?? 0); use a smaller number")
-    }
-    return (ImageSet(self, indices: kept), ImageSet(self, indices: heldOut))
-  }
 }
+
+/// Classes that a label of 16 bits tells apart.
+let largestClassCount = 1 << 16
 
 /// Product of the factors, nil where it does not fit.
 func checkedProduct(_ factors: [Int]) -> Int? {

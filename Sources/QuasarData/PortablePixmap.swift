@@ -20,14 +20,14 @@ public enum PortablePixmap {
 
   /// The image in the bytes of one file; `file` is the name that errors give.
   ///
-  /// Throws `badData` for another format (JPEG and PNG are named), 16-bit samples, a damaged header, and a
+  /// Throws `badData` for another format (the known ones are named), 16-bit samples, a damaged header, and a
   /// byte too few or too many.
   public static func decode(_ bytes: [UInt8], file: String) throws(QuasarError) -> Image {
     guard bytes.count >= 2, bytes[0] == UInt8(ascii: "P"), bytes[1] == 0x35 || bytes[1] == 0x36 else {
       throw QuasarError(
         .badData,
-        "\(file): \(formatName(bytes)), but class folders are read from binary PGM (P5) and PPM (P6) files; "
-          + "convert the images, for example with `mogrify -format ppm`, and leave only these in the folder")
+        "\(file): \(formatName(bytes)), but images are read from JPEG, PNG, and binary PGM (P5) and PPM (P6) files; "
+          + "convert it, for example with `mogrify -format png`, and leave only such files in the folder")
     }
     let channels = bytes[1] == 0x35 ? 1 : 3
     var offset = 2
@@ -118,8 +118,7 @@ public enum PortablePixmap {
   /// What the first bytes of a file say about its format, for error messages.
   private static func formatName(_ bytes: [UInt8]) -> String {
     if bytes.isEmpty { return "an empty file" }
-    if bytes.starts(with: [0xff, 0xd8, 0xff]) { return "a JPEG file" }
-    if bytes.starts(with: [0x89, 0x50, 0x4e, 0x47]) { return "a PNG file" }
+    if bytes.starts(with: [0x89, 0x50, 0x4e, 0x47]) { return "a damaged PNG file" }
     if bytes.starts(with: Array("GIF8".utf8)) { return "a GIF file" }
     if bytes.count >= 2, bytes[0] == UInt8(ascii: "P"), (0x31...0x37).contains(bytes[1]) {
       return "a Netpbm file of kind P\(bytes[1] - 0x30)"

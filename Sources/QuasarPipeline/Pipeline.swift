@@ -39,7 +39,7 @@ public final class Pipeline {
     let space = try SearchSpace.load(configuration.space)
     let device = try Device.load(configuration.device)
     let hardware = try HardwareModel(device: device, clockMHz: configuration.clockMHz)
-    let data = try DataSpecification(parsing: configuration.data).load()
+    let data = try DataSpecification(parsing: configuration.data).open(size: space.geometry.imageSize)
     try data.train.checkFits(space.geometry)
 
     state.dataset = DatasetSummary(
@@ -116,7 +116,7 @@ public final class Pipeline {
 
   /// Packs, reads the file back and compares: training's exact mode and the file must give equal logit codes.
   private func packAndEvaluate(
-    _ target: Double, architecture: Architecture, directory: RunDirectory, data: ImageDataset,
+    _ target: Double, architecture: Architecture, directory: RunDirectory, data: ImageSources,
     hardware: HardwareModel
   ) throws -> Summary.Subnet {
     let checkpoint = try directory.load()
@@ -126,7 +126,7 @@ public final class Pipeline {
     let quantized = try Evaluation(
       checkpoint.net, architecture: architecture, mode: .quantized, data: data.test)
     let exact = try Evaluation(checkpoint.net, architecture: architecture, mode: .exact, data: data.test)
-    let codes = try model.logits(data.test.array(0..<data.test.count))
+    let codes = try model.logits(of: data.test)
     guard let trained = exact.logitCodes, trained.contentsEqual(codes) else {
       throw QuasarError(
         .internal, "\(path): its logit codes differ from those of exact training; this is a defect of ours")

@@ -14,15 +14,19 @@ public enum Workflow {
   public static let heldOutEvery = 10
 
   /// Training images without and with the held-out part.
-  public static func split(_ train: ImageSet) throws -> (kept: ImageSet, heldOut: ImageSet) {
-    try train.splittingEvery(heldOutEvery)
+  public static func split(_ train: any ImageSource) throws -> (kept: any ImageSource, heldOut: any ImageSource) {
+    func parts<Source: ImageSource>(_ source: Source) throws -> (kept: any ImageSource, heldOut: any ImageSource) {
+      let (kept, heldOut) = try source.splittingEvery(heldOutEvery)
+      return (kept, heldOut)
+    }
+    return try parts(train)
   }
 
   /// Trains the supernet of a space into a run folder, or goes on where its checkpoint stands.
   ///
   /// A fresh run starts with `initial` weights, random ones without.
   public static func trainSupernet(
-    space: SearchSpace, data: ImageDataset, options: TrainingOptions, seed: UInt64, directory: RunDirectory,
+    space: SearchSpace, data: ImageSources, options: TrainingOptions, seed: UInt64, directory: RunDirectory,
     resume: Bool, initial: TimmWeights? = nil, progress: ProgressReporter
   ) throws {
     let (kept, heldOut) = try split(data.train)
@@ -33,7 +37,7 @@ public enum Workflow {
       fresh: {
         let (size, random, entanglement) = (SupernetSize(space), RandomSource(seed: seed), options.entanglement)
         if let initial { return try initial.supernet(size: size, random: random, entanglement: entanglement) }
-        return Supernet(
+        return try Supernet(
           size: size, preprocessing: Preprocessing(of: kept), random: random, entanglement: entanglement)
       })
     try run(trainer, directory, data.classNames, heldOut, progress)
@@ -41,8 +45,9 @@ public enum Workflow {
 
   /// A trainer at the start of `fresh` weights, or where the checkpoint of the folder stands.
   private static func trainer(
-    plan: SubnetPlan, data: ImageSet, options: TrainingOptions, seed: UInt64, directory: RunDirectory, resume: Bool,
-    teacher: Teacher? = nil, matches: (Checkpoint.Description) -> Bool, fresh: () throws -> Supernet
+    plan: SubnetPlan, data: any ImageSource, options: TrainingOptions, seed: UInt64, directory: RunDirectory,
+    resume: Bool, teacher: Teacher? = nil, matches: (Checkpoint.Description) -> Bool,
+    fresh: () throws -> Supernet
   ) throws -> Trainer {
     guard resume, directory.hasCheckpoint else {
       return try Trainer(net: fresh(), plan: plan, data: data, options: options, seed: seed, teacher: teacher)
@@ -63,7 +68,7 @@ public enum Workflow {
 
   /// Fine-tunes one sub-network of a trained supernet, taught by the largest one.
   public static func finetune(
-    supernet: Checkpoint, architecture: Architecture, data: ImageDataset, options: TrainingOptions,
+    supernet: Checkpoint, architecture: Architecture, data: ImageSources, options: TrainingOptions,
     seed: UInt64, directory: RunDirectory, resume: Bool, progress: ProgressReporter
   ) throws {
     let teacher = supernet.description.space.map {
@@ -77,22 +82,24 @@ public enum Workflow {
   }
 
   private static func run(
-    _ trainer: Trainer, _ directory: RunDirectory, _ classNames: [String], _ heldOut: ImageSet?,
+    _ trainer: Trainer, _ directory: RunDirectory, _ classNames: [String], _ heldOut: (any ImageSource)?,
     _ progress: ProgressReporter
   ) throws {
     let session = try TrainingSession(
       trainer: trainer, directory: directory, classNames: classNames, heldOut: heldOut)
     try session.run(
       observe: { step, rate in
+        let waited = trainer.waitingSeconds
         progress.update(
           done: step.step + 1, total: step.totalSteps,
-          note: "\(step.mode.rawValue), loss \(fixed(step.loss, 3)), \(Int(rate)) images/s")
+          note: "\(step.mode.rawValue), loss \(fixed(step.loss, 3)), \(Int(rate)) images/s"
+            + (waited < 1 ? "" : ", \(Int(waited)) s waited for images"))
       }, shouldStop: { progress.shouldStop })
   }
 
   /// Searches a trained supernet; writes `search.json`, `lineage.jsonl` and one `subnet-F.json` a target.
   public static func search(
-    supernet: Checkpoint, data: ImageDataset, hardware: HardwareModel, targets: [Double],
+    supernet: Checkpoint, data: ImageSources, hardware: HardwareModel, targets: [Double],
     options: SearchOptions, seed: UInt64, directory: String, progress: ProgressReporter
   ) throws -> SearchResult {
     guard let space = supernet.description.space else {

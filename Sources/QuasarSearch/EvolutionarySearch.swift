@@ -12,7 +12,7 @@ public final class EvolutionarySearch {
   private let net: Supernet
   private let space: SearchSpace
   private let hardware: HardwareModel
-  private let images: ImageSet
+  private let images: any ImageSource
   private let options: SearchOptions
   private let seed: UInt64
   private var random: RandomStream
@@ -34,7 +34,7 @@ public final class EvolutionarySearch {
 
   /// `heldOut` are training images that were not trained on; the first `options.images` are used.
   public init(
-    net: Supernet, space: SearchSpace, hardware: HardwareModel, heldOut: ImageSet, options: SearchOptions,
+    net: Supernet, space: SearchSpace, hardware: HardwareModel, heldOut: any ImageSource, options: SearchOptions,
     seed: UInt64
   ) throws {
     try options.validate()

@@ -5,17 +5,17 @@ import QuasarTensor
 
 /// Training batches as a pure function of (seed, step): nothing to save for a resume.
 struct BatchSource {
-  let data: ImageSet
+  let data: any ImageSource
   let options: TrainingOptions
   let random: RandomSource
   /// Mean pixel of each channel, rounded to a code.
   let meanCodes: [UInt8]
 
-  init(data: ImageSet, options: TrainingOptions, random: RandomSource) {
+  init(data: any ImageSource, options: TrainingOptions, random: RandomSource) throws {
     self.data = data
     self.options = options
     self.random = random
-    meanCodes = Preprocessing(of: data).mean.map { UInt8(($0 * 255).rounded()) }
+    meanCodes = try Preprocessing(of: data).mean.map { UInt8(($0 * 255).rounded()) }
   }
 
   /// Whole batches of one epoch; the rest of the last one is left out (other images each epoch).
@@ -25,9 +25,9 @@ struct BatchSource {
 
   struct Batch {
     let images: NDArray<UInt8>
-    let labels: [UInt8]
+    let labels: [UInt16]
     /// Labels of the images that were mixed in, and the share of the first ones.
-    var partners: [UInt8]?
+    var partners: [UInt16]?
     var share: Float = 1
 
     /// Equal part `index` of `count`.
@@ -51,20 +51,23 @@ struct BatchSource {
   }
 
   /// The batch of a step; augmentation ends in u8 pixels.
-  func batch(step: Int, order: [Int]) -> Batch {
+  func batch(step: Int, order: [Int]) throws -> Batch {
     let first = step % stepsPerEpoch * imagesPerStep
     let chosen = (first..<first + imagesPerStep).map { order[$0 % order.count] }
     let images = NDArray<UInt8>(
       uninitialized: [chosen.count, data.channels, data.height, data.width])
     var generator = random.generator("augmentation", step)
+    let original = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: data.bytesPerImage)
+    defer { original.deallocate() }
+    guard let source = original.baseAddress else { return Batch(images: images, labels: []) }
     for (slot, index) in chosen.enumerated() {
       let mirrored = options.flip && generator.below(2) == 1
       let dx = options.shift == 0 ? 0 : generator.below(2 * options.shift + 1) - options.shift
       let dy = options.shift == 0 ? 0 : generator.below(2 * options.shift + 1) - options.shift
-      data.image(at: index).withUnsafeBufferPointer { source in
-        copy(
-          source, to: images.pointer + slot * data.bytesPerImage, mirrored: mirrored, dx: dx, dy: dy)
-      }
+      try data.copyImage(at: index, to: source)
+      copy(
+        UnsafeBufferPointer(original), to: images.pointer + slot * data.bytesPerImage, mirrored: mirrored, dx: dx,
+        dy: dy)
       if generator.unit() < options.randomErasing {
         erase(images.pointer + slot * data.bytesPerImage, &generator)
       }
@@ -109,6 +112,17 @@ struct BatchSource {
         out += width
       }
     }
+  }
+}
+
+extension ImageSource {
+  /// Images range as a [n, channels, height, width] array; throws where one cannot be read.
+  public func array(_ range: Range<Int>) throws -> NDArray<UInt8> {
+    let array = NDArray<UInt8>(uninitialized: [range.count, channels, height, width])
+    for (slot, index) in range.enumerated() {
+      try copyImage(at: index, to: array.pointer + slot * bytesPerImage)
+    }
+    return array
   }
 }
 

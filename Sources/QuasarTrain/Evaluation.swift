@@ -16,7 +16,7 @@ public struct Evaluation {
   static let batchSize = 100
 
   public init(
-    _ net: Supernet, architecture: Architecture, mode: ForwardMode, data: ImageSet
+    _ net: Supernet, architecture: Architecture, mode: ForwardMode, data: any ImageSource
   ) throws {
     try net.checkFits(architecture)
     try data.checkFits(architecture.geometry)
@@ -25,7 +25,7 @@ public struct Evaluation {
     let codes = mode == .exact ? NDArray<Int32>(uninitialized: [data.count, classes]) : nil
     for first in stride(from: 0, to: data.count, by: Evaluation.batchSize) {
       let range = first..<min(first + Evaluation.batchSize, data.count)
-      let batch = PatchBatch(images: data.array(range), geometry: architecture.geometry)
+      let batch = PatchBatch(images: try data.array(range), geometry: architecture.geometry)
       let result = try net.forward(
         Tape(recording: false), batch, architecture: architecture, mode: mode)
       logits.rows(range).assign(result.logits.value)
@@ -38,15 +38,15 @@ public struct Evaluation {
   }
 
   /// Share of rows whose largest entry (the lowest index among ties) is the label.
-  public static func accuracy<Scalar: ArrayScalar & Comparable>(_ logits: NDArray<Scalar>, _ labels: [UInt8])
-    -> Double
-  {
+  public static func accuracy<Scalar: ArrayScalar & Comparable>(
+    _ logits: NDArray<Scalar>, _ labels: [some BinaryInteger]
+  ) -> Double {
     let right = zip(Targets.argMax(logits), labels).filter { $0 == Int($1) }.count
     return Double(right) / Double(max(1, labels.count))
   }
 }
 
-extension ImageSet {
+extension ImageSource {
   /// Throws unless images and classes are those of the geometry.
   public func checkFits(_ geometry: ImageGeometry) throws {
     guard

@@ -6,7 +6,7 @@ import QuasarTensor
 /// Softmax regression on raw pixels: the baseline every network has to beat.
 public enum SoftmaxRegression {
   /// Test accuracy after `epochs` of AdamW on centred pixels.
-  public static func accuracy(train: ImageSet, test: ImageSet, epochs: Int = 20, seed: UInt64) throws
+  public static func accuracy(train: any ImageSource, test: any ImageSource, epochs: Int = 20, seed: UInt64) throws
     -> Double
   {
     let inputs = train.bytesPerImage
@@ -19,7 +19,7 @@ public enum SoftmaxRegression {
     options.batchSize = min(200, train.count)
     options.flip = false
     options.randomErasing = 0
-    let source = BatchSource(data: train, options: options, random: RandomSource(seed: seed))
+    let source = try BatchSource(data: train, options: options, random: RandomSource(seed: seed))
     let total = epochs * source.stepsPerEpoch
     let schedule = LearningRateSchedule(peak: 2e-3, warmUpSteps: 0, totalSteps: total)
     func logits(_ tape: Tape, _ images: NDArray<UInt8>) -> Variable {
@@ -31,14 +31,14 @@ public enum SoftmaxRegression {
     var order: [Int] = []
     for step in 0..<total {
       if step % source.stepsPerEpoch == 0 { order = source.order(epoch: step / source.stepsPerEpoch) }
-      let batch = source.batch(step: step, order: order)
+      let batch = try source.batch(step: step, order: order)
       let tape = Tape()
       let loss = tape.crossEntropy(
         logits(tape, batch.images), targets: Targets.labels(batch.labels, classes: classes))
       tape.backward(from: loss)
       optimizer.update(learningRate: schedule.rate(at: step))
     }
-    let result = logits(Tape(recording: false), test.array(0..<test.count))
+    let result = try logits(Tape(recording: false), test.array(0..<test.count))
     return Evaluation.accuracy(result.value, test.labels)
   }
 }

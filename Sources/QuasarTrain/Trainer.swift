@@ -46,9 +46,11 @@ public final class Trainer {
   private let random: RandomSource
   private let teacher: Teacher?
   private var order: (epoch: Int, images: [Int]) = (-1, [])
+  /// Reads ahead where images lie on disk.
+  private let loader: BatchLoader?
 
   public init(
-    net: Supernet, plan: SubnetPlan, data: ImageSet, options: TrainingOptions, seed: UInt64,
+    net: Supernet, plan: SubnetPlan, data: any ImageSource, options: TrainingOptions, seed: UInt64,
     teacher: Teacher? = nil
   ) throws {
     try options.validate()
@@ -61,8 +63,12 @@ public final class Trainer {
     random = RandomSource(seed: seed)
     optimizer = AdamW(net.parameters, settings: options.optimizer)
     average = options.average > 0 ? WeightAverage(net.parameters, decay: options.average) : nil
-    source = BatchSource(data: data, options: options, random: random)
+    source = try BatchSource(data: data, options: options, random: random)
+    loader = data.isInMemory ? nil : BatchLoader(source, steps: options.epochs * source.stepsPerEpoch)
   }
+
+  /// Seconds that steps have waited for images; 0 for images in memory.
+  public var waitingSeconds: Double { loader?.waitingSeconds ?? 0 }
 
   public var stepsPerEpoch: Int { source.stepsPerEpoch }
   public var imagesPerStep: Int { source.imagesPerStep }
@@ -96,11 +102,10 @@ public final class Trainer {
   private func takeStep(_ schedule: LearningRateSchedule) throws -> TrainingStep {
     let step = self.step
     let epoch = step / stepsPerEpoch
-    if order.epoch != epoch { order = (epoch, source.order(epoch: epoch)) }
     let mode = mode(at: step)
     if mode != .full, step == 0 || self.mode(at: step - 1) == .full { try calibrate() }
 
-    let batch = source.batch(step: step, order: order.images)
+    let batch = try batch(step: step, epoch: epoch)
     let architectures = plan.architectures(step: step, of: totalSteps, options: options, random: random)
     var loss: Float = 0
     do {
@@ -152,6 +157,12 @@ public final class Trainer {
     return firstLoss
   }
 
+  private func batch(step: Int, epoch: Int) throws -> BatchSource.Batch {
+    if let loader { return try loader.batch(step: step) }
+    if order.epoch != epoch { order = (epoch, source.order(epoch: epoch)) }
+    return try source.batch(step: step, order: order.images)
+  }
+
   /// Labels mixed with the teacher's output: (1 − d)·labels + d·(its softmax, or 1 for its best class).
   private func targetsOfTeacher(_ patches: PatchBatch, _ labels: Tensor) throws -> Tensor {
     guard let teacher, options.distillation > 0 else { return labels }
@@ -184,20 +195,17 @@ public final class Trainer {
 
   /// Sets all quantisers from 512 training images.
   public func calibrate(weights: Bool = true) throws {
-    let batches = Trainer.calibrationBatches(source.data, geometry: net.size.geometry)
+    let batches = try Trainer.calibrationBatches(source.data, geometry: net.size.geometry)
     try net.calibrate(batches, architecture: plan.largest, weights: weights, rankRows: weights)
   }
 
   /// Evenly spaced images, eight batches of 64 (fewer for small sets).
-  public static func calibrationBatches(_ data: ImageSet, geometry: ImageGeometry) -> [PatchBatch] {
+  public static func calibrationBatches(_ data: any ImageSource, geometry: ImageGeometry) throws -> [PatchBatch] {
     let count = min(512, data.count)
     let chosen = (0..<count).map { $0 * data.count / count }
-    return stride(from: 0, to: count, by: 64).map { first in
-      let part = chosen[first..<min(first + 64, count)]
-      let images = NDArray<UInt8>(
-        part.flatMap { Array(data.image(at: $0)) },
-        shape: [part.count, data.channels, data.height, data.width])
-      return PatchBatch(images: images, geometry: geometry)
+    return try stride(from: 0, to: count, by: 64).map { first in
+      let part = try data.selecting(Array(chosen[first..<min(first + 64, count)]))
+      return PatchBatch(images: try part.array(0..<part.count), geometry: geometry)
     }
   }
 }

@@ -44,13 +44,15 @@ public struct TrainingSession {
   private let trainer: Trainer
   private let directory: RunDirectory
   private let classNames: [String]
-  private let heldOut: ImageSet?
+  private let heldOut: (any ImageSource)?
   /// Steps between two lines of the log.
   private let logInterval = 20
   private static let evaluationImages = 500
 
   /// `heldOut`: training images kept aside, for the accuracy curve; nil for none.
-  public init(trainer: Trainer, directory: RunDirectory, classNames: [String], heldOut: ImageSet?) throws {
+  public init(trainer: Trainer, directory: RunDirectory, classNames: [String], heldOut: (any ImageSource)?)
+    throws
+  {
     self.trainer = trainer
     self.directory = directory
     self.classNames = classNames

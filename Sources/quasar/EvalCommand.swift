@@ -34,23 +34,24 @@ struct EvalCommand: ParsableCommand {
     guard spec == nil || backend == .datapath else {
       throw QuasarError(.usage, "--spec describes hardware: use it with --backend datapath")
     }
-    let test = try data.load().test
-    let (accuracy, array, seconds) = try evaluate(test)
+    let (images, accuracy, array, seconds) = try evaluate()
     if let logits { try NumPyFile.write(array, to: logits) }
     if common.json {
       try Console.json([
-        "model": model, "backend": backend.rawValue, "images": test.count, "accuracy": accuracy,
-        "images_per_second": Double(test.count) / seconds,
+        "model": model, "backend": backend.rawValue, "images": images, "accuracy": accuracy,
+        "images_per_second": Double(images) / seconds,
       ])
     } else {
       print(
-        "\(backend.rawValue): \(Workflow.fixed(100 * accuracy, 2)) % of \(test.count) images, "
-          + "\(Int(Double(test.count) / seconds)) images/s")
+        "\(backend.rawValue): \(Workflow.fixed(100 * accuracy, 2)) % of \(images) images, "
+          + "\(Int(Double(images) / seconds)) images/s")
     }
   }
 
-  /// Accuracy, logits, and the seconds that the images took, loading and planning apart.
-  private func evaluate(_ test: ImageSet) throws -> (Double, RawTensor, Double) {
+  /// Images, accuracy, logits, and the seconds that the images took, loading and planning apart.
+  private typealias Result = (images: Int, accuracy: Double, logits: RawTensor, seconds: Double)
+
+  private func evaluate() throws -> Result {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: model, isDirectory: &isFolder) else {
       throw QuasarError(.missing, "\(model): no such model file or run folder")
@@ -58,7 +59,7 @@ struct EvalCommand: ParsableCommand {
     let isPacked = backend == .integer || backend == .datapath
     if isPacked, !isFolder.boolValue {
       let packed = try PackedFile.read(model)
-      return try evaluate(packed, test)
+      return try evaluate(packed)
     }
     guard isFolder.boolValue else {
       throw QuasarError(
@@ -76,34 +77,36 @@ struct EvalCommand: ParsableCommand {
     if isPacked {
       return try evaluate(
         IntegerModel(
-          packing: checkpoint.net, architecture: architecture, classNames: checkpoint.description.classNames),
-        test)
+          packing: checkpoint.net, architecture: architecture, classNames: checkpoint.description.classNames))
     }
+    let test = try data.open(for: architecture.geometry).test
     let clock = ContinuousClock()
     let start = clock.now
     let result = try Evaluation(
       checkpoint.net, architecture: architecture, mode: backend == .qat ? .exact : .quantized, data: test)
     let seconds = start.duration(to: clock.now).seconds
     if let codes = result.logitCodes {
-      return (result.accuracy, try RawTensor(codes.scalars, shape: codes.shape), seconds)
+      return (test.count, result.accuracy, try RawTensor(codes.scalars, shape: codes.shape), seconds)
     }
-    return (result.accuracy, try RawTensor(result.logits.scalars, shape: result.logits.shape), seconds)
+    return (test.count, result.accuracy, try RawTensor(result.logits.scalars, shape: result.logits.shape), seconds)
   }
 
-  private func evaluate(_ packed: IntegerModel, _ test: ImageSet) throws -> (Double, RawTensor, Double) {
+  private func evaluate(_ packed: IntegerModel) throws -> Result {
+    let test = try data.open(for: packed.architecture.geometry).test
     try test.checkFits(packed.architecture.geometry)
     let progress = ConsoleProgress()
     progress.begin("\(backend.rawValue) backend")
     let units = try units(packed)
-    let images = test.array(0..<test.count)
     let clock = ContinuousClock()
     let start = clock.now
-    let codes = try packed.logits(images, on: units) {
+    let codes = try packed.logits(of: test, on: units) {
       progress.update(done: $0, total: test.count, note: "images")
     }
     let seconds = start.duration(to: clock.now).seconds
     progress.clear()
-    return (Evaluation.accuracy(codes, test.labels), try RawTensor(codes.scalars, shape: codes.shape), seconds)
+    return (
+      test.count, Evaluation.accuracy(codes, test.labels), try RawTensor(codes.scalars, shape: codes.shape), seconds
+    )
   }
 
   private func units(_ packed: IntegerModel) throws -> any IntegerUnits {

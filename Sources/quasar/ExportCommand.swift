@@ -78,7 +78,7 @@ struct ExportCommand: ParsableCommand {
     guard (1...1 << 24).contains(limit) else {
       throw QuasarError(.usage, "--limit \(limit): use a number of MiB from 1 to \(1 << 24)")
     }
-    let test = try data.load().test
+    let test = try data.open(for: packed.architecture.geometry).test
     try test.checkFits(packed.architecture.geometry)
     guard (1...test.count).contains(images) else {
       throw QuasarError(.usage, "--images \(images): the set has \(test.count) test images; use 1 to \(test.count)")

@@ -69,11 +69,12 @@ struct SeedOption: ParsableArguments {
 struct DataOption: ParsableArguments {
   @Option(
     name: .long,
-    help: "Images: embedded, fashion-mnist:DIR, mnist:DIR, cifar10:DIR or folder:DIR.")
+    help: "Images: embedded, fashion-mnist:DIR, mnist:DIR, cifar10:DIR, folder:DIR or cache:DIR.")
   var data = "embedded"
 
-  func load() throws -> ImageDataset {
-    try DataSpecification(parsing: data).load()
+  /// The images, those of class folders scaled to the geometry.
+  func open(for geometry: ImageGeometry) throws -> ImageSources {
+    try DataSpecification(parsing: data).open(size: geometry.imageSize)
   }
 }
 

@@ -121,7 +121,7 @@ struct TrainCommand: ParsableCommand {
     let progress = ConsoleProgress()
     progress.begin("supernet")
     try Workflow.trainSupernet(
-      space: space, data: data.load(), options: options, seed: seed.seed, directory: directory,
+      space: space, data: data.open(for: space.geometry), options: options, seed: seed.seed, directory: directory,
       resume: resume, initial: weights, progress: progress)
     let entries = directory.log.read().filter { $0.event == .evaluation }
     let last = Dictionary(entries.map { ($0.subnet ?? "", $0.accuracy ?? 0) }, uniquingKeysWith: { $1 })
@@ -168,8 +168,9 @@ struct SearchCommand: ParsableCommand {
     }
     let progress = ConsoleProgress()
     progress.begin("search")
+    let supernet = try RunDirectory(runFolder).load()
     let result = try Workflow.search(
-      supernet: RunDirectory(runFolder).load(), data: data.load(), hardware: device.model(), targets: targets,
+      supernet: supernet, data: data.open(for: supernet.net.size.geometry), hardware: device.model(), targets: targets,
       options: options, seed: seed.seed, directory: out, progress: progress)
     if common.json {
       try Console.json([
@@ -217,9 +218,12 @@ struct FinetuneCommand: ParsableCommand {
     }
     let progress = ConsoleProgress()
     progress.begin("finetune")
+    let supernet = try RunDirectory(runFolder).load()
+    let architecture = try Workflow.architecture(contentsOf: subnet)
     try Workflow.finetune(
-      supernet: RunDirectory(runFolder).load(), architecture: Workflow.architecture(contentsOf: subnet),
-      data: data.load(), options: options, seed: seed.seed, directory: directory, resume: resume,
+      supernet: supernet, architecture: architecture,
+      data: data.open(for: architecture.geometry), options: options, seed: seed.seed, directory: directory,
+      resume: resume,
       progress: progress)
     if common.json {
       try Console.json(["run": out])

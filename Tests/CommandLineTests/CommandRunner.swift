@@ -71,7 +71,8 @@ final class Workplace {
       let part = try set.firstOfEachClass(count)
       _ = try write(
         Workplace.header(0x803, [part.count, 28, 28]) + part.images, "\(prefix)-images-idx3-ubyte")
-      _ = try write(Workplace.header(0x801, [part.count]) + part.labels, "\(prefix)-labels-idx1-ubyte")
+      _ = try write(
+        Workplace.header(0x801, [part.count]) + part.labels.map { UInt8($0) }, "\(prefix)-labels-idx1-ubyte")
     }
     return "fashion-mnist:\(folder.path)"
   }

@@ -26,12 +26,31 @@ import Testing
 
   @Test func otherFormatsAreNamedWithTheFirstFile() throws {
     let folder = try TemporaryFolder()
-    try folder.write([0xff, 0xd8, 0xff, 0xe0], "train/a/1.JPEG")
+    try folder.write(Array("GIF89a".utf8), "train/a/1.JPEG")
     try folder.write([0x89, 0x50, 0x4e, 0x47], "train/a/2.png")
     try folder.write([0], "test/a/1")
-    expectError(.badData, holding: "train/a/1.JPEG: a JPEG file", "PGM (P5)", "PPM (P6)", "convert") {
+    expectError(.badData, holding: "train/a/1.JPEG: a GIF file", "JPEG, PNG", "PGM (P5)", "PPM (P6)", "convert") {
       _ = try load(folder)
     }
+  }
+
+  @Test func sizesAreScaledWhenAskedFor() throws {
+    let folder = try TemporaryFolder()
+    try folder.write(PNGWriter.encode(Raster(width: 9, height: 6, channels: 3, fill: 9)), "train/a/1.png")
+    try folder.write(Fixture.jpeg([UInt8](repeating: 90, count: 40), width: 8, height: 5, samples: 1), "train/b/1.jpg")
+    try folder.write(pixmap("P5 2 1 255\n", [7, 8]), "test/a/1.pgm")
+    try folder.write(pixmap("P5 1 1 255\n", [7]), "test/b/1.pgm")
+    let specification = DataSpecification.folder(directory: folder.path)
+    let data = try specification.load(size: 4)
+    #expect(data.train.images == [UInt8](repeating: 9, count: 48) + [UInt8](repeating: 90, count: 48))
+    #expect(data.test.channels == 3 && data.test.count == 2)
+    expectError(.badData, holding: "b/1.jpg: 8×5 pixels", "a/1.png has 9×6", "name a size") {
+      _ = try specification.load()
+    }
+    expectError(.usage, holding: "size 0") { _ = try specification.load(size: 0) }
+    let overview = try DataOverview(of: specification)
+    #expect(overview.sizes == "8×5 to 9×6" && overview.samples.width == 64 && overview.trainCounts == [1, 1])
+    #expect(try DataOverview(of: specification, size: 4).samples == data.train)
   }
 
   @Test func foldersThatDoNotFit() throws {
@@ -41,6 +60,8 @@ import Testing
     expectError(.missing, holding: "neither val nor test") { _ = try load(folder) }
     try folder.write(image, "test/b/1.pgm")
     expectError(.badData, holding: "“a” stands against “b”") { _ = try load(folder) }
+    try folder.write(image, "test/a/1.pgm")
+    try folder.write(image, "train/b/1.pgm")
     try folder.write(pixmap("P5 2 1 255\n", [7, 7]), "train/a/2.pgm")
     expectError(.badData, holding: "a/2.pgm: 2×1 pixels", "a/1.pgm has 1×1") { _ = try load(folder) }
   }

@@ -33,7 +33,7 @@ import Testing
 @Suite struct TargetsTests {
   @Test func labelsAreOneHot() {
     #expect(Targets.labels([2, 0], classes: 3).scalars == [0, 0, 1, 1, 0, 0])
-    #expect(Targets.labels([], classes: 3).count == 0)
+    #expect(Targets.labels([Int](), classes: 3).count == 0)
   }
 
   @Test func smoothingKeepsTheSum() {

@@ -8,10 +8,10 @@ import Testing
 @Suite struct BatchSourceTests {
   private func source(
     _ data: ImageSet, seed: UInt64 = 1, _ change: (inout TrainingOptions) -> Void = { _ in }
-  ) -> BatchSource {
+  ) throws -> BatchSource {
     var options = Tiny.options(epochs: 2, batch: 8)
     change(&options)
-    return BatchSource(data: data, options: options, random: RandomSource(seed: seed))
+    return try BatchSource(data: data, options: options, random: RandomSource(seed: seed))
   }
 
   @Test func batchIsAFunctionOfSeedAndStep() throws {
@@ -21,27 +21,27 @@ import Testing
       options.shift = 2
       options.randomErasing = 0.5
     }
-    let (a, b) = (source(data, everything), source(data, everything))
+    let (a, b) = (try source(data, everything), try source(data, everything))
     let order = a.order(epoch: 3)
     #expect(order == b.order(epoch: 3) && order.sorted() == Array(0..<30))
-    #expect(order != a.order(epoch: 4) && order != source(data, seed: 2).order(epoch: 3))
+    #expect(try order != a.order(epoch: 4) && order != source(data, seed: 2).order(epoch: 3))
     // In another order of steps the same batches come out.
-    let forwards = (0..<6).map { a.batch(step: $0, order: order) }
-    let backwards = (0..<6).reversed().map { b.batch(step: $0, order: order) }
+    let forwards = try (0..<6).map { try a.batch(step: $0, order: order) }
+    let backwards = try (0..<6).reversed().map { try b.batch(step: $0, order: order) }
     for (x, y) in zip(forwards, backwards.reversed()) {
       #expect(x.images.scalars == y.images.scalars && x.labels == y.labels)
     }
-    let other = source(data, seed: 2, everything).batch(step: 0, order: order)
+    let other = try source(data, seed: 2, everything).batch(step: 0, order: order)
     #expect(other.labels == forwards[0].labels && other.images.scalars != forwards[0].images.scalars)
   }
 
   @Test func epochIsWholeBatchesOfDistinctImages() throws {
     let data = try Tiny.toySet(30, seed: 1)
-    let source = source(data)
+    let source = try source(data)
     #expect(source.stepsPerEpoch == 3)
     let order = source.order(epoch: 0)
     for step in 0..<3 {
-      let batch = source.batch(step: step, order: order)
+      let batch = try source.batch(step: step, order: order)
       #expect(batch.images.shape == [8, 1, 8, 8])
       for slot in 0..<8 {
         let image = order[step * 8 + slot]
@@ -51,21 +51,21 @@ import Testing
     }
     // Fewer images than a batch: one step, images repeat in order.
     let few = try Tiny.toySet(3, seed: 1)
-    let small = self.source(few)
+    let small = try self.source(few)
     #expect(small.stepsPerEpoch == 1)
     let order3 = small.order(epoch: 0)
     #expect(
-      small.batch(step: 5, order: order3).labels == (0..<8).map { few.labels[order3[$0 % 3]] })
+      try small.batch(step: 5, order: order3).labels == (0..<8).map { few.labels[order3[$0 % 3]] })
   }
 
   @Test func flipMirrorsSomeImagesWhole() throws {
     let data = try Tiny.toySet(48, seed: 2, channels: 3)
-    let source = source(data) {
+    let source = try source(data) {
       $0.flip = true
       $0.batchSize = 48
     }
     let order = Array(0..<48)
-    let batch = source.batch(step: 0, order: order)
+    let batch = try source.batch(step: 0, order: order)
     var mirrored = 0
     for i in 0..<48 {
       let original = Array(data.image(at: i))
@@ -80,11 +80,11 @@ import Testing
 
   @Test func shiftMovesUpToTwoPixelsAndRepeatsEdges() throws {
     let data = try Tiny.toySet(60, seed: 3)
-    let source = source(data) {
+    let source = try source(data) {
       $0.shift = 2
       $0.batchSize = 60
     }
-    let batch = source.batch(step: 0, order: Array(0..<60))
+    let batch = try source.batch(step: 0, order: Array(0..<60))
     var seen = Set<[Int]>()
     for i in 0..<60 {
       let original = Array(data.image(at: i))
@@ -106,7 +106,7 @@ import Testing
 
   @Test func erasingFillsOneRectangleWithTheMean() throws {
     let data = try Tiny.toySet(64, seed: 4, channels: 3)
-    let source = source(data) {
+    let source = try source(data) {
       $0.randomErasing = 1
       $0.batchSize = 64
     }
@@ -116,7 +116,7 @@ import Testing
       }
     }
     #expect(source.meanCodes == sums.map { UInt8((Double($0) / 4096).rounded()) })
-    let batch = source.batch(step: 1, order: Array(0..<64))
+    let batch = try source.batch(step: 1, order: Array(0..<64))
     for i in 0..<64 {
       let original = Array(data.image(at: i))
       let found = batch.images.rows(i..<i + 1).scalars
@@ -132,7 +132,7 @@ import Testing
         #expect(found[p] == source.meanCodes[p / 64], "image \(i), pixel \(p)")
       }
     }
-    let never = self.source(data).batch(step: 0, order: Array(0..<64))
+    let never = try self.source(data).batch(step: 0, order: Array(0..<64))
     #expect(never.images.scalars == Array(data.images.prefix(8 * 192)))
   }
 

@@ -1,0 +1,247 @@
+import Foundation
+import QuasarInterchange
+import QuasarTensor
+import Synchronization
+
+/// Class folders decoded, scaled and written to shards that appear whole or not at all.
+///
+/// A run that was stopped, or whose shards were damaged or deleted, goes on with the same folder, size and output:
+/// whole shards are read through and kept, the others are written. The bytes of a shard depend on its images alone,
+/// never on the number of workers.
+public struct CacheWriter: Sendable {
+  /// What a run did.
+  public struct Summary: Sendable, Equatable {
+    /// Images of both parts that can be read.
+    public var images: Int
+    public var shards: Int
+    /// Shards that were there already.
+    public var kept: Int
+    /// Files that could not be decoded, "train/CLASS/IMAGE".
+    public var damaged: [String]
+    public var bytes: Int
+  }
+
+  /// Threads that decode; one shard each.
+  public var workers = 1
+  /// Leave damaged images out instead of stopping at the first one.
+  public var skipsDamaged = false
+
+  private let folders: ClassFolders
+  private let output: String
+  private let size: Int
+
+  /// A writer of the class folders of a specification at `size` × `size` points.
+  ///
+  /// Throws `usage` for a size outside 1…4096 and for data that is not class folders.
+  public init(_ specification: DataSpecification, size: Int, output: String) throws(QuasarError) {
+    guard case .folder(let directory) = specification else {
+      throw QuasarError(
+        .usage, "data “\(specification)”: only folder:DIR is cached; the other sets fit in memory as they are")
+    }
+    guard (1...SquareResize.largestSize).contains(size) else {
+      throw QuasarError(.usage, "size \(size): use 1 to \(SquareResize.largestSize) points")
+    }
+    folders = try ClassFolders(directory)
+    self.output = output
+    self.size = size
+  }
+
+  private struct Task {
+    let part: ClassFolders.Part
+    let layout: ShardFile
+    let path: String
+  }
+
+  private struct Result {
+    var crc: UInt32
+    var wasKept: Bool
+    var damaged: [Int]
+  }
+
+  /// Writes what is missing. `progress` is told on this thread about images done and in all.
+  ///
+  /// Throws `badData` with the first damaged image, `usage` where `output` holds a cache of other images or another
+  /// size, `interrupted` after `shouldStop` said so.
+  public func run(
+    progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }, shouldStop: () -> Bool = { false }
+  ) throws(QuasarError) -> Summary {
+    var manifest = try prepare()
+    var tasks: [Task] = []
+    for (part, planned) in [(folders.train, manifest.train), (folders.test, manifest.test)] {
+      for k in 0..<manifest.shardCount(of: planned) {
+        tasks.append(
+          Task(
+            part: part, layout: manifest.shard(k, of: planned),
+            path: InputFile.join(output, CacheManifest.shardName(part.split, k))))
+      }
+    }
+    let results = try work(tasks, progress: progress, shouldStop: shouldStop)
+    for (place, name) in [(\CacheManifest.train, folders.train.split), (\.test, folders.test.split)] {
+      for (task, result) in zip(tasks, results) where task.part.split == name {
+        manifest[keyPath: place].shards.append(
+          CacheManifest.Shard(
+            file: CacheManifest.shardName(name, task.layout.first / manifest.imagesPerShard),
+            images: task.layout.count, bytes: task.layout.byteCount, crc32: ShardFile.hexadecimal(result.crc)))
+        manifest[keyPath: place].damaged += result.damaged.map {
+          CacheManifest.Damaged(index: $0, file: task.part.files[$0])
+        }
+      }
+    }
+    manifest.complete = true
+    try manifest.write(output)
+    let damaged = (manifest.train.damaged + manifest.test.damaged).map(\.file)
+    return Summary(
+      images: manifest.train.count + manifest.test.count - damaged.count, shards: tasks.count,
+      kept: results.filter(\.wasKept).count, damaged: damaged,
+      bytes: tasks.reduce(0) { $0 + $1.layout.byteCount })
+  }
+
+  /// The manifest without shards, on disk before the first shard is.
+  private func prepare() throws(QuasarError) -> CacheManifest {
+    let channels = try folders.channels()
+    var crc: UInt32 = 0
+    for file in folders.train.files + folders.test.files {
+      var status = stat()
+      guard stat(folders.path(file), &status) == 0 else {
+        throw QuasarError(.missing, "\(folders.path(file)): is gone; run the command again")
+      }
+      crc = ShardFile.crc(Array("\(file) \(status.st_size)\n".utf8), after: crc)
+    }
+    let plan = CacheManifest(
+      name: folders.name, source: ShardFile.hexadecimal(crc), channels: channels, size: size,
+      imagesPerShard: CacheManifest.imagesPerShard(channels: channels, size: size),
+      classNames: folders.train.classNames,
+      train: CacheManifest.Part(split: folders.train.split, classCounts: folders.train.classCounts),
+      test: CacheManifest.Part(split: folders.test.split, classCounts: folders.test.classCounts))
+    do {
+      try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
+    } catch {
+      throw QuasarError(.cannotWrite, "\(output): the folder cannot be made (\(error.localizedDescription))")
+    }
+    if let known = try CacheManifest.read(output) {
+      guard known.plan == plan else {
+        throw QuasarError(
+          .usage,
+          "\(output): holds a cache of “\(known.name)” at size \(known.size) from source list \(known.source), but "
+            + "“\(plan.name)” at size \(size) from source list \(plan.source) is asked for; delete it or choose another "
+            + "--out")
+      }
+    }
+    try plan.write(output)
+    return plan
+  }
+
+  private struct Progress {
+    var next = 0
+    var images = 0
+    var results: [Int: Result] = [:]
+    var failure: (task: Int, error: QuasarError)?
+    var isStopped = false
+  }
+
+  private final class Shared: Sendable {
+    let progress = Mutex(Progress())
+  }
+
+  /// One result a task, in the order of the tasks.
+  private func work(
+    _ tasks: [Task], progress: (Int, Int) -> Void, shouldStop: () -> Bool
+  ) throws(QuasarError) -> [Result] {
+    let shared = Shared()
+    let total = tasks.reduce(0) { $0 + $1.layout.count }
+    let group = DispatchGroup()
+    for _ in 0..<min(max(1, workers), tasks.count) {
+      DispatchQueue.global().async(group: group) { takeTasks(tasks, shared) }
+    }
+    while group.wait(timeout: .now() + .milliseconds(100)) == .timedOut {
+      progress(shared.progress.withLock { $0.images }, total)
+      if shouldStop() { shared.progress.withLock { $0.isStopped = true } }
+    }
+    let end = shared.progress.withLock { $0 }
+    if let failure = end.failure { throw failure.error }
+    guard end.results.count == tasks.count else {
+      throw QuasarError(
+        .interrupted,
+        "stopped with \(end.results.count) of \(tasks.count) shards in \(output); the same command goes on")
+    }
+    progress(total, total)
+    return tasks.indices.compactMap { end.results[$0] }
+  }
+
+  private func takeTasks(_ tasks: [Task], _ shared: Shared) {
+    while true {
+      let mine = shared.progress.withLock { state -> Int? in
+        guard !state.isStopped, state.failure == nil, state.next < tasks.count else { return nil }
+        defer { state.next += 1 }
+        return state.next
+      }
+      guard let mine else { return }
+      do throws(QuasarError) {
+        guard let result = try finish(tasks[mine], shared) else { return }
+        shared.progress.withLock { $0.results[mine] = result }
+      } catch {
+        shared.progress.withLock { state in
+          if mine < state.failure?.task ?? .max { state.failure = (mine, error) }
+        }
+      }
+    }
+  }
+
+  /// A whole shard, found or written; nil when the run is to stop.
+  private func finish(_ task: Task, _ shared: Shared) throws(QuasarError) -> Result? {
+    if let kept = whole(task) {
+      guard skipsDamaged || kept.damaged.isEmpty else {
+        throw QuasarError(
+          .badData,
+          "\(folders.path(task.part.files[kept.damaged[0]])): was left out as damaged by an earlier run; "
+            + CacheWriter.adviceOnDamage)
+      }
+      shared.progress.withLock { $0.images += task.layout.count }
+      return kept
+    }
+    var damaged: [Int] = []
+    var isStopped = false
+    let bytes = try task.layout.encode { place throws(QuasarError) in
+      isStopped = isStopped || shared.progress.withLock { $0.isStopped || $0.failure != nil }
+      guard !isStopped else { return nil }
+      defer { shared.progress.withLock { $0.images += 1 } }
+      do throws(QuasarError) {
+        return try image(task.part.files[place], channels: task.layout.channels)
+      } catch {
+        guard error.kind == .badData, skipsDamaged else {
+          throw QuasarError(
+            error.kind, error.kind == .badData ? "\(error.message), or \(CacheWriter.adviceOnDamage)" : error.message)
+        }
+        damaged.append(place)
+        return nil
+      }
+    }
+    guard !isStopped else { return nil }
+    try AtomicFile.write(bytes, to: task.path)
+    return Result(crc: ShardFile.crc(bytes.dropLast(4)), wasKept: false, damaged: damaged)
+  }
+
+  private static let adviceOnDamage = "leave damaged images out with --skip-damaged"
+
+  /// What is known of a shard that is on disk and undamaged.
+  private func whole(_ task: Task) -> Result? {
+    do throws(QuasarError) {
+      let crc = try task.layout.checksum(of: task.path, advice: "")
+      let table = try task.layout.table(of: task.path, advice: "")
+      return Result(
+        crc: crc, wasKept: true, damaged: table.indices.filter { table[$0] == nil }.map { task.layout.first + $0 })
+    } catch {
+      return nil
+    }
+  }
+
+  private func image(_ file: String, channels: Int) throws(QuasarError) -> [UInt8] {
+    let picture = try folders.picture(file, covering: size)
+    let pixels = SquareResize.planar(picture, size: size)
+    guard picture.channels != channels else { return pixels }
+    guard picture.channels == 1 else {
+      throw QuasarError(.internal, "\(folders.path(file)): turned from grey to colour; run the command again")
+    }
+    return pixels + pixels + pixels
+  }
+}

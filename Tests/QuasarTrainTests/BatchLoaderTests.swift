@@ -1,0 +1,110 @@
+import Foundation
+import QuasarData
+import QuasarTensor
+import Synchronization
+import Testing
+
+@testable import QuasarTrain
+
+/// A set whose images take time to read, and that fails at one of them.
+private struct SlowImages: ImageSource {
+  let images: ImageSet
+  var failing: Int?
+  let reads: Reads
+
+  final class Reads: Sendable {
+    let count = Mutex(0)
+  }
+
+  var name: String { images.name }
+  var split: String { images.split }
+  var channels: Int { images.channels }
+  var height: Int { images.height }
+  var width: Int { images.width }
+  var labels: [UInt16] { images.labels }
+  var classNames: [String] { images.classNames }
+  var isInMemory: Bool { false }
+
+  func copyImage(at index: Int, to target: UnsafeMutablePointer<UInt8>) throws(QuasarError) {
+    reads.count.withLock { $0 += 1 }
+    if index == failing { throw QuasarError(.badData, "image \(index): planted damage") }
+    images.copyImage(at: index, to: target)
+  }
+
+  func channelSums() -> [ChannelSums] { images.channelSums() }
+
+  func selecting(_ indices: [Int]) throws(QuasarError) -> SlowImages {
+    SlowImages(images: try images.selecting(indices), failing: failing, reads: reads)
+  }
+}
+
+@Suite struct BatchLoaderTests {
+  private func sources(_ count: Int, failing: Int? = nil) throws -> (memory: BatchSource, slow: BatchSource, SlowImages)
+  {
+    var options = Tiny.options(epochs: 3, batch: 8)
+    options.flip = true
+    options.shift = 1
+    options.randomErasing = 0.5
+    let data = try Tiny.toySet(count, seed: 1)
+    let slow = SlowImages(images: data, failing: failing, reads: SlowImages.Reads())
+    return (
+      try BatchSource(data: data, options: options, random: RandomSource(seed: 5)),
+      try BatchSource(data: slow, options: options, random: RandomSource(seed: 5)), slow
+    )
+  }
+
+  @Test(arguments: [(1, 1), (1, 4), (3, 2), (4, 9)])
+  func theSameBatchesForAnyNumberOfThreads(threads: Int, depth: Int) throws {
+    let (memory, slow, _) = try sources(30)
+    let loader = BatchLoader(slow, steps: 9, depth: depth, threads: threads)
+    // From the start, back to a resumed step, and beyond the last one.
+    for step in [0, 1, 2, 3, 4, 7, 8, 2, 3, 3, 8, 9, 10] {
+      let found = try loader.batch(step: step)
+      let expected = try memory.batch(step: step, order: memory.order(epoch: step / 3))
+      #expect(found.images.scalars == expected.images.scalars && found.labels == expected.labels, "step \(step)")
+    }
+    #expect(loader.waitingSeconds > 0)
+  }
+
+  @Test func readsNoFurtherAheadThanItsDepth() throws {
+    let (_, slow, images) = try sources(30)
+    let loader = BatchLoader(slow, steps: 100, depth: 2, threads: 3)
+    _ = try loader.batch(step: 0)
+    // Steps 1 and 2 are computed now; the thread is given a second to go wrong.
+    for _ in 0..<100 where images.reads.count.withLock({ $0 }) < 24 { Thread.sleep(forTimeInterval: 0.01) }
+    Thread.sleep(forTimeInterval: 0.1)
+    #expect(images.reads.count.withLock { $0 } == 24)
+  }
+
+  @Test func anErrorComesWithItsStepAndNoOther() throws {
+    let (memory, slow, _) = try sources(30, failing: 11)
+    let order = memory.order(epoch: 0)
+    let place = try #require(order.firstIndex(of: 11))
+    let loader = BatchLoader(slow, steps: 9)
+    for step in 0..<3 {
+      let error = quasarError { _ = try loader.batch(step: step) }
+      #expect((error != nil) == (place / 8 == step), "step \(step)")
+      if let error { #expect(error.kind == .badData && error.message.contains("planted")) }
+    }
+  }
+
+  @Test func trainingFromDiskIsTrainingFromMemory() throws {
+    let data = try Tiny.toySet(40, seed: 2)
+    func weights(_ source: any ImageSource) throws -> ([[Float]], Double) {
+      let net = Tiny.net(data: data)
+      let trainer = try Trainer(
+        net: net, plan: .fixed(Tiny.architecture), data: source, options: Tiny.options(epochs: 2, batch: 8), seed: 3)
+      _ = try trainer.run(observe: { _ in })
+      return (net.parameters.map { $0.value.scalars }, trainer.waitingSeconds)
+    }
+    let (memory, none) = try weights(data)
+    let (disk, some) = try weights(SlowImages(images: data, reads: SlowImages.Reads()))
+    #expect(memory == disk && none == 0 && some > 0)
+    let evaluation = try Evaluation(
+      Tiny.net(data: data), architecture: Tiny.architecture, mode: .full, data: data)
+    let again = try Evaluation(
+      Tiny.net(data: data), architecture: Tiny.architecture, mode: .full,
+      data: SlowImages(images: data, reads: SlowImages.Reads()))
+    #expect(evaluation.logits.scalars == again.logits.scalars)
+  }
+}
