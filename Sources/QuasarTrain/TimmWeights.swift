@@ -1,3 +1,4 @@
+import QuasarAutograd
 import QuasarInterchange
 import QuasarSupernet
 import QuasarTensor

@@ -111,7 +111,7 @@ public struct TrainingSession {
     try evaluate(step, heldOut)
   }
 
-  private func evaluate(_ step: TrainingStep, _ heldOut: ImageSet) throws {
+  private func evaluate(_ step: TrainingStep, _ heldOut: any ImageSource) throws {
     let subnets: [(String, Architecture)]
     switch trainer.plan {
     case .fixed(let architecture): subnets = [("network", architecture)]
