@@ -153,13 +153,13 @@ import Testing
       name: "flat", split: "train", channels: 1, height: 8, width: 8,
       images: (0..<count).flatMap { Array(repeating: UInt8($0 * 30), count: 64) },
       labels: (0..<count).map { UInt8($0) }, classNames: (0..<count).map { "\($0)" })
-    let source = source(data) {
+    let source = try source(data) {
       $0.mixup = mixup
       $0.cutmix = cutmix
     }
     var shares: Set<Float> = []
     for step in 0..<20 {
-      let batch = source.batch(step: step, order: Array(0..<count))
+      let batch = try source.batch(step: step, order: Array(0..<count))
       let targets = batch.targets(classes: count, smoothing: 0)
       shares.insert(batch.share)
       #expect((0...1).contains(batch.share))
