@@ -6,6 +6,10 @@
 /// applied in whole numbers and divided once: ⌊(Σ wy·wx·p + D/2) / D⌋ with D = Dx·Dy. With 2²⁷ points in the picture
 /// and size ≤ 4096, D·255 < 2⁶¹, so every sum fits 64 bits and the bytes are the same on every machine.
 ///
+/// Up to D = 2²⁴ (pictures of 16 million points) sums x < 256·D fit 32 bits, and the division is a product: with
+/// M = ⌈2⁵⁶ / D⌉ and e = M·D − 2⁵⁶ < D, x·M / 2⁵⁶ = x/D + x·e / (D·2⁵⁶), and x·e < 256·D² ≤ 2⁵⁶ keeps the excess below
+/// 1/D, too small to reach the next whole number.
+///
 /// The longer side l becomes ⌊l·size/s + 1/2⌋; of the surplus, the smaller half is cut off at the left or the top.
 enum SquareResize {
   /// The largest side.
@@ -15,10 +19,18 @@ enum SquareResize {
   static func planar(_ picture: Raster, size: Int) -> [UInt8] {
     precondition((1...largestSize).contains(size), "size \(size)")
     let shorter = min(picture.width, picture.height)
+    if picture.width == size, picture.height == size { return picture.planar }
     let columns = Axis(picture.width, shorter: shorter, size: size)
     let rows = Axis(picture.height, shorter: shorter, size: size)
-    let sums = horizontal(picture, columns, rows: rows.sources)
-    return vertical(sums, rows, divisor: UInt64(columns.total * rows.total), channels: picture.channels, size: size)
+    return columns.total * rows.total <= 1 << 24
+      ? planar(picture, columns, rows, as: UInt32.self) : planar(picture, columns, rows, as: UInt64.self)
+  }
+
+  private static func planar<Sum: FixedWidthInteger & UnsignedInteger>(
+    _ picture: Raster, _ columns: Axis, _ rows: Axis, as: Sum.Type
+  ) -> [UInt8] {
+    let sums: [Sum] = horizontal(picture, columns, rows: rows.sources)
+    return vertical(sums, rows, divisor: columns.total * rows.total, channels: picture.channels)
   }
 
   /// The weights of one axis: output i is Σ weights[starts[i] + k]·source[first[i] + k] / total.
@@ -66,25 +78,30 @@ enum SquareResize {
   }
 
   /// Sums over columns, [rows, channels, size], of the given rows.
-  private static func horizontal(_ picture: Raster, _ axis: Axis, rows: Range<Int>) -> [UInt64] {
+  private static func horizontal<Sum: FixedWidthInteger & UnsignedInteger>(
+    _ picture: Raster, _ axis: Axis, rows: Range<Int>
+  ) -> [Sum] {
     let (channels, size) = (picture.channels, axis.first.count)
     let row = channels * size
-    return [UInt64](unsafeUninitializedCapacity: rows.count * row) { sums, count in
+    let allWeights = axis.weights.map { Sum($0) }
+    return [Sum](unsafeUninitializedCapacity: rows.count * row) { sums, count in
       picture.samples.withUnsafeBufferPointer { samples in
-        axis.weights.withUnsafeBufferPointer { weights in
-          for (y, sourceRow) in rows.enumerated() {
-            let line = sourceRow * picture.width
-            for x in 0..<size {
-              let from = (line + axis.first[x]) * channels
-              let (start, end) = (axis.starts[x], axis.starts[x + 1])
-              for channel in 0..<channels {
-                var sum: UInt64 = 0
-                var place = from + channel
-                for k in start..<end {
-                  sum &+= weights[k] &* UInt64(samples[place])
-                  place += channels
+        allWeights.withUnsafeBufferPointer { weights in
+          axis.starts.withUnsafeBufferPointer { starts in
+            axis.first.withUnsafeBufferPointer { first in
+              for y in 0..<rows.count {
+                let line = (rows.lowerBound + y) * picture.width
+                for x in 0..<size {
+                  for channel in 0..<channels {
+                    var sum: Sum = 0
+                    var place = (line + first[x]) * channels + channel
+                    for k in starts[x]..<starts[x + 1] {
+                      sum &+= weights[k] &* Sum(truncatingIfNeeded: samples[place])
+                      place += channels
+                    }
+                    sums[y * row + channel * size + x] = sum
+                  }
                 }
-                sums[y * row + channel * size + x] = sum
               }
             }
           }
@@ -95,25 +112,32 @@ enum SquareResize {
   }
 
   /// Rounded quotients of the sums over rows, planar.
-  private static func vertical(
-    _ sums: [UInt64], _ axis: Axis, divisor: UInt64, channels: Int, size: Int
+  private static func vertical<Sum: FixedWidthInteger & UnsignedInteger>(
+    _ sums: [Sum], _ axis: Axis, divisor: Int, channels: Int
   ) -> [UInt8] {
+    let size = axis.first.count
     let row = channels * size
     let top = axis.sources.lowerBound
-    var line = [UInt64](repeating: 0, count: row)
+    let divisor = UInt64(divisor)
+    let reciprocal = Sum.bitWidth == 32 ? ((1 << 56) + divisor - 1) / divisor : 0
+    var line = [Sum](repeating: 0, count: row)
     return [UInt8](unsafeUninitializedCapacity: channels * size * size) { pixels, count in
       sums.withUnsafeBufferPointer { sums in
         line.withUnsafeMutableBufferPointer { line in
           for y in 0..<size {
-            for x in 0..<row { line[x] = divisor / 2 }
+            for x in 0..<row { line[x] = Sum(truncatingIfNeeded: divisor / 2) }
             for k in axis.starts[y]..<axis.starts[y + 1] {
-              let weight = axis.weights[k]
+              let weight = Sum(truncatingIfNeeded: axis.weights[k])
               let from = (axis.first[y] - top + k - axis.starts[y]) * row
               for x in 0..<row { line[x] &+= weight &* sums[from + x] }
             }
             for channel in 0..<channels {
-              let to = (channel * size + y) * size
-              for x in 0..<size { pixels[to + x] = UInt8(truncatingIfNeeded: line[channel * size + x] / divisor) }
+              let (from, to) = (channel * size, (channel * size + y) * size)
+              for x in 0..<size {
+                let sum = UInt64(truncatingIfNeeded: line[from + x])
+                pixels[to + x] = UInt8(
+                  truncatingIfNeeded: reciprocal > 0 ? (sum &* reciprocal) >> 56 : sum / divisor)
+              }
             }
           }
         }

@@ -41,7 +41,7 @@ import Testing
   }
 
   @Test(arguments: [
-    (1, 1), (1, 9), (9, 1), (2, 3), (5, 5), (7, 4), (16, 16), (31, 17), (17, 40), (64, 63), (3, 100),
+    (1, 1), (1, 9), (9, 1), (2, 3), (5, 5), (7, 4), (16, 16), (31, 17), (17, 40), (64, 63), (3, 100), (40_000, 1),
   ])
   func equalsTheDefinition(width: Int, height: Int) {
     var random = SmallRandom(state: UInt64(width * 1000 + height))
@@ -88,6 +88,21 @@ import Testing
     let five = Raster(width: 5, height: 2, channels: 1, samples: [0, 1, 2, 3, 4, 10, 11, 12, 13, 14])
     #expect(SquareResize.planar(five, size: 2) == [1, 2, 11, 12])
   }
+
+  @Test func halvesAreRoundedUpOnBothSidesOfTheWidthOfSums() {
+    // D = 2²⁴ is the last divisor of 32-bit sums; a mean of 254½ is as near to the next whole number as can be.
+    for width in [4096, 4097] {
+      var samples = [UInt8](repeating: 254, count: width * 4096)
+      for i in 0..<width * 2048 { samples[i] = 255 }
+      let half = Raster(width: width, height: 4096, channels: 1, samples: samples)
+      #expect(SquareResizeTests.mean(half) == 255)
+      samples[7] = 254
+      #expect(SquareResizeTests.mean(Raster(width: width, height: 4096, channels: 1, samples: samples)) == 254)
+    }
+  }
+
+  /// The one point of size 1: with a longer side of less than 1½ times the shorter nothing is cut.
+  static func mean(_ picture: Raster) -> UInt8 { SquareResize.planar(picture, size: 1)[0] }
 
   @Test func theLargestSumsFit() {
     // D·255 is largest for a long thin picture that is enlarged: the bound of the documentation, 2⁶¹.
