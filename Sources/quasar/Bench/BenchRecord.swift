@@ -44,7 +44,8 @@ struct BenchRecord {
   /// "~" in front of a figure that noise may have changed.
   var mark: String { timing.isApproximate ? "~" : "" }
   var rateText: String { mark + Workflow.fixed(value, value < 100 ? 1 : 0) }
-  var percentText: String { BenchRecord.percent(fraction) }
+  /// Empty where there is no peak to compare with.
+  var percentText: String { peak > 0 ? BenchRecord.percent(fraction) : "" }
   var timeText: String { mark + BenchRecord.time(timing.median) }
   var spanText: String { "\(BenchRecord.time(timing.least))…\(BenchRecord.time(timing.most))" }
 
