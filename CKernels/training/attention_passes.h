@@ -1,4 +1,4 @@
-// Row passes of one attention head. A body of passes8.c and passes16.c.
+// Row passes of one attention head. A body of passes_table.h.
 
 /// out[t][0…dimension−1] = codes of rows `step` apart.
 QK_CLONES static void widen_rows(size_t rows, size_t dimension, const int8_t *codes, size_t step, int16_t *out) {

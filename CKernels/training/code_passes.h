@@ -1,4 +1,5 @@
-// Forward passes over the rows of a leaf: accumulators or values to codes and remainders, residual sums, LayerNorm. A body of passes8.c and passes16.c.
+// Forward passes over the rows of a leaf: accumulators or values to codes and remainders, residual sums, LayerNorm.
+// A body of passes_table.h.
 
 /// Code and remainder of eight v.
 #define PUT_CODES(v, lo, hi, code, rest)                                                    \

@@ -1,4 +1,5 @@
-// Backward passes over the rows of a leaf: quantisers, GELU, and the rounding of gradients to codes. A body of passes8.c and passes16.c.
+// Backward passes over the rows of a leaf: quantisers, GELU, and the rounding of gradients to codes.
+// A body of passes_table.h.
 
 /// The part of the gradient that passes the quantiser, and the share of its step, from remainder bytes.
 static inline __attribute__((always_inline)) void cut_row(size_t width, const int8_t *rest, float lo, float hi, float *g,

@@ -1,4 +1,5 @@
-// LayerNorm and its quantiser, backward: the quantiser's input is computed again from x and the row's two numbers. A body of passes8.c and passes16.c.
+// LayerNorm and its quantiser, backward: the quantiser's input is computed again from x and the row's two numbers.
+// A body of passes_table.h.
 
 /// With n = (x − mean)·inverse, u = n·weight + bias, h the gradient of n: gx = inverse·(h − mean(h) − n·mean(h·n)).
 QK_CLONES static void norm_backward(const qk_norm_gradient *o) {

@@ -1,8 +1,8 @@
-// Row passes of the training block; all work on the rows of one leaf, on the calling thread; widths are multiples of 8.
-// None fuses a product with
-// a sum, and sums run in one order, so their bits depend on no instruction set.
-#ifndef QK_BLOCK_H
-#define QK_BLOCK_H
+// Row passes of the training block; all work on the rows of one leaf, on the calling thread. None fuses a product with a
+// sum, and sums run in one order that depends on widths alone, so their bits depend on no instruction set. They exist
+// twice, for widths that are multiples of 16 and of 8: passes16.c and passes8.c are made of the same bodies.
+#ifndef QK_PASSES_H
+#define QK_PASSES_H
 
 #include "../elementwise/float_common.h"
 #include "ckernels/gradient.h"
@@ -51,13 +51,17 @@ typedef struct qk_output_gradient {
 typedef struct qk_block_passes {
   size_t lanes;  ///< widths are multiples of it
   /// codes[r][c] = clamp(round(v), lo, hi), v = float(sums[r][c])·factor[c], and their remainders.
-  void (*sums_to_codes)(size_t rows, size_t width, const int32_t *sums, const float *factor, float lo, float hi, int8_t *codes, int8_t *rest);
+  void (*sums_to_codes)(size_t rows, size_t width, const int32_t *sums, const float *factor, float lo, float hi,
+                        int8_t *codes, int8_t *rest);
   /// The same of v = x[r][c]·factor.
-  void (*values_to_codes)(size_t rows, size_t width, const float *x, float factor, float lo, float hi, int8_t *codes, int8_t *rest);
+  void (*values_to_codes)(size_t rows, size_t width, const float *x, float factor, float lo, float hi, int8_t *codes,
+                          int8_t *rest);
   /// y[r][c] = x[r][c] + keep[r / rows_per_image]·(float(sums[r][c])·factor[c]); keep may be null.
-  void (*add_branch)(size_t rows, size_t width, size_t rows_per_image, const int32_t *sums, const float *factor, const float *keep, const float *x, float *y);
+  void (*add_branch)(size_t rows, size_t width, size_t rows_per_image, const int32_t *sums, const float *factor,
+                     const float *keep, const float *x, float *y);
   /// Codes of LayerNorm(x)·inverse_step, and mean and 1/deviation of every row.
-  void (*norm_to_codes)(size_t rows, size_t width, const float *x, const float *weight, const float *bias, float epsilon, float inverse_step, float lo, float hi, int8_t *codes, float *statistics);
+  void (*norm_to_codes)(size_t rows, size_t width, const float *x, const float *weight, const float *bias,
+                        float epsilon, float inverse_step, float lo, float hi, int8_t *codes, float *statistics);
   /// Mean and 1/deviation alone.
   void (*norm_statistics)(size_t rows, size_t width, const float *x, float epsilon, float *statistics);
   void (*norm_backward)(const qk_norm_gradient *n);
@@ -74,12 +78,15 @@ typedef struct qk_block_passes {
   void (*widen_rows)(size_t rows, size_t dimension, const int8_t *codes, size_t step, int16_t *out);
   /// Rows of scores to probability codes round(levels·e^(s − max)), as bytes and as 16-bit rows with zeros up to
   /// `stride`; sum[i] = Σ_j P.
-  void (*soften)(size_t tokens, size_t stride, float levels, float *scores, uint8_t *probabilities, int16_t *left, float *sum);
+  void (*soften)(size_t tokens, size_t stride, float levels, float *scores, uint8_t *probabilities, int16_t *left,
+                 float *sum);
   /// scores[i][j] = factor·p⊙(dP − Σ p⊙dP) in place of dP, p = P·inverse[i]; zeros behind.
-  void (*score_gradients)(size_t tokens, size_t stride, const uint8_t *probabilities, const float *inverse, float factor,
+  void (*score_gradients)(size_t tokens, size_t stride, const uint8_t *probabilities, const float *inverse,
+                          float factor,
                           float *scores);
   /// rows[i][c] = gout[i][c]·inverse[i]; rows of gout lie `stride` apart.
-  void (*weigh_rows)(size_t tokens, size_t dimension, const float *gout, size_t stride, const float *inverse, float *rows);
+  void (*weigh_rows)(size_t tokens, size_t dimension, const float *gout, size_t stride, const float *inverse,
+                     float *rows);
 } qk_block_passes;
 
 extern const qk_block_passes qk_passes8, qk_passes16;

@@ -1,16 +1,4 @@
 // The row passes for widths that are multiples of 8.
 #define QK_LANES 8
-#include "passes.h"
-#include "../elementwise/lanes.h"
-#include "code_passes.h"
-#include "gradient_passes.h"
-#include "norm_gradient.h"
-#include "attention_passes.h"
-
-const qk_block_passes qk_passes8 = {
-  .lanes = QK_LANES, .sums_to_codes = sums_to_codes, .values_to_codes = values_to_codes, .add_branch = add_branch,
-  .norm_to_codes = norm_to_codes, .norm_statistics = norm_statistics, .norm_backward = norm_backward,
-  .prepare_gradient = prepare_gradient, .round_rows = round_rows, .round_columns = round_columns,
-  .round_panels = round_panels, .cut_gradient = cut_gradient, .widen_rows = widen_rows, .soften = soften,
-  .score_gradients = score_gradients, .weigh_rows = weigh_rows,
-};
+#define QK_PASSES qk_passes8
+#include "passes_table.h"
