@@ -71,7 +71,6 @@ qk_status qk_gradient_multiply(const qk_gradient_product *product) {
 
 typedef struct weight_job {
   const qk_gradient_kernel *kernel;
-  size_t count;
   const qk_weight_gradient *gradients;
   atomic_int out_of_memory;
 } weight_job;
@@ -114,27 +113,18 @@ static void run_task(const weight_job *job, const qk_weight_gradient *g, int32_t
     const int32_t merges = __builtin_ctz(~(uint32_t)i);
     if (level[0] == NULL) level[0] = memory + used++ * count;
     multiply_leaf(job->kernel, &g->leaves[i], n0, outputs, k0, inputs, level[0], merges > 0);
-    for (int32_t l = 1; l < merges; l++) {
-      add(count, level[l], level[l - 1]);
+    for (int32_t l = 1; l <= merges; l++) {
+      if (l < merges) add(count, level[l], level[l - 1]);
       float *sum = level[l - 1];
       level[l - 1] = level[l];
       level[l] = sum;
     }
-    if (merges > 0) {
-      float *sum = level[merges - 1];
-      level[merges - 1] = level[merges];
-      level[merges] = sum;
-    }
   }
-  const float *sum = NULL;
+  float *sum = NULL;
   for (int l = 0; l < LEVELS; l++) {
     if ((g->leaf_count >> l & 1) == 0) continue;
-    if (sum != NULL) {
-      // level[l] + sum, in the buffer of the sum.
-      add(count, level[l], (float *)sum);
-    } else {
-      sum = level[l];
-    }
+    if (sum != NULL) add(count, level[l], sum);
+    else sum = level[l];
   }
   for (int32_t n = 0; n < outputs; n++)
     memcpy(g->output + (size_t)(n0 + n) * g->output_stride + k0, sum + (size_t)n * TASK_INPUTS,
@@ -174,7 +164,7 @@ static qk_status check_weight_gradient(const qk_weight_gradient *g) {
 qk_status qk_weight_gradients_with(qk_isa isa, size_t count, const qk_weight_gradient *gradients) {
   if (!qk_isa_usable(isa)) return QK_ISA_NOT_AVAILABLE;
   if (gradients == NULL) return QK_NULL_POINTER;
-  weight_job job = { .kernel = kernel_of(isa), .count = count, .gradients = gradients };
+  weight_job job = { .kernel = kernel_of(isa), .gradients = gradients };
   size_t tasks = 0;
   for (size_t i = 0; i < count; i++) {
     const qk_status status = check_weight_gradient(&gradients[i]);

@@ -27,7 +27,7 @@ typedef struct backward_job {
   block_sums at;
   float *sums;
   layer_operands qkv, projection, expand, contract;
-  float *qkv_row_step, *projection_row_step, *expand_row_step, *contract_row_step;
+  float *projection_row_step, *contract_row_step;  ///< with the layer scales
   int32_t slopes[256];
   atomic_int status;
 } backward_job;
@@ -78,9 +78,7 @@ static void take_all(backward_job *job, qk_memory *memory) {
   take_operands(b, &b->projection, memory, &job->projection);
   take_operands(b, &b->expand, memory, &job->expand);
   take_operands(b, &b->contract, memory, &job->contract);
-  job->qkv_row_step = qk_take(memory, 3 * qk_block_inner(b) * sizeof(float));
   job->projection_row_step = qk_take(memory, width);
-  job->expand_row_step = qk_take(memory, (size_t)b->hidden * sizeof(float));
   job->contract_row_step = qk_take(memory, width);
 }
 
@@ -97,15 +95,13 @@ static void fill_slopes(backward_job *job) {
     // GELU' lies in −0.13…1.13.
     const float slope = inside ? distribution + x * density : 0;
     const float table_slope = inside ? rintf(v) - v : v < lo ? lo : hi;
-    const uint32_t upper = (uint32_t)(int32_t)rintf(slope * 0x1p14f), lower = (uint32_t)(int32_t)rintf(table_slope * 0x1p7f);
+    const uint32_t upper = (uint32_t)(int32_t)rintf(slope / QK_SLOPE_UNIT), lower = (uint32_t)(int32_t)rintf(table_slope / QK_TABLE_UNIT);
     job->slopes[code + 128] = (int32_t)(upper << 16 | (lower & 0xffff));
   }
 }
 
 static void fill_row_steps(const backward_job *job) {
   const qk_training_block *b = job->block;
-  memcpy(job->qkv_row_step, b->qkv.row_step, 3 * qk_block_inner(b) * sizeof(float));
-  memcpy(job->expand_row_step, b->expand.row_step, (size_t)b->hidden * sizeof(float));
   for (int32_t n = 0; n < b->width; n++) {
     job->projection_row_step[n] = b->projection.row_step[n] * b->gain1[n];
     job->contract_row_step[n] = b->contract.row_step[n] * b->gain2[n];
@@ -213,7 +209,7 @@ static qk_status backward_mlp(const backward_job *job, const qk_block_leaf *l, c
   qk_status status = run_layer(l, m, &contract);
   if (status != QK_OK) return status;
   layer_step expand = {
-    .layer = &b->expand, .operands = &job->expand, .row_step = job->expand_row_step,
+    .layer = &b->expand, .operands = &job->expand, .row_step = b->expand.row_step,
     .input = b->norm2_codes + at, .ginput = m->gradient,
     .output = { .g = m->wide, .codes = codes, .slopes = job->slopes, .entries = m->entries,
                 .rest = b->hidden_rest + l->row * hidden, .lo = -QK_HIDDEN_LIMIT, .hi = QK_HIDDEN_LIMIT,
@@ -252,7 +248,7 @@ static qk_status backward_attention(const backward_job *job, const qk_block_leaf
       if (status != QK_OK) return status;
     }
   layer_step qkv = {
-    .layer = &b->qkv, .operands = &job->qkv, .row_step = job->qkv_row_step, .input = b->norm1_codes + at,
+    .layer = &b->qkv, .operands = &job->qkv, .row_step = b->qkv.row_step, .input = b->norm1_codes + at,
     .ginput = m->gradient,
     .output = { .g = m->gqkv, .rest = b->qkv_rest + l->row * 3 * inner, .lo = -limit, .hi = limit,
                 .bias = sums + job->at.qkv_bias, .step = sums + job->at.qkv_step },

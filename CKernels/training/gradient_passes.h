@@ -1,29 +1,26 @@
 // Backward passes over the rows of a leaf: quantisers, GELU, and the rounding of gradients to codes.
 // A body of passes_table.h.
 
-/// The part of the gradient that passes the quantiser, and the share of its step, from remainder bytes.
-static inline __attribute__((always_inline)) void cut_row(size_t width, const int8_t *rest, float lo, float hi, float *g,
-                                                          float *step) {
-#pragma clang fp contract(off)
-  const lanes low = ALL(lo), high = ALL(hi), zero = { 0 };
-  for (size_t c = 0; c < width; c += QK_LANES) {
-    const int_lanes byte = LOAD_BYTES(rest + c);
-    const int_lanes below = byte == QK_REST_BELOW, above = byte == QK_REST_ABOVE;
-    const lanes within = TO_FLOATS(byte) * (1.0f / QK_REST_UNITS), gradient = LOAD(g + c);
-    const lanes slope = CHOOSE(below, low, CHOOSE(above, high, within));
-    STORE(step + c, LOAD(step + c) + gradient * slope);
-    STORE(g + c, CHOOSE(below | above, zero, gradient));
-  }
-}
+/// Adds the share of the quantiser's step and leaves the part of the gradient that passes, from remainder bytes.
+#define CUT(gradient, rest, low, high, step)                                                                  \
+  do {                                                                                                        \
+    const int_lanes byte = LOAD_BYTES(rest), below = byte == QK_REST_BELOW, above = byte == QK_REST_ABOVE;     \
+    const lanes slope_of_step = CHOOSE(below, low, CHOOSE(above, high, TO_FLOATS(byte) * (1.0f / QK_REST_UNITS))); \
+    STORE(step, LOAD(step) + (gradient) * slope_of_step);                                                     \
+    gradient = CHOOSE(below | above, (lanes){ 0 }, gradient);                                                 \
+  } while (0)
 
 QK_CLONES static void cut_gradient(size_t rows, size_t width, const int8_t *rest, float lo, float hi, float *g, float *step) {
+#pragma clang fp contract(off)
+  const lanes low = ALL(lo), high = ALL(hi);
   memset(step, 0, width * sizeof *step);
-  for (size_t r = 0; r < rows; r++) cut_row(width, rest + r * width, lo, hi, g + r * width, step);
+  for (size_t r = 0; r < rows; r++, g += width, rest += width)
+    for (size_t c = 0; c < width; c += QK_LANES) {
+      lanes gradient = LOAD(g + c);
+      CUT(gradient, rest + c, low, high, step + c);
+      STORE(g + c, gradient);
+    }
 }
-
-/// Steps of the two halves of a table entry.
-#define SLOPE_UNIT 0x1p-14f
-#define TABLE_UNIT 0x1p-7f
 
 /// slope_row[c] = the entries of the codes: one gather for both slopes.
 static inline __attribute__((always_inline)) void look_up_row(size_t width, const int8_t *restrict codes,
@@ -40,7 +37,7 @@ static inline __attribute__((always_inline)) float measure_row(const int steps, 
                                                                float *g) {
 #pragma clang fp contract(off)
   const size_t width = o->width;
-  const lanes low = ALL(o->lo), high = ALL(o->hi), zero = { 0 };
+  const lanes low = ALL(o->lo), high = ALL(o->hi);
   const lanes keep = ALL(steps & IS_KEPT ? o->keep[row / o->rows_per_image] : 1.0f);
   const int8_t *rest = o->rest + row * width;
   if (steps & HAS_TABLE) look_up_row(width, o->codes + row * width, o->slopes, o->entries);
@@ -50,17 +47,11 @@ static inline __attribute__((always_inline)) float measure_row(const int steps, 
     if (steps & IS_KEPT) gradient *= keep;
     if (steps & HAS_TABLE) {
       const int_lanes entry = LOAD_INTS(o->entries + c);
-      const lanes slope = TO_FLOATS(entry >> 16) * SLOPE_UNIT, table_slope = TO_FLOATS(entry << 16 >> 16) * TABLE_UNIT;
+      const lanes slope = TO_FLOATS(entry >> 16) * QK_SLOPE_UNIT, table_slope = TO_FLOATS(entry << 16 >> 16) * QK_TABLE_UNIT;
       STORE(o->table_step + c, LOAD(o->table_step + c) + gradient * table_slope);
       gradient *= slope;
     }
-    if (steps & IS_CUT) {
-      const int_lanes byte = LOAD_BYTES(rest + c);
-      const int_lanes below = byte == QK_REST_BELOW, above = byte == QK_REST_ABOVE;
-      const lanes slope = CHOOSE(below, low, CHOOSE(above, high, TO_FLOATS(byte) * (1.0f / QK_REST_UNITS)));
-      STORE(o->step + c, LOAD(o->step + c) + gradient * slope);
-      gradient = CHOOSE(below | above, zero, gradient);
-    }
+    if (steps & IS_CUT) CUT(gradient, rest + c, low, high, o->step + c);
     if (steps) STORE(g + c, gradient);
     STORE(o->bias + c, LOAD(o->bias + c) + gradient);
     STORE(o->largest + c, LARGER(LOAD(o->largest + c), MAGNITUDE(gradient)));

@@ -14,6 +14,10 @@
 #define QK_REST_BELOW (-128)
 #define QK_REST_ABOVE 127
 
+/// Units of the two halves of an entry of qk_output_gradient's table.
+#define QK_SLOPE_UNIT 0x1p-14f
+#define QK_TABLE_UNIT 0x1p-7f
+
 /// What LayerNorm and its quantiser give back: gx = gradient of x plus `through`; sums over the rows of the leaf are
 /// written to weight, bias, step (one sum a column).
 typedef struct qk_norm_gradient {
@@ -34,7 +38,7 @@ typedef struct qk_output_gradient {
   float *g;
   const float *keep;                        ///< or null
   const int8_t *codes;                      ///< index of the table, or null; needs rest
-  const int32_t *slopes;                    ///< [256], entry code + 128: slope·2^14 in the upper half, table slope·2^7
+  const int32_t *slopes;                    ///< [256], entry code + 128: the slope in the upper half, the table's in the lower
   int32_t *entries;                         ///< [width] scratch, with codes
   const int8_t *rest;                       ///< or null
   float lo, hi;                             ///< of the quantiser of `rest`

@@ -51,7 +51,7 @@ public final class TrainingStepWork {
       random: RandomSource(seed: 1))
     batch = PatchBatch(images: Workflow.noise(count, geometry), geometry: geometry)
     targets = Targets.labels(
-      (0..<count).map { UInt8($0 % min(256, geometry.classes)) }, classes: geometry.classes, smoothing: 0.1)
+      (0..<count).map { $0 % geometry.classes }, classes: geometry.classes, smoothing: 0.1)
     self.mode = mode.forward
     self.products = products
     architectures =

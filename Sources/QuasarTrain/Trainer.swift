@@ -173,8 +173,7 @@ public final class Trainer {
       options.hardDistillation
       ? tape.constant(
         Targets.labels(
-          Targets.argMax(result.logits.value).map { UInt8($0) }, classes: result.logits.value.width,
-          smoothing: options.labelSmoothing))
+          Targets.argMax(result.logits.value), classes: result.logits.value.width, smoothing: options.labelSmoothing))
       : tape.softmax(result.logits)
     let mixed = tape.add(
       tape.scale(output, by: options.distillation),
