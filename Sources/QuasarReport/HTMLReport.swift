@@ -18,27 +18,9 @@ public struct HTMLReport: Sendable {
       ReportTrainingSection(content: content).html(), ReportSubnetSection(content: content).html(),
       ReportProvenanceSection(content: content).html(),
     ]
-    return """
-      <!DOCTYPE html>
-      <html lang="en">
-      <head>
-      <meta charset="utf-8">
-      <meta name="viewport" content="width=device-width, initial-scale=1">
-      <meta name="color-scheme" content="light dark">
-      <title>\(escaped(content.title))</title>
-      <style>
-      \(ReportStyle.sheet)
-      </style>
-      </head>
-      <body>
-      <main>
-      \(header())
-      \(sections.filter { !$0.isEmpty }.joined(separator: "\n"))
-      </main>
-      </body>
-      </html>
-
-      """
+    return htmlPage(
+      title: content.title, lead: lead(), facts: facts(),
+      body: sections.filter { !$0.isEmpty }.joined(separator: "\n"))
   }
 
   /// Width of plots that take the whole column.
@@ -46,7 +28,7 @@ public struct HTMLReport: Sendable {
   /// Width of each of two plots side by side.
   static let halfPlotWidth = 444.0
 
-  private func header() -> String {
+  private func facts() -> String {
     let data = content.dataset
     let colour = data.channels == 1 ? "grey" : "colour"
     let size = "\(data.width)×\(data.height) \(colour)"
@@ -56,17 +38,12 @@ public struct HTMLReport: Sendable {
       ? names.joined(separator: ", ")
       : names.prefix(20).joined(separator: ", ") + " and \(names.count - 20) more"
     return """
-      <header>
-      <p class="kicker">Quasar · row-wise mixed-precision vision transformers for FPGAs</p>
-      <h1>\(escaped(content.title))</h1>
-      <p class="lead">\(lead())</p>
       <dl class="facts">
       <div><dt>Data</dt><dd>\(escaped(data.name))</dd></div>
       <div><dt>Images</dt><dd>\(grouped(data.trainImages)) train, \(grouped(data.testImages)) test, \
       \(size)</dd></div>
       <div class="wide"><dt>\(data.classNames.count) classes</dt><dd>\(classes)</dd></div>
       </dl>
-      </header>
       """
   }
 

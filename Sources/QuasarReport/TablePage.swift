@@ -43,31 +43,7 @@ public struct TablePage: Sendable {
 
   /// The whole page.
   public func html() -> String {
-    """
-    <!DOCTYPE html>
-    <html lang="en">
-    <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <meta name="color-scheme" content="light dark">
-    <title>\(escaped(title))</title>
-    <style>
-    \(ReportStyle.sheet)
-    </style>
-    </head>
-    <body>
-    <main>
-    <header>
-    <p class="kicker">Quasar · row-wise mixed-precision vision transformers for FPGAs</p>
-    <h1>\(escaped(title))</h1>
-    <p class="lead">\(escaped(lead))</p>
-    </header>
-    \(sections.map(section).joined(separator: "\n"))
-    </main>
-    </body>
-    </html>
-
-    """
+    htmlPage(title: title, lead: escaped(lead), body: sections.map(section).joined(separator: "\n"))
   }
 
   /// Width of a plot that takes the whole column.

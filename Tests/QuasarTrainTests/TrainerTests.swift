@@ -2,6 +2,7 @@ import CKernels
 import Foundation
 import QuasarAutograd
 import QuasarData
+import QuasarNN
 import QuasarSupernet
 import QuasarTensor
 import Testing
@@ -177,6 +178,31 @@ import Testing
     let (first, last) = (losses.prefix(5).reduce(0, +), losses.suffix(5).reduce(0, +))
     #expect(last < 0.7 * first, "\(first) → \(last)")
     #expect(net.parameters.contains { $0.name.hasSuffix("step4") } == (entanglement == .independentSteps))
+  }
+
+  /// A teacher that always says class 299 of 300: with its counts alone as targets the network learns to say so.
+  @Test func hardDistillationTeachesTheBestClass() throws {
+    let few = try Tiny.toySet(32, seed: 1)
+    let data = try ImageSet(
+      name: "many", split: "train", channels: 1, height: 8, width: 8, images: few.images,
+      labels: few.labels.map { Int($0) }, classNames: (0..<300).map { "\($0)" })
+    var architecture = Tiny.architecture
+    architecture.geometry.classes = 300
+    let teacher = Tiny.net(SupernetSize(architecture), data: data)
+    let bias = try #require(teacher.parameters.first { $0.name == "head.bias" })
+    bias.value.pointer[299] = 100
+    var options = Tiny.options(epochs: 20)
+    options.learningRate = 0.01
+    options.fullPrecision = 1
+    options.distillation = 1
+    options.hardDistillation = true
+    let net = Tiny.net(SupernetSize(architecture), data: data)
+    let trainer = try Trainer(
+      net: net, plan: .fixed(architecture), data: data, options: options, seed: 1,
+      teacher: Teacher(net: teacher, architecture: architecture, mode: .full))
+    _ = try trainer.run(observe: { _ in })
+    let result = try Evaluation(net, architecture: architecture, mode: .full, data: data)
+    #expect(Targets.argMax(result.logits).allSatisfy { $0 == 299 })
   }
 
   @Test func spaceOpensFromItsLargest() {
