@@ -8,6 +8,7 @@ let package = Package(
     .library(name: "CKernels", targets: ["CKernels"]),
     .executable(name: "quasar", targets: ["quasar"]),
   ],
+  traits: [.trait(name: "MPI", description: "Training and searching with several processes, over Open MPI")],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
@@ -29,8 +30,16 @@ let package = Package(
       publicHeadersPath: "include",
       linkerSettings: [.linkedLibrary("openblas"), .linkedLibrary("iomp5"), .linkedLibrary("m")]),
 
+    .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+    .target(
+      name: "CProcesses",
+      dependencies: [.target(name: "COpenMPI", condition: .when(traits: ["MPI"]))],
+      cSettings: [.define("QUASAR_MPI", .when(traits: ["MPI"]))],
+      linkerSettings: [.linkedLibrary("mpi", .when(traits: ["MPI"]))]),
+
     // From the bottom up; a module imports only what stands above it in this list.
     .target(name: "QuasarTensor", dependencies: ["CKernels"]),
+    .target(name: "QuasarProcesses", dependencies: ["QuasarTensor", "CProcesses"]),
     .target(name: "QuasarAutograd", dependencies: ["QuasarTensor"]),
     .target(name: "QuasarNN", dependencies: ["QuasarAutograd"]),
     .target(name: "QuasarQuant", dependencies: ["QuasarNN"]),
@@ -46,14 +55,15 @@ let package = Package(
       name: "QuasarRTL", dependencies: ["QuasarDeploy", "QuasarHardware"], resources: [.copy("Verilog")]),
     .target(
       name: "QuasarData", dependencies: ["QuasarInterchange", "CImages", "CZlib"], resources: [.copy("Embedded")]),
-    .target(name: "QuasarTrain", dependencies: ["QuasarDeploy", "QuasarData"]),
+    .target(name: "QuasarTrain", dependencies: ["QuasarDeploy", "QuasarData", "QuasarProcesses"]),
     .target(name: "QuasarSearch", dependencies: ["QuasarTrain", "QuasarHardware"]),
     .target(name: "QuasarReport"),
     .target(name: "QuasarPipeline", dependencies: ["QuasarSearch", "QuasarReport"]),
     .target(
       name: "Quasar",
       dependencies: [
-        "QuasarTensor", "QuasarAutograd", "QuasarNN", "QuasarQuant", "QuasarSupernet", "QuasarDeploy",
+        "QuasarTensor", "QuasarProcesses", "QuasarAutograd", "QuasarNN", "QuasarQuant", "QuasarSupernet",
+        "QuasarDeploy",
         "QuasarHardware", "QuasarRTL", "QuasarData", "QuasarInterchange", "QuasarTrain", "QuasarSearch", "QuasarReport",
         "QuasarPipeline",
       ],
@@ -64,9 +74,11 @@ let package = Package(
       path: "Sources/quasar"),
 
     // Tests mirror the sources.
-    .target(name: "QuasarTestSupport", dependencies: ["QuasarTensor"], path: "Tests/QuasarTestSupport"),
+    .target(
+      name: "QuasarTestSupport", dependencies: ["QuasarTensor", "QuasarProcesses"], path: "Tests/QuasarTestSupport"),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
     .testTarget(name: "QuasarTensorTests", dependencies: ["QuasarTensor", "QuasarTestSupport"]),
+    .testTarget(name: "QuasarProcessesTests", dependencies: ["QuasarProcesses", "QuasarTestSupport"]),
     .testTarget(name: "QuasarAutogradTests", dependencies: ["QuasarAutograd", "QuasarTestSupport"]),
     .testTarget(name: "QuasarQuantTests", dependencies: ["QuasarQuant", "QuasarTestSupport"]),
     .testTarget(name: "QuasarSupernetTests", dependencies: ["QuasarSupernet", "QuasarTestSupport"]),

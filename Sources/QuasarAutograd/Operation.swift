@@ -46,6 +46,16 @@ enum Operation {
 
   /// A whole transformer block on integer products.
   case trainingBlock(x: NodeIndex, BlockActivations)
+
+  /// The parameters whose gradients the operation adds to itself.
+  var parameters: [Parameter] {
+    switch self {
+    case .parameter(let parameter): return [parameter]
+    case .weightSlice(let slice): return slice.parameters
+    case .trainingBlock(_, let activations): return activations.block.parameters
+    default: return []
+    }
+  }
 }
 
 /// Sizes of one attention call.
@@ -135,4 +145,6 @@ public struct WeightSlice {
   var isColumn = false
   /// Columns of the latent matrix as stored.
   var stride: Int { isColumn ? 1 : latent.value.width }
+  /// Latent values and steps.
+  var parameters: [Parameter] { [latent, scale4, scale8].compactMap { $0 } }
 }

@@ -27,4 +27,16 @@ public final class Parameter {
   public func clearGradient() {
     gradient.fill(0)
   }
+
+  /// The gradient so far; the parameter starts again at zero.
+  public func takeGradient() -> Tensor {
+    defer { gradient = Tensor(zeros: value.shape) }
+    return gradient
+  }
+
+  /// Adds a gradient that was computed elsewhere.
+  public func addGradient(_ other: Tensor) {
+    precondition(other.count == gradient.count, "\(name): gradient \(other.shape) for \(gradient.shape)")
+    gradient.accumulate(other)
+  }
 }

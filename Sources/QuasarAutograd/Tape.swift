@@ -51,18 +51,38 @@ public final class Tape {
   /// Adds d(seed·output)/d(parameter) to the gradient of every parameter that `output` depends on.
   ///
   /// `seed` has the shape of the output; nil means ones (for a scalar loss: the gradient itself).
-  /// A tape may be walked several times; parameter gradients add up.
-  public func backward(from output: Variable, seed: Tensor? = nil) {
+  /// A tape may be walked several times; parameter gradients add up. `observe` is called after each node with the
+  /// parameters whose gradients this walk will not change any more, mostly none.
+  public func backward(from output: Variable, seed: Tensor? = nil, observe: (([Parameter]) throws -> Void)? = nil)
+    rethrows
+  {
     precondition(output.tape === self, "the variable belongs to another tape")
     precondition(recording, "this tape was made with recording: false")
     let seed = seed ?? Tensor(repeating: 1, shape: output.shape)
     precondition(seed.count == output.value.count, "seed \(seed.shape) for output \(output.shape)")
     var gradients = Gradients(count: output.index + 1)
     gradients.add(seed.reshaped(output.shape), to: output.index)
+    let lastUses = observe == nil ? [:] : parametersByFirstNode(below: output.index)
     for index in stride(from: output.index, through: 0, by: -1) where nodes[index].needsGradient {
-      guard let gradient = gradients.take(index) else { continue }
-      propagate(nodes[index], gradient, into: &gradients)
+      if let gradient = gradients.take(index) { propagate(nodes[index], gradient, into: &gradients) }
+      try observe?(lastUses[index] ?? [])
     }
+  }
+
+  /// The parameters that an output depends on, in the order in which a backward walk finishes them.
+  public func parameters(of output: Variable) -> [Parameter] {
+    parametersByFirstNode(below: output.index).sorted { $0.key > $1.key }.flatMap(\.value)
+  }
+
+  /// Every parameter under the first node that reads it: the one that a backward walk reaches last.
+  private func parametersByFirstNode(below last: NodeIndex) -> [NodeIndex: [Parameter]] {
+    var seen = Set<ObjectIdentifier>()
+    var found: [NodeIndex: [Parameter]] = [:]
+    for index in 0...last where nodes[index].needsGradient {
+      let new = nodes[index].operation.parameters.filter { seen.insert(ObjectIdentifier($0)).inserted }
+      if !new.isEmpty { found[index] = new }
+    }
+    return found
   }
 }
 

@@ -102,6 +102,15 @@ public struct TrainingBlock {
     self.expand = expand
     self.contract = contract
   }
+
+  /// Everything that the backward pass gives a gradient.
+  var parameters: [Parameter] {
+    [qkv, projection, expand, contract].flatMap { $0.weight.parameters + $0.bias.parameters }
+      + [
+        norm1.weight, norm1.bias, norm2.weight, norm2.bias, gain1, gain2, norm1Step, qkvStep, attentionStep, norm2Step,
+        hiddenInputStep, hiddenStep,
+      ]
+  }
 }
 
 extension Tape {

@@ -3,6 +3,7 @@ import QuasarData
 import QuasarDeploy
 import QuasarHardware
 import QuasarInterchange
+import QuasarProcesses
 import QuasarSearch
 import QuasarSupernet
 import QuasarTensor
@@ -27,13 +28,14 @@ public enum Workflow {
   /// A fresh run starts with `initial` weights, random ones without.
   public static func trainSupernet(
     space: SearchSpace, data: ImageSources, options: TrainingOptions, seed: UInt64, directory: RunDirectory,
-    resume: Bool, initial: TimmWeights? = nil, progress: ProgressReporter
+    resume: Bool, initial: TimmWeights? = nil, processes: any ProcessGroup = SingleProcess(),
+    progress: ProgressReporter
   ) throws {
     let (kept, heldOut) = try split(data.train)
     try kept.checkFits(space.geometry)
     let trainer = try trainer(
       plan: .space(space), data: kept, options: options, seed: seed, directory: directory, resume: resume,
-      matches: { $0.space == space },
+      processes: processes, matches: { $0.space == space },
       fresh: {
         let (size, random, entanglement) = (SupernetSize(space), RandomSource(seed: seed), options.entanglement)
         if let initial { return try initial.supernet(size: size, random: random, entanglement: entanglement) }
@@ -46,11 +48,12 @@ public enum Workflow {
   /// A trainer at the start of `fresh` weights, or where the checkpoint of the folder stands.
   private static func trainer(
     plan: SubnetPlan, data: any ImageSource, options: TrainingOptions, seed: UInt64, directory: RunDirectory,
-    resume: Bool, teacher: Teacher? = nil, matches: (Checkpoint.Description) -> Bool,
+    resume: Bool, teacher: Teacher? = nil, processes: any ProcessGroup, matches: (Checkpoint.Description) -> Bool,
     fresh: () throws -> Supernet
   ) throws -> Trainer {
     guard resume, directory.hasCheckpoint else {
-      return try Trainer(net: fresh(), plan: plan, data: data, options: options, seed: seed, teacher: teacher)
+      return try Trainer(
+        net: fresh(), plan: plan, data: data, options: options, seed: seed, teacher: teacher, processes: processes)
     }
     let checkpoint = try Checkpoint(contentsOf: directory.checkpointPath)
     let known = checkpoint.description
@@ -61,7 +64,8 @@ public enum Workflow {
           + "resume with the same ones, or use another folder")
     }
     let trainer = try Trainer(
-      net: checkpoint.net, plan: plan, data: data, options: options, seed: seed, teacher: teacher)
+      net: checkpoint.net, plan: plan, data: data, options: options, seed: seed, teacher: teacher,
+      processes: processes)
     try checkpoint.restore(trainer)
     return trainer
   }
@@ -69,14 +73,15 @@ public enum Workflow {
   /// Fine-tunes one sub-network of a trained supernet, taught by the largest one.
   public static func finetune(
     supernet: Checkpoint, architecture: Architecture, data: ImageSources, options: TrainingOptions,
-    seed: UInt64, directory: RunDirectory, resume: Bool, progress: ProgressReporter
+    seed: UInt64, directory: RunDirectory, resume: Bool, processes: any ProcessGroup = SingleProcess(),
+    progress: ProgressReporter
   ) throws {
     let teacher = supernet.description.space.map {
       Teacher(net: supernet.net, architecture: $0.largest, mode: .quantized)
     }
     let trainer = try trainer(
       plan: .fixed(architecture), data: data.train, options: options, seed: seed, directory: directory,
-      resume: resume, teacher: teacher, matches: { $0.architecture == architecture },
+      resume: resume, teacher: teacher, processes: processes, matches: { $0.architecture == architecture },
       fresh: { try supernet.net.extract(architecture) })
     try run(trainer, directory, data.classNames, nil, progress)
   }
@@ -97,10 +102,11 @@ public enum Workflow {
       }, shouldStop: { progress.shouldStop })
   }
 
-  /// Searches a trained supernet; writes `search.json`, `lineage.jsonl` and one `subnet-F.json` a target.
+  /// Searches a trained supernet; the first process writes `search.json`, `lineage.jsonl` and one `subnet-F.json` a target.
   public static func search(
     supernet: Checkpoint, data: ImageSources, hardware: HardwareModel, targets: [Double],
-    options: SearchOptions, seed: UInt64, directory: String, progress: ProgressReporter
+    options: SearchOptions, seed: UInt64, directory: String, processes: any ProcessGroup = SingleProcess(),
+    progress: ProgressReporter
   ) throws -> SearchResult {
     guard let space = supernet.description.space else {
       throw QuasarError(.usage, "the run holds one network, not a supernet; search needs a supernet run")
@@ -108,13 +114,14 @@ public enum Workflow {
     try data.train.checkFits(space.geometry)
     let search = try EvolutionarySearch(
       net: supernet.net, space: space, hardware: hardware, heldOut: split(data.train).heldOut,
-      options: options, seed: seed)
+      options: options, seed: seed, processes: processes)
     let result = try search.run(targets: targets) { done, total, candidate in
       progress.update(
         done: done, total: total,
         note: "\(Int(candidate.target)) FPS: \(fixed(100 * candidate.accuracy, 1)) % at \(Int(candidate.fps))"
       )
     }
+    guard processes.isFirst else { return result }
     try makeFolder(directory)
     try AtomicFile.write(json(result), to: directory + "/search.json")
     let lineage = try result.candidates.map { try json($0, pretty: false) }.joined(separator: "\n")

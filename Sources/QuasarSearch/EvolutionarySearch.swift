@@ -1,5 +1,6 @@
 import QuasarData
 import QuasarHardware
+import QuasarProcesses
 import QuasarSupernet
 import QuasarTensor
 import QuasarTrain
@@ -7,7 +8,8 @@ import QuasarTrain
 /// Evolution under hardware constraints: one sub-network per FPS target.
 ///
 /// Speed and resources of a candidate are checked before its accuracy is measured. Accuracy is measured with
-/// the shared weights on held-out training images, never on test images. Equal seeds give equal lineages.
+/// the shared weights on held-out training images, never on test images. Equal seeds give equal lineages, with any
+/// number of processes: each draws the same candidates and measures its part of them.
 public final class EvolutionarySearch {
   private let net: Supernet
   private let space: SearchSpace
@@ -15,11 +17,21 @@ public final class EvolutionarySearch {
   private let images: any ImageSource
   private let options: SearchOptions
   private let seed: UInt64
+  private let processes: any ProcessGroup
   private var random: RandomStream
   private var candidates: [Candidate] = []
   private var scored: [Architecture: Int] = [:]
   private var speeds: [Architecture: Speed] = [:]
+  /// Drawn, and not scored yet.
+  private var proposals: [Proposal] = []
   private var refused = 0
+
+  private struct Proposal {
+    var architecture: Architecture
+    var origin: Candidate.Origin
+    var parents: [Int]
+    var generation: Int
+  }
 
   private struct Speed {
     var fps: Double
@@ -35,9 +47,10 @@ public final class EvolutionarySearch {
   /// `heldOut` are training images that were not trained on; the first `options.images` are used.
   public init(
     net: Supernet, space: SearchSpace, hardware: HardwareModel, heldOut: any ImageSource, options: SearchOptions,
-    seed: UInt64
+    seed: UInt64, processes: any ProcessGroup = SingleProcess()
   ) throws {
     try options.validate()
+    self.processes = processes
     self.net = net
     self.space = space
     self.hardware = hardware
@@ -85,23 +98,16 @@ public final class EvolutionarySearch {
   // MARK: Evolution
 
   private func evolve(_ target: Double, total: Int, observe: Observer) throws {
-    var population: [Int] = []
-    func add(_ architecture: Architecture, _ origin: Candidate.Origin, _ parents: [Int], _ generation: Int)
-      throws
-    {
-      let id = try score(architecture, origin, parents, generation, target)
-      if !population.contains(id) { population.append(id) }
-      try observe(candidates.count, total, candidates[id])
-    }
     for (architecture, origin) in [
       (space.largest, Candidate.Origin.largest), (space.smallest, Candidate.Origin.smallest),
-    ] {
-      if try reaches(architecture, target) { try add(architecture, origin, [], 0) }
+    ] where !proposals.contains(where: { $0.architecture == architecture }) {
+      if try reaches(architecture, target) { propose(architecture, origin, [], 0) }
     }
-    while population.count < options.population {
+    while proposals.count < options.population {
       guard let drawn = try draw(target, { self.space.sample(&$0) }) else { break }
-      try add(drawn, .random, [], 0)
+      propose(drawn, .random, [], 0)
     }
+    var population = try scoreProposals(target, total: total, observe: observe)
     for generation in 1...max(1, options.generations) where options.generations > 0 {
       let elites = population.map { candidates[$0] }.sorted(by: Candidate.ranksBefore)
         .prefix(options.elites).map(\.id)
@@ -115,9 +121,17 @@ public final class EvolutionarySearch {
             : self.space.mutation(self.candidates[a].architecture, self.options, &random)
         }
         guard let child else { continue }
-        try add(child, crosses ? .crossover : .mutation, crosses ? [a, b] : [a], generation)
+        propose(child, crosses ? .crossover : .mutation, crosses ? [a, b] : [a], generation)
       }
+      population += try scoreProposals(target, total: total, observe: observe)
     }
+  }
+
+  private func propose(
+    _ architecture: Architecture, _ origin: Candidate.Origin, _ parents: [Int], _ generation: Int
+  ) {
+    proposals.append(
+      Proposal(architecture: architecture, origin: origin, parents: parents, generation: generation))
   }
 
   /// Draws until a candidate is new and reaches the target; nil after `attempts` draws.
@@ -126,7 +140,7 @@ public final class EvolutionarySearch {
   ) throws -> Architecture? {
     for _ in 0..<options.attempts {
       let architecture = make(&random)
-      if scored[architecture] != nil { continue }
+      if scored[architecture] != nil || proposals.contains(where: { $0.architecture == architecture }) { continue }
       if try reaches(architecture, target) { return architecture }
       refused += 1
     }
@@ -147,19 +161,38 @@ public final class EvolutionarySearch {
     return speed.fits && speed.fps >= target
   }
 
-  private func score(
-    _ architecture: Architecture, _ origin: Candidate.Origin, _ parents: [Int], _ generation: Int,
-    _ target: Double
-  ) throws -> Int {
-    if let known = scored[architecture] { return known }
+  /// Scores what was proposed, as many at a time as there are processes; returns the numbers of the candidates.
+  private func scoreProposals(_ target: Double, total: Int, observe: Observer) throws -> [Int] {
+    let proposed = proposals
+    proposals = []
+    var ids: [Int] = []
+    for first in stride(from: 0, to: proposed.count, by: processes.size) {
+      let group = proposed[first..<min(first + processes.size, proposed.count)].map { $0 }
+      let correct = try processes.map(group.count) { index in
+        let architecture = group[index].architecture
+        if scored[architecture] != nil { return 0 }
+        let evaluation = try Evaluation(net, architecture: architecture, mode: .quantized, data: images)
+        // A count of images, exact as a float.
+        return Float((evaluation.accuracy * Double(images.count)).rounded())
+      }
+      for (proposal, correct) in zip(group, correct) {
+        let id = try scored[proposal.architecture] ?? add(proposal, target, Double(correct) / Double(images.count))
+        ids.append(id)
+        try observe(candidates.count, total, candidates[id])
+      }
+    }
+    return ids
+  }
+
+  private func add(_ proposal: Proposal, _ target: Double, _ accuracy: Double) throws -> Int {
+    let architecture = proposal.architecture
     let speed = try speed(architecture)
-    let evaluation = try Evaluation(net, architecture: architecture, mode: .quantized, data: images)
     let id = candidates.count
     candidates.append(
       Candidate(
-        id: id, origin: origin, parents: parents, generation: generation, target: target,
+        id: id, origin: proposal.origin, parents: proposal.parents, generation: proposal.generation, target: target,
         architecture: architecture, fps: speed.fps, dsp: speed.dsp, lut: speed.lut, bram18: speed.bram18,
-        accuracy: evaluation.accuracy, averageWeightBits: architecture.averageWeightBits))
+        accuracy: accuracy, averageWeightBits: architecture.averageWeightBits))
     scored[architecture] = id
     return id
   }

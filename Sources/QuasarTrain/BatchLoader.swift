@@ -1,19 +1,22 @@
 import Foundation
 
-/// The batches of a `BatchSource`, computed ahead by background threads: the same bytes, one step after another.
+/// The batches of a `BatchSource`, computed ahead by background threads: the same bytes, one after another.
 ///
-/// Every batch is a function of (seed, step), so the number of threads and their timing change nothing but the wait. At
+/// Every batch is a function of (seed, step, index), so the number of threads and their timing change nothing but the wait. At
 /// most `depth` batches are ready or in work. The threads run at the lowest priority of the scheduler: they take what
 /// the compute threads leave, and all of a CPU when those wait for them. They end with the loader.
 final class BatchLoader {
   private let shared: Shared
+  /// The batches of each step that are asked for.
+  private let batches: Range<Int>
   private let clock = ContinuousClock()
   /// Seconds that `batch` has waited so far.
   private(set) var waitingSeconds = 0.0
 
-  /// Reads steps up to `steps`, from the first one that is asked for.
-  init(_ source: BatchSource, steps: Int, depth: Int = 4, threads: Int = 1) {
-    shared = Shared(source, steps: steps, depth: max(1, depth))
+  /// Reads `batches` of each step up to `steps`, from the first one that is asked for.
+  init(_ source: BatchSource, batches: Range<Int> = 0..<1, steps: Int, depth: Int = 4, threads: Int = 1) {
+    self.batches = batches
+    shared = Shared(source, batches: batches, steps: steps, depth: max(1, depth))
     for _ in 0..<max(1, threads) {
       let thread = Thread { [shared] in shared.work() }
       thread.name = "quasar-images"
@@ -23,35 +26,39 @@ final class BatchLoader {
 
   deinit { shared.stop() }
 
-  /// The batch of a step. Steps are cheap to ask for in order; any other order starts the reading anew.
-  func batch(step: Int) throws -> BatchSource.Batch {
+  /// Batch `index` of a step. Batches are cheap to ask for in order; any other order starts the reading anew.
+  func batch(step: Int, index: Int = 0) throws -> BatchSource.Batch {
+    precondition(batches.contains(index), "batch \(index) is not among \(batches)")
     let start = clock.now
     defer {
       let time = start.duration(to: clock.now).components
       waitingSeconds += Double(time.seconds) + Double(time.attoseconds) * 1e-18
     }
-    return try shared.take(step)
+    return try shared.take(step * batches.count + index - batches.lowerBound)
   }
 
   /// What the threads share, under one lock.
   private final class Shared: @unchecked Sendable {
     // @unchecked: the variables are read and written under `condition` only; a batch belongs to one thread at a time,
     // to the one that fills it and then to the one that takes it.
+    // A place counts the batches of this loader: step·(batches a step) + number within the step.
     private let source: BatchSource
-    private let steps: Int
+    private let batches: Range<Int>
+    private let places: Int
     private let depth: Int
     private let condition = NSCondition()
     private var ready: [Int: Result<BatchSource.Batch, any Error>] = [:]
-    /// The step that is taken next; batches of wanted..<wanted + depth may be computed.
+    /// The place that is taken next; wanted..<wanted + depth may be computed.
     private var wanted: Int?
     private var next = 0
     /// Counts restarts, so that a batch of an abandoned order is dropped.
     private var round = 0
     private var isStopped = false
 
-    init(_ source: BatchSource, steps: Int, depth: Int) {
+    init(_ source: BatchSource, batches: Range<Int>, steps: Int, depth: Int) {
       self.source = source
-      self.steps = steps
+      self.batches = batches
+      places = steps * batches.count
       self.depth = depth
     }
 
@@ -62,19 +69,19 @@ final class BatchLoader {
       condition.unlock()
     }
 
-    func take(_ step: Int) throws -> BatchSource.Batch {
+    func take(_ place: Int) throws -> BatchSource.Batch {
       condition.lock()
       defer { condition.unlock() }
-      if wanted != step {
+      if wanted != place {
         ready = [:]
-        wanted = step
-        next = step
+        wanted = place
+        next = place
         round += 1
         condition.broadcast()
       }
       while true {
-        if let batch = ready.removeValue(forKey: step) {
-          wanted = step + 1
+        if let batch = ready.removeValue(forKey: place) {
+          wanted = place + 1
           condition.broadcast()
           return try batch.get()
         }
@@ -89,23 +96,26 @@ final class BatchLoader {
         _ = setpriority(__priority_which_t(0), 0, 19)
       #endif
       var order: (epoch: Int, images: [Int]) = (-1, [])
-      while let (step, round) = nextStep() {
+      while let (place, round) = nextPlace() {
+        let (step, number) = place.quotientAndRemainder(dividingBy: batches.count)
         let epoch = step / source.stepsPerEpoch
         if order.epoch != epoch { order = (epoch, source.order(epoch: epoch)) }
-        let batch = Result { try source.batch(step: step, order: order.images) }
+        let batch = Result {
+          try source.batch(step: step, index: batches.lowerBound + number, order: order.images)
+        }
         condition.lock()
-        if round == self.round { ready[step] = batch }
+        if round == self.round { ready[place] = batch }
         condition.broadcast()
         condition.unlock()
       }
     }
 
-    private func nextStep() -> (step: Int, round: Int)? {
+    private func nextPlace() -> (place: Int, round: Int)? {
       condition.lock()
       defer { condition.unlock() }
       while !isStopped {
-        // The step that is waited for is computed even beyond the last one.
-        if let wanted, next < wanted + depth, next < max(steps, wanted + 1) {
+        // The place that is waited for is computed even beyond the last one.
+        if let wanted, next < wanted + depth, next < max(places, wanted + 1) {
           defer { next += 1 }
           return (next, round)
         }

@@ -3,9 +3,9 @@ import QuasarTensor
 
 extension BatchSource {
   /// Mixes every image of a batch with its mirror in the batch (first with last, …), by mixup or cutmix.
-  func mix(_ batch: inout Batch, step: Int) {
+  func mix(_ batch: inout Batch, number: Int) {
     guard options.mixup > 0 || options.cutmix > 0 else { return }
-    var generator = random.generator("mixing", step)
+    var generator = random.generator("mixing", number)
     let isCut = options.mixup == 0 || (options.cutmix > 0 && generator.below(2) == 1)
     let share = BatchSource.beta(isCut ? options.cutmix : options.mixup, &generator)
     let original = batch.images.copied()

@@ -3,7 +3,8 @@ import QuasarNN
 import QuasarSupernet
 import QuasarTensor
 
-/// Training batches as a pure function of (seed, step): nothing to save for a resume.
+/// Training batches as a pure function of (seed, step, index in the step): nothing to save for a resume, and any process
+/// can compute any batch.
 struct BatchSource {
   let data: any ImageSource
   let options: TrainingOptions
@@ -30,15 +31,6 @@ struct BatchSource {
     var partners: [UInt16]?
     var share: Float = 1
 
-    /// Equal part `index` of `count`.
-    func part(_ index: Int, of count: Int) -> Batch {
-      let size = labels.count / count
-      let range = index * size..<(index + 1) * size
-      return Batch(
-        images: images.rows(range), labels: Array(labels[range]), partners: partners.map { Array($0[range]) },
-        share: share)
-    }
-
     /// share·labels + (1 − share)·partners, smoothed.
     func targets(classes: Int, smoothing: Float) -> Tensor {
       let first = Targets.labels(labels, classes: classes, smoothing: smoothing)
@@ -50,13 +42,14 @@ struct BatchSource {
     }
   }
 
-  /// The batch of a step; augmentation ends in u8 pixels.
-  func batch(step: Int, order: [Int]) throws -> Batch {
-    let first = step % stepsPerEpoch * imagesPerStep
-    let chosen = (first..<first + imagesPerStep).map { order[$0 % order.count] }
+  /// Batch `index` of those that a step accumulates; augmentation ends in u8 pixels.
+  func batch(step: Int, index: Int = 0, order: [Int]) throws -> Batch {
+    let first = step % stepsPerEpoch * imagesPerStep + index * options.batchSize
+    let chosen = (first..<first + options.batchSize).map { order[$0 % order.count] }
+    let number = step * options.accumulation + index
     let images = NDArray<UInt8>(
       uninitialized: [chosen.count, data.channels, data.height, data.width])
-    var generator = random.generator("augmentation", step)
+    var generator = random.generator("augmentation", number)
     let original = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: data.bytesPerImage)
     defer { original.deallocate() }
     guard let source = original.baseAddress else { return Batch(images: images, labels: []) }
@@ -73,7 +66,7 @@ struct BatchSource {
       }
     }
     var batch = Batch(images: images, labels: chosen.map { data.labels[$0] })
-    mix(&batch, step: step)
+    mix(&batch, number: number)
     return batch
   }
 

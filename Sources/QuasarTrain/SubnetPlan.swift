@@ -2,7 +2,7 @@ import QuasarSupernet
 import QuasarTensor
 
 /// Which sub-networks a training step runs.
-public enum SubnetPlan {
+public enum SubnetPlan: Sendable {
   /// The supernet of a space.
   case space(SearchSpace)
   /// One network.

@@ -2,6 +2,7 @@ import Foundation
 import QuasarAutograd
 import QuasarData
 import QuasarNN
+import QuasarProcesses
 import QuasarSupernet
 import QuasarTensor
 
@@ -32,8 +33,8 @@ public struct TrainingStep: Codable, Sendable {
 
 /// Trains a supernet, or one network, with quantisation switched on on the way.
 ///
-/// Every step is a function of (weights, seed, step number): the bits do not depend on the number of threads,
-/// and a run that resumes from a checkpoint continues as if it had never stopped.
+/// Every step is a function of (weights, seed, step number): the bits do not depend on the number of threads or of
+/// processes, and a run that resumes from a checkpoint continues as if it had never stopped.
 public final class Trainer {
   public let net: Supernet
   public let plan: SubnetPlan
@@ -42,7 +43,10 @@ public final class Trainer {
   public let optimizer: AdamW
   /// Averaged weights, where the options ask for them.
   public let average: WeightAverage?
+  /// The processes that share the batches of a step.
+  public let processes: any ProcessGroup
   private let source: BatchSource
+  private let gradients: GradientTree
   private let random: RandomSource
   private let teacher: Teacher?
   private var order: (epoch: Int, images: [Int]) = (-1, [])
@@ -51,7 +55,7 @@ public final class Trainer {
 
   public init(
     net: Supernet, plan: SubnetPlan, data: any ImageSource, options: TrainingOptions, seed: UInt64,
-    teacher: Teacher? = nil
+    teacher: Teacher? = nil, processes: any ProcessGroup = SingleProcess()
   ) throws {
     try options.validate()
     try data.checkFits(net.size.geometry)
@@ -63,8 +67,12 @@ public final class Trainer {
     random = RandomSource(seed: seed)
     optimizer = AdamW(net.parameters, settings: options.optimizer)
     average = options.average > 0 ? WeightAverage(net.parameters, decay: options.average) : nil
+    self.processes = processes
+    gradients = try GradientTree(net.parameters, batches: options.accumulation, processes: processes)
     source = try BatchSource(data: data, options: options, random: random)
-    loader = data.isInMemory ? nil : BatchLoader(source, steps: options.epochs * source.stepsPerEpoch)
+    loader =
+      data.isInMemory
+      ? nil : BatchLoader(source, batches: gradients.ownBatches, steps: options.epochs * source.stepsPerEpoch)
   }
 
   /// Seconds that steps have waited for images; 0 for images in memory.
@@ -83,7 +91,7 @@ public final class Trainer {
     return position >= 1 - options.exact ? .exact : .quantized
   }
 
-  /// Runs until the end or until `shouldStop` says so; `observe` sees every step.
+  /// Runs until the end or until `shouldStop` says so, of any process; `observe` sees every step.
   ///
   /// Returns true when the last step was taken. Throws `badData` with step and loss when training diverges.
   public func run(
@@ -93,7 +101,7 @@ public final class Trainer {
       peak: options.learningRate, floor: options.learningRate / 100,
       warmUpSteps: Int(options.warmUp * Double(totalSteps)), totalSteps: totalSteps)
     while step < totalSteps {
-      if shouldStop() { return false }
+      if try processes.any(shouldStop()) { return false }
       try observe(takeStep(schedule))
     }
     return true
@@ -105,12 +113,11 @@ public final class Trainer {
     let mode = mode(at: step)
     if mode != .full, step == 0 || self.mode(at: step - 1) == .full { try calibrate() }
 
-    let batch = try batch(step: step, epoch: epoch)
     let architectures = plan.architectures(step: step, of: totalSteps, options: options, random: random)
-    var loss: Float = 0
+    let loss: Float
     do {
-      for part in 0..<options.accumulation {
-        loss += try addGradients(of: batch.part(part, of: options.accumulation), architectures, mode, part)
+      loss = try gradients.sum { batch, walk in
+        try addGradients(of: try self.batch(batch, step: step, epoch: epoch), batch, architectures, mode, walk)
       }
     } catch let error as QuasarError {
       throw QuasarError(
@@ -132,9 +139,12 @@ public final class Trainer {
       learningRate: Double(rate), gradientNorm: Double(norm))
   }
 
-  /// Adds the gradients of one batch of the step, and returns its part of the loss of the first sub-network.
+  /// Adds the gradients of batch `index` of the step, and returns its part of the loss of the first sub-network.
+  ///
+  /// `walk` is the backward pass that is the last one of the step here.
   private func addGradients(
-    of batch: BatchSource.Batch, _ architectures: [Architecture], _ mode: ForwardMode, _ part: Int
+    of batch: BatchSource.Batch, _ index: Int, _ architectures: [Architecture], _ mode: ForwardMode,
+    _ walk: GradientTree.LastWalk?
   ) throws -> Float {
     let patches = PatchBatch(images: batch.images, geometry: net.size.geometry)
     let labels = batch.targets(classes: net.size.geometry.classes, smoothing: options.labelSmoothing)
@@ -146,9 +156,13 @@ public final class Trainer {
       let tape = Tape()
       let result = try net.forward(
         tape, patches, architecture: architecture, mode: mode, products: options.products,
-        dropPath: dropPath(step * options.accumulation + part, i, batch.labels.count))
+        dropPath: dropPath(step * options.accumulation + index, i, batch.labels.count))
       let loss = tape.scale(tape.crossEntropy(result.logits, targets: targets), by: share)
-      tape.backward(from: loss)
+      if let walk, i == architectures.count - 1 {
+        try walk(tape, loss)
+      } else {
+        tape.backward(from: loss)
+      }
       if i == 0 {
         firstLoss = loss.value.pointer[0]
         if options.sandwich, architectures.count > 1 { targets = tape.softmax(result.logits).value }
@@ -157,10 +171,10 @@ public final class Trainer {
     return firstLoss
   }
 
-  private func batch(step: Int, epoch: Int) throws -> BatchSource.Batch {
-    if let loader { return try loader.batch(step: step) }
+  private func batch(_ index: Int, step: Int, epoch: Int) throws -> BatchSource.Batch {
+    if let loader { return try loader.batch(step: step, index: index) }
     if order.epoch != epoch { order = (epoch, source.order(epoch: epoch)) }
-    return try source.batch(step: step, order: order.images)
+    return try source.batch(step: step, index: index, order: order.images)
   }
 
   /// Labels mixed with the teacher's output: (1 − d)·labels + d·(its softmax, or 1 for its best class).

@@ -1,5 +1,6 @@
 import Foundation
 import QuasarData
+import QuasarProcesses
 import QuasarSupernet
 import QuasarTensor
 
@@ -36,7 +37,7 @@ public struct RunDirectory: Sendable {
   }
 }
 
-/// Runs a trainer with checkpoints, a log and evaluations.
+/// Runs a trainer with checkpoints, a log and evaluations; of several processes the first one writes.
 public struct TrainingSession {
   /// What a caller sees after every step.
   public typealias Observer = (TrainingStep, _ imagesPerSecond: Double) -> Void
@@ -66,9 +67,11 @@ public struct TrainingSession {
   ///
   /// Throws `interrupted` after a checkpoint when `shouldStop` turns true.
   public func run(observe: Observer = { _, _ in }, shouldStop: () -> Bool = { false }) throws {
-    try directory.create()
-    try directory.log.restart(before: trainer.step)
-    try directory.events.restart(keeping: directory.log.read())
+    if writes {
+      try directory.create()
+      try directory.log.restart(before: trainer.step)
+      try directory.events.restart(keeping: directory.log.read())
+    }
     var sums = (loss: 0.0, steps: 0)
     let clock = ContinuousClock()
     let start = clock.now
@@ -80,6 +83,7 @@ public struct TrainingSession {
         sums.steps += 1
         let done = Double(step.step + 1 - firstStep) * Double(trainer.imagesPerStep)
         observe(step, done / seconds(start.duration(to: clock.now)))
+        guard writes else { return }
         if (step.step + 1) % logInterval == 0 || step.step + 1 == step.totalSteps {
           let elapsed = seconds(lastLog.duration(to: clock.now))
           lastLog = clock.now
@@ -95,7 +99,7 @@ public struct TrainingSession {
           try evaluate(step)
         }
       }, shouldStop: shouldStop)
-    try writeCheckpoint()
+    if writes { try writeCheckpoint() }
     guard finished else {
       throw QuasarError(
         .interrupted,
@@ -103,6 +107,8 @@ public struct TrainingSession {
           + "go on with --resume")
     }
   }
+
+  private var writes: Bool { trainer.processes.isFirst }
 
   private func evaluate(_ step: TrainingStep) throws {
     guard let heldOut else { return }

@@ -6,6 +6,7 @@
 @_exported import QuasarInterchange
 @_exported import QuasarNN
 @_exported import QuasarPipeline
+@_exported import QuasarProcesses
 @_exported import QuasarQuant
 @_exported import QuasarRTL
 @_exported import QuasarReport

@@ -51,12 +51,13 @@ enum Console {
   }
 }
 
-/// Turns Ctrl-C into a request to stop at the next step.
+/// Turns Ctrl-C into a request to stop at the next step; so do SIGTERM and SIGUSR1, which launchers and queues send.
 enum Interruption {
   private static let requested = Atomic<Bool>(false)
 
   static func watch() {
     signal(SIGINT) { _ in Interruption.requested.store(true, ordering: .relaxed) }
+    signal(SIGUSR1) { _ in Interruption.requested.store(true, ordering: .relaxed) }
     signal(SIGTERM) { _ in Interruption.requested.store(true, ordering: .relaxed) }
   }
 

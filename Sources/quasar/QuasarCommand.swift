@@ -26,10 +26,11 @@ struct QuasarCommand: ParsableCommand {
   static func main() {
     do {
       var command = try parseAsRoot()
+      try Launch.join(for: command)
       try command.run()
+      Launch.finish()
     } catch let error as QuasarError {
-      Console.error(error.message)
-      Foundation.exit(error.kind.rawValue)
+      Launch.fail(error)
     } catch {
       exit(withError: error)
     }

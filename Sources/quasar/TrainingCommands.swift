@@ -118,11 +118,11 @@ struct TrainCommand: ParsableCommand {
       throw QuasarError(.cannotWrite, "\(out): holds a run; add --resume, or choose another --out")
     }
     let weights = try initial.load(space, resume: resume)
-    let progress = ConsoleProgress()
-    progress.begin("supernet")
+    let processes = Launch.processes
     try Workflow.trainSupernet(
       space: space, data: data.open(for: space.geometry), options: options, seed: seed.seed, directory: directory,
-      resume: resume, initial: weights, progress: progress)
+      resume: resume, initial: weights, processes: processes, progress: Launch.progress("supernet"))
+    guard processes.isFirst else { return }
     let entries = directory.log.read().filter { $0.event == .evaluation }
     let last = Dictionary(entries.map { ($0.subnet ?? "", $0.accuracy ?? 0) }, uniquingKeysWith: { $1 })
     if common.json {
@@ -166,12 +166,12 @@ struct SearchCommand: ParsableCommand {
       options.population = population
       options.elites = min(options.elites, population)
     }
-    let progress = ConsoleProgress()
-    progress.begin("search")
+    let processes = Launch.processes
     let supernet = try RunDirectory(runFolder).load()
     let result = try Workflow.search(
       supernet: supernet, data: data.open(for: supernet.net.size.geometry), hardware: device.model(), targets: targets,
-      options: options, seed: seed.seed, directory: out, progress: progress)
+      options: options, seed: seed.seed, directory: out, processes: processes, progress: Launch.progress("search"))
+    guard processes.isFirst else { return }
     if common.json {
       try Console.json([
         "out": out, "candidates": result.candidates.count, "refused": result.refused,
@@ -216,15 +216,14 @@ struct FinetuneCommand: ParsableCommand {
     if !resume, directory.hasCheckpoint {
       throw QuasarError(.cannotWrite, "\(out): holds a run; add --resume, or choose another --out")
     }
-    let progress = ConsoleProgress()
-    progress.begin("finetune")
+    let processes = Launch.processes
     let supernet = try RunDirectory(runFolder).load()
     let architecture = try Workflow.architecture(contentsOf: subnet)
     try Workflow.finetune(
       supernet: supernet, architecture: architecture,
       data: data.open(for: architecture.geometry), options: options, seed: seed.seed, directory: directory,
-      resume: resume,
-      progress: progress)
+      resume: resume, processes: processes, progress: Launch.progress("finetune"))
+    guard processes.isFirst else { return }
     if common.json {
       try Console.json(["run": out])
     } else {

@@ -4,6 +4,7 @@ import QuasarData
 import QuasarHardware
 import QuasarSupernet
 import QuasarTensor
+import QuasarTestSupport
 import QuasarTrain
 import Testing
 
@@ -27,6 +28,21 @@ import Testing
     }
     #expect(results[0] == results[1])
     #expect(try json(Tiny.search(seed: 2).run(targets: targets.reversed())) != results[0])
+  }
+
+  @Test func processesDoNotChangeTheResult() throws {
+    let before = qk_thread_count()
+    defer { qk_set_thread_count(Int32(before)) }
+    qk_set_thread_count(1)
+    let targets = try Tiny.targets([0.2, 0.4])
+    let expected = try json(Tiny.search().run(targets: targets))
+    for count in [2, 4] {
+      let test = self
+      let results = try ThreadProcesses.run(count) { processes in
+        try test.json(Tiny.search(processes: processes).run(targets: targets))
+      }
+      #expect(results.allSatisfy { $0 == expected }, "\(count) processes")
+    }
   }
 
   @Test func everyCandidateMeetsItsTargetAndFits() throws {

@@ -1,5 +1,6 @@
 import QuasarData
 import QuasarHardware
+import QuasarProcesses
 import QuasarSupernet
 import QuasarTensor
 import QuasarTrain
@@ -49,9 +50,12 @@ enum Tiny {
     return options
   }()
 
-  static func search(seed: UInt64 = 1, options: SearchOptions = options) throws -> EvolutionarySearch {
+  static func search(
+    seed: UInt64 = 1, options: SearchOptions = options, processes: any ProcessGroup = SingleProcess()
+  ) throws -> EvolutionarySearch {
     try EvolutionarySearch(
-      net: net(), space: space, hardware: hardware(), heldOut: images(60), options: options, seed: seed)
+      net: net(), space: space, hardware: hardware(), heldOut: images(60), options: options, seed: seed,
+      processes: processes)
   }
 
   /// Targets between the speeds of the largest and the smallest network, at these parts of the way.

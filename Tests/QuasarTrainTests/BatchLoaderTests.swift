@@ -39,9 +39,11 @@ private struct SlowImages: ImageSource {
 }
 
 @Suite struct BatchLoaderTests {
-  private func sources(_ count: Int, failing: Int? = nil) throws -> (memory: BatchSource, slow: BatchSource, SlowImages)
-  {
-    var options = Tiny.options(epochs: 3, batch: 8)
+  private func sources(
+    _ count: Int, failing: Int? = nil, batch: Int = 8, accumulation: Int = 1
+  ) throws -> (memory: BatchSource, slow: BatchSource, SlowImages) {
+    var options = Tiny.options(epochs: 3, batch: batch)
+    options.accumulation = accumulation
     options.flip = true
     options.shift = 1
     options.randomErasing = 0.5
@@ -64,6 +66,18 @@ private struct SlowImages: ImageSource {
       #expect(found.images.scalars == expected.images.scalars && found.labels == expected.labels, "step \(step)")
     }
     #expect(loader.waitingSeconds > 0)
+  }
+
+  /// A process that owns the last two of a step's four batches reads those, in order.
+  @Test func readsTheBatchesOfItsProcess() throws {
+    let (memory, slow, _) = try sources(32, batch: 2, accumulation: 4)
+    let loader = BatchLoader(slow, batches: 2..<4, steps: 8, depth: 3, threads: 2)
+    for (step, index) in [(0, 2), (0, 3), (1, 2), (1, 3), (2, 2), (5, 3), (6, 2)] {
+      let found = try loader.batch(step: step, index: index)
+      let expected = try memory.batch(step: step, index: index, order: memory.order(epoch: step / 4))
+      #expect(found.images.scalars == expected.images.scalars && found.labels == expected.labels, "\(step), \(index)")
+      #expect(found.labels.count == 2)
+    }
   }
 
   @Test func readsNoFurtherAheadThanItsDepth() throws {

@@ -3,8 +3,10 @@ import Foundation
 import QuasarAutograd
 import QuasarData
 import QuasarNN
+import QuasarProcesses
 import QuasarSupernet
 import QuasarTensor
+import QuasarTestSupport
 import Testing
 
 @testable import QuasarTrain
@@ -13,12 +15,12 @@ import Testing
 @Suite(.serialized) struct TrainerTests {
   private func train(
     _ plan: SubnetPlan, _ size: SupernetSize, _ data: ImageSet, _ options: TrainingOptions, folder: String,
-    stopAfter: Int? = nil, resume: Bool = false
+    stopAfter: Int? = nil, resume: Bool = false, processes: any ProcessGroup = SingleProcess()
   ) throws {
     let directory = RunDirectory(folder)
     let checkpoint = resume ? try Checkpoint(contentsOf: directory.checkpointPath) : nil
     let net = checkpoint?.net ?? Tiny.net(size, data: data)
-    let trainer = try Trainer(net: net, plan: plan, data: data, options: options, seed: 5)
+    let trainer = try Trainer(net: net, plan: plan, data: data, options: options, seed: 5, processes: processes)
     try checkpoint?.restore(trainer)
     let session = try TrainingSession(
       trainer: trainer, directory: directory, classNames: data.classNames, heldOut: data)
@@ -66,6 +68,59 @@ import Testing
         #expect(try bytes("\(folder)/1") == bytes("\(folder)/2"))
       }
     }
+  }
+
+  /// One process, two and four; stopped by one of them and resumed with another number: the same bytes.
+  @Test func processesDoNotChangeTheCheckpoint() throws {
+    let data = try Tiny.toySet(48, seed: 1)
+    var options = threePhases(epochs: 2)
+    options.batchSize = 2
+    options.accumulation = 8
+    let plans: [(SubnetPlan, SupernetSize)] = [
+      (.fixed(Tiny.architecture), SupernetSize(Tiny.architecture)),
+      (.space(Tiny.space), SupernetSize(Tiny.space)),
+    ]
+    for (plan, size) in plans {
+      try withTemporaryFolder { folder in
+        let test = self
+        try test.train(plan, size, data, options, folder: "\(folder)/1")
+        for count in [2, 4] {
+          _ = try ThreadProcesses.run(count) { [options] processes in
+            try test.train(plan, size, data, options, folder: "\(folder)/\(count)", processes: processes)
+          }
+          #expect(try bytes("\(folder)/1") == bytes("\(folder)/\(count)"), "\(count) processes")
+        }
+        let error = quasarError {
+          _ = try ThreadProcesses.run(2) { [options] processes in
+            // Only the second process is told to stop.
+            try test.train(
+              plan, size, data, options, folder: "\(folder)/parts", stopAfter: processes.isFirst ? nil : 3,
+              processes: processes)
+          }
+        }
+        #expect(error?.kind == .interrupted && error?.message.contains("stopped at step 3 of 6") == true)
+        _ = try ThreadProcesses.run(4) { [options] processes in
+          try test.train(
+            plan, size, data, options, folder: "\(folder)/parts", resume: true, processes: processes)
+        }
+        #expect(try bytes("\(folder)/1") == bytes("\(folder)/parts"))
+      }
+    }
+  }
+
+  @Test func batchesThatCannotBeSharedAreNamed() throws {
+    let data = try Tiny.toySet(48, seed: 1)
+    var options = Tiny.options(epochs: 1)
+    options.accumulation = 3
+    let error = quasarError {
+      _ = try ThreadProcesses.run(2) { [options] processes in
+        _ = try Trainer(
+          net: Tiny.net(data: data), plan: .fixed(Tiny.architecture), data: data, options: options, seed: 1,
+          processes: processes)
+      }
+    }
+    #expect(error?.kind == .usage)
+    #expect(error?.message.contains("2 processes cannot share 3 batches a step") == true, "\(error?.message ?? "")")
   }
 
   /// Stopped at any step and resumed in a new process's state: the same bytes as one run.

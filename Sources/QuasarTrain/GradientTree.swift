@@ -1,0 +1,85 @@
+import QuasarAutograd
+import QuasarProcesses
+import QuasarTensor
+
+/// The gradient of a step: the sum of its batches' gradients over a binary tree.
+///
+/// sum(batches) = sum(first half) + sum(second half). With n = 2^k processes each holds the subtree of an equal run of
+/// batches, and `SumOverProcesses` adds the k levels above: the bits do not depend on how many processes there are.
+///
+/// The last backward pass of a process hands over every parameter as soon as its gradient is complete, so that the
+/// processes exchange the gradients of deep layers while those of shallow ones are computed.
+final class GradientTree {
+  /// Walks a tape backwards, as the last one of the step.
+  typealias LastWalk = (Tape, Variable) throws -> Void
+
+  /// The batches of a step that this process computes.
+  let ownBatches: Range<Int>
+  private let parameters: [Parameter]
+  private let exchange: SumOverProcesses
+  private let processes: any ProcessGroup
+  /// Gradients of left halves whose right halves are being computed, outermost first.
+  private var left: [[ObjectIdentifier: Tensor]] = []
+
+  /// Throws `usage` unless the batches of a step can be dealt evenly to the processes.
+  init(_ parameters: [Parameter], batches: Int, processes: any ProcessGroup) throws {
+    guard batches % processes.size == 0 else {
+      throw QuasarError(
+        .usage,
+        "\(processes.size) processes cannot share \(batches) \(batches == 1 ? "batch" : "batches") a step evenly; "
+          + "set accumulation to a multiple of \(processes.size) (each batch of a step goes to one process)")
+    }
+    let own = batches / processes.size
+    ownBatches = processes.rank * own..<(processes.rank + 1) * own
+    self.parameters = parameters
+    self.processes = processes
+    exchange = SumOverProcesses(processes)
+  }
+
+  /// Leaves the gradients of a step in the parameters and returns the sum of the batches' losses.
+  ///
+  /// `addGradients` adds the gradients of one batch to the parameters and returns its loss; where it gets a walk, it
+  /// uses it for its last backward pass.
+  func sum(_ addGradients: (_ batch: Int, LastWalk?) throws -> Float) throws -> Float {
+    left = []
+    var losses = [try add(ownBatches, isLast: true, addGradients)]
+    left = []
+    try exchange.finish()
+    try processes.sum(&losses)
+    return losses[0]
+  }
+
+  private func add(
+    _ batches: Range<Int>, isLast: Bool, _ addGradients: (Int, LastWalk?) throws -> Float
+  ) throws -> Float {
+    if batches.count == 1 { return try addGradients(batches.lowerBound, isLast ? walkLast : nil) }
+    let middle = batches.lowerBound + batches.count / 2
+    let loss = try add(batches.lowerBound..<middle, isLast: false, addGradients)
+    left.append(
+      Dictionary(uniqueKeysWithValues: parameters.map { (ObjectIdentifier($0), $0.takeGradient()) }))
+    let rest = try add(middle..<batches.upperBound, isLast: isLast, addGradients)
+    if !isLast, let saved = left.popLast() {
+      for parameter in parameters { add(saved, to: parameter) }
+    }
+    return loss + rest
+  }
+
+  private func walkLast(_ tape: Tape, from loss: Variable) throws {
+    let touched = Set(tape.parameters(of: loss).map { ObjectIdentifier($0) })
+    for parameter in parameters where !touched.contains(ObjectIdentifier(parameter)) { try complete(parameter) }
+    try tape.backward(from: loss) { finished in
+      for parameter in finished { try self.complete(parameter) }
+      try self.exchange.progress()
+    }
+  }
+
+  /// Adds the left halves, from the innermost one outwards, and starts the exchange.
+  private func complete(_ parameter: Parameter) throws {
+    for saved in left.reversed() { add(saved, to: parameter) }
+    try exchange.add(parameter.gradient.pointer, count: parameter.gradient.count)
+  }
+
+  private func add(_ saved: [ObjectIdentifier: Tensor], to parameter: Parameter) {
+    if let gradient = saved[ObjectIdentifier(parameter)] { parameter.addGradient(gradient) }
+  }
+}

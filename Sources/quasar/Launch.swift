@@ -1,0 +1,65 @@
+import Foundation
+import Quasar
+
+/// A command that several processes, started by `mpirun`, can work on together.
+protocol SharedCommand {}
+
+extension TrainCommand: SharedCommand {}
+extension FinetuneCommand: SharedCommand {}
+extension SearchCommand: SharedCommand {}
+
+/// The processes that a launcher started with this one.
+enum Launch {
+  /// Set once, before the command runs.
+  nonisolated(unsafe) private(set) static var processes: any ProcessGroup = SingleProcess()
+
+  /// Joins the others; refuses commands that would only get in each other's way.
+  static func join(for command: Any) throws {
+    guard MPIProcesses.announced() > 1 else { return }
+    guard command is SharedCommand else {
+      throw QuasarError(
+        .usage, "several processes can share train, finetune and search; start this command without mpirun")
+    }
+    processes = try MPIProcesses.launched()
+  }
+
+  /// A progress bar of the first process; the others are silent.
+  static func progress(_ step: String) -> any ProgressReporter {
+    guard processes.isFirst else { return SilentProgress() }
+    let progress = ConsoleProgress()
+    progress.begin(step)
+    return progress
+  }
+
+  /// Leaves together with the others.
+  static func finish() {
+    if processes.size > 1 { MPIProcesses.finish() }
+  }
+
+  /// Says what is wrong and ends all processes, in good order where all of them stop.
+  static func fail(_ error: QuasarError) -> Never {
+    if processes.size > 1 {
+      if error.kind == .interrupted {
+        if processes.isFirst { Console.error(error.message) }
+        MPIProcesses.finish()
+        exit(processes.isFirst ? error.kind.rawValue : 0)
+      }
+      // Most errors meet all processes: the first one, which speaks for them, goes first.
+      if !processes.isFirst { Thread.sleep(forTimeInterval: 0.5) }
+      Console.error("process \(processes.rank): \(error.message)")
+      MPIProcesses.abort(error.kind.rawValue)
+    }
+    Console.error(error.message)
+    exit(error.kind.rawValue)
+  }
+}
+
+/// The progress of a process that has nothing to say.
+struct SilentProgress: ProgressReporter {
+  init() { Interruption.watch() }
+
+  var shouldStop: Bool { Interruption.isRequested }
+  func begin(_ step: String) {}
+  func update(done: Int, total: Int, note: String) {}
+  func end(_ step: String, seconds: Double, result: String) {}
+}
