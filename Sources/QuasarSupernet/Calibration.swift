@@ -2,72 +2,36 @@ import QuasarAutograd
 import QuasarQuant
 import QuasarTensor
 
-/// Samples of activations, gathered during forward passes in `full` mode.
-public final class ActivationRecorder {
-  /// Values kept of each tensor of each batch.
-  private let samplesPerTensor = 4096
-  private(set) var samples: [String: [[Float]]] = [:]
-  private(set) var inputSquares: [String: [Double]] = [:]
-  private(set) var largest: [String: Float] = [:]
-
-  public init() {}
-
-  /// Keeps evenly spaced values of x, for each equal part of its rows.
-  func record(_ name: String, _ x: Tensor) {
-    let parts = name.hasSuffix("qkv.step") ? 3 : 1
-    let width = x.width / parts
-    var kept = samples[name] ?? Array(repeating: [], count: parts)
-    let rowStride = max(1, x.rowCount * width / samplesPerTensor)
-    for part in 0..<parts {
-      var row = 0
-      var column = 0
-      // A walk with an odd stride over the values of this part visits rows and columns evenly.
-      let stride = rowStride | 1
-      while row < x.rowCount {
-        kept[part].append(x.pointer[row * x.width + part * width + column])
-        column += stride
-        row += column / width
-        column %= width
-      }
-    }
-    samples[name] = kept
-    largest[name] = x.scalars.reduce(largest[name] ?? 0) { max($0, abs($1)) }
-  }
-
-  /// Adds Σ x_k² of each input of a linear layer.
-  func recordInput(_ name: String, _ x: Tensor) {
-    var sums = inputSquares[name] ?? Array(repeating: 0, count: x.width)
-    for row in 0..<x.rowCount {
-      for k in 0..<x.width {
-        let value = Double(x.pointer[row * x.width + k])
-        sums[k] += value * value
-      }
-    }
-    inputSquares[name] = sums
-  }
-}
-
 extension Supernet {
   /// Sets every quantiser step, the residual step and (with `rankRows`) the ranking of rows from data.
   ///
   /// Runs `architecture` in `full` mode over the batches. Activation steps minimise the squared rounding
-  /// error of the recorded samples, weight steps that of each row. A row's rank is the error its 4-bit codes
+  /// error of the recorded samples; with a `percentile` above 0 (99.9, say) the largest code is instead the
+  /// magnitude that this part of all values does not exceed. Weight steps minimise the error of each row. A
+  /// row's rank is the error its 4-bit codes
   /// would leave in the layer's output, Σ_k E[x_k²]·(Q4(w_k) − w_k)²: the largest errors get 8 bits first
   /// (the criterion of FILM-QNN, FPGA 2022, with a diagonal second moment).
   public func calibrate(
-    _ batches: [PatchBatch], architecture: Architecture, weights: Bool = true, rankRows: Bool = true
+    _ batches: [PatchBatch], architecture: Architecture, weights: Bool = true, rankRows: Bool = true,
+    percentile: Double = 0
   ) throws {
-    let recorder = ActivationRecorder()
+    let recorder =
+      percentile > 0
+      ? ActivationRecorder(magnitudesWithUnsigned: Set(blocks.map(\.hiddenStep.name))) : ActivationRecorder()
     for batch in batches {
       _ = try forward(
         Tape(recording: false), batch, architecture: architecture, mode: .full, recorder: recorder)
     }
     for steps in activationSteps {
-      guard let parts = recorder.samples[steps.name] else { continue }
       for (bits, parameter) in steps.byBits {
-        for (part, values) in parts.enumerated() {
-          parameter.value.pointer[part] = StepSearch.activationStep(
-            values, range: isGELUOutput(steps) ? .unsigned(bits: bits) : .signedNarrow(bits: bits))
+        let isGELU = isGELUOutput(steps)
+        let range = isGELU ? CodeRange.unsigned(bits: bits) : .signedNarrow(bits: bits)
+        for (part, values) in (recorder.samples[steps.name] ?? []).enumerated() {
+          parameter.value.pointer[part] = StepSearch.activationStep(values, range: range)
+        }
+        for (part, values) in (recorder.magnitudes[steps.name] ?? []).enumerated() {
+          parameter.value.pointer[part] = StepSearch.percentileStep(
+            values, percentile, range: range, depth: isGELU ? Float(GELUQuantizer.depth) : 0)
         }
       }
     }

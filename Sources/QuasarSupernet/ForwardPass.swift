@@ -57,7 +57,7 @@ extension Supernet {
   /// architecture must fit (`checkFits`).
   public func forward(
     _ tape: Tape, _ input: PatchBatch, architecture: Architecture, mode: ForwardMode,
-    products: TrainingProducts = .integer, dropPath: DropPath? = nil, recorder: ActivationRecorder? = nil
+    products: TrainingProducts = .integer, dropPath: DropPath? = nil, recorder: (any ActivationObserver)? = nil
   ) throws -> ForwardResult {
     var pass = ForwardPass(
       tape: tape, net: self, architecture: architecture, mode: mode, products: products, batch: input.batch,
@@ -75,7 +75,7 @@ private struct ForwardPass {
   let mode: ForwardMode
   let products: TrainingProducts
   let batch: Int
-  let recorder: ActivationRecorder?
+  let recorder: (any ActivationObserver)?
   /// Residual stream codes [batch·tokens, width] in `exact` mode.
   var stream = NDArray<Int16>(uninitialized: [0])
 
@@ -86,7 +86,7 @@ private struct ForwardPass {
 
   init(
     tape: Tape, net: Supernet, architecture: Architecture, mode: ForwardMode, products: TrainingProducts,
-    batch: Int, recorder: ActivationRecorder?
+    batch: Int, recorder: (any ActivationObserver)?
   ) {
     self.tape = tape
     self.net = net

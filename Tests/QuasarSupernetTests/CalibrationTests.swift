@@ -4,6 +4,18 @@ import Testing
 
 @testable import QuasarSupernet
 
+/// Keeps everything that quantisers see.
+private final class ValueKeeper: ActivationObserver {
+  var values: [String: [[Float]]] = [:]
+  func record(_ name: String, _ x: Tensor) {
+    guard name != "residual" else { return }
+    for row in 0..<x.rowCount {
+      values[name, default: []].append((0..<x.width).map { x.pointer[row * x.width + $0] })
+    }
+  }
+  func recordInput(_ name: String, _ x: Tensor) {}
+}
+
 @Suite struct CalibrationTests {
   @Test func stepsArePositiveAndRankingsArePermutations() throws {
     let net = try Tiny.net()
@@ -64,6 +76,47 @@ import Testing
     let (a, b) = (try Tiny.net(), try Tiny.net())
     for (x, y) in zip(a.parameters, b.parameters) { #expect(Tiny.bits(x.value) == Tiny.bits(y.value)) }
     #expect(a.residualStep == b.residualStep && a.rowRankings == b.rowRankings)
+  }
+
+  /// (value at the percentile)/(largest code), from all values that the quantisers see, sorted.
+  @Test(arguments: [95, 99.5, 100])
+  func percentileIsTheLargestCode(percentile: Double) throws {
+    let net = try Tiny.net()
+    let batches = [Tiny.patches(20, seed: 3), Tiny.patches(7, seed: 4)]
+    let keeper = ValueKeeper()
+    for batch in batches {
+      _ = try net.forward(
+        Tape(recording: false), batch, architecture: Tiny.space.largest, mode: .full, recorder: keeper)
+    }
+    let residual = try Tiny.net()
+    try residual.calibrate(batches, architecture: Tiny.space.largest)
+    try net.calibrate(batches, architecture: Tiny.space.largest, percentile: percentile)
+    #expect(net.residualStep == residual.residualStep && net.rowRankings == residual.rowRankings)
+    #expect(keeper.values.count == 6 * 2 + 1)
+    for steps in [net.headStep]
+      + net.blocks.flatMap({
+        [$0.norm1Step, $0.qkvStep, $0.attentionStep, $0.norm2Step, $0.hiddenInputStep, $0.hiddenStep]
+      })
+    {
+      let rows = try #require(keeper.values[steps.name])
+      let isGELU = steps.name.hasSuffix(".hidden.step")
+      for (bits, parameter) in steps.byBits {
+        let width = rows[0].count / parameter.value.count
+        for part in 0..<parameter.value.count {
+          let values = rows.flatMap { $0[part * width..<(part + 1) * width] }.map { isGELU ? max($0, 0) : abs($0) }
+            .sorted()
+          let rank = max(1, Int((percentile / 100 * Double(values.count) - 1e-6).rounded(.up)))
+          // Codes of GELU reach down to −0.17 as well: step·(2^bits − 1) is the whole range.
+          let reach = values[rank - 1] + (isGELU ? 0.1699712 : 0)
+          let high = Float(isGELU ? 1 << bits - 1 : 1 << (bits - 1) - 1)
+          let step = parameter.value.pointer[part]
+          // The histogram rounds up to ten bits.
+          #expect(
+            step >= reach / high * 0.999999 && step <= reach / high * (1 + 0x1p-9) * 1.000001,
+            "\(parameter.name): \(step), not \(reach / high)")
+        }
+      }
+    }
   }
 
   /// More bits, finer steps; 8-bit fake quantisation follows fp32 more closely than 4-bit.
