@@ -15,7 +15,7 @@ let package = Package(
   ],
   targets: [
     // System libraries and the C core.
-    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
@@ -28,7 +28,9 @@ let package = Package(
       dependencies: ["COpenBLAS"],
       path: "CKernels",
       publicHeadersPath: "include",
-      linkerSettings: [.linkedLibrary("openblas"), .linkedLibrary("iomp5"), .linkedLibrary("m")]),
+      linkerSettings: [
+        .linkedLibrary("openblas"), .linkedLibrary("lapacke"), .linkedLibrary("iomp5"), .linkedLibrary("m"),
+      ]),
 
     .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
     .target(

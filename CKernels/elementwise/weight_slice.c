@@ -1,5 +1,6 @@
 // Slices of entangled weights: gather rows and leading columns of the latent matrix and quantise row by row.
 #include "float_common.h"
+#include "row_code.h"
 
 typedef struct {
   size_t rows, width, stride;
@@ -11,33 +12,12 @@ typedef struct {
   int8_t *codes;
 } slice_job;
 
-// Rows of one task: about QK_ELEMENT_BLOCK elements, so short vectors stay on the calling thread.
-static inline size_t task_rows(size_t width) { return width >= QK_ELEMENT_BLOCK ? 1 : QK_ELEMENT_BLOCK / (width ? width : 1); }
-
-static inline float row_limit(uint8_t bits) { return bits == 4 ? 7.0f : 127.0f; }
-
-/// 1: the row's 4-bit step is 16 times its 8-bit step.
-static inline int is_tied(const slice_job *j, size_t i) { return j->bits[i] == 4 && j->sharing != QK_SHARING_INDEPENDENT; }
+static inline int is_tied(const slice_job *j, size_t i) { return row_is_tied(j->bits[i], j->sharing); }
+static inline int is_nested(const slice_job *j, size_t i) { return row_is_nested(j->bits[i], j->sharing); }
 
 static inline float row_step(const slice_job *j, size_t i) {
-  const size_t row = (size_t)j->row[i];
-  if (is_tied(j, i)) return 16.0f * j->scale8[row];
-  return j->bits[i] == 4 ? j->scale4[row] : j->scale8[row];
+  return row_step_of(j->bits[i], j->sharing, j->scale4, j->scale8, (size_t)j->row[i]);
 }
-
-static inline float clamp_code(float code, float limit) {
-  code = code < -limit ? -limit : code;
-  return code > limit ? limit : code;
-}
-
-/// The code of v = w/s, s the row's step.
-static inline __attribute__((always_inline)) float code_of(float v, float limit, const int nested) {
-  // The 8-bit code of the same weight, rounded half up to its upper four bits; scaling by 16 is exact.
-  if (nested) return clamp_code(floorf((clamp_code(rintf(16.0f * v), 127.0f) + 8.0f) * 0.0625f), limit);
-  return clamp_code(rintf(v), limit);
-}
-
-static inline int is_nested(const slice_job *j, size_t i) { return j->bits[i] == 4 && j->sharing == QK_SHARING_NESTED; }
 
 static inline __attribute__((always_inline)) void values_of(const slice_job *j, size_t i, const int nested) {
   const float *w = j->latent + (size_t)j->row[i] * j->stride;

@@ -1,6 +1,7 @@
 // fp32 products on OpenBLAS: one single-threaded call per block of rows of C.
 #include <cblas.h>
 #include "../elementwise/float_common.h"
+#include "blas_threads.h"
 
 typedef struct {
   int transpose_a, transpose_b;
@@ -21,15 +22,19 @@ static void gemm_body(void *context, size_t begin, size_t end) {
   }
 }
 
-// OpenBLAS's bits depend on how rows are split, so the split depends on m alone: an even number of blocks of
-// 16…256 rows. OpenBLAS itself must run on one thread; it is told once.
-void qk_sgemm(int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const float *a, size_t lda,
-              const float *b, size_t ldb, float beta, float *c, size_t ldc) {
+void qk_single_threaded_blas(void) {
   static int configured = 0;
   if (!__atomic_load_n(&configured, __ATOMIC_ACQUIRE)) {
     openblas_set_num_threads(1);
     __atomic_store_n(&configured, 1, __ATOMIC_RELEASE);
   }
+}
+
+// OpenBLAS's bits depend on how rows are split, so the split depends on m alone: an even number of blocks of
+// 16…256 rows.
+void qk_sgemm(int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const float *a, size_t lda,
+              const float *b, size_t ldb, float beta, float *c, size_t ldc) {
+  qk_single_threaded_blas();
   if (m == 0 || n == 0) return;
   size_t blocks = m / 48;
   size_t least = qk_blocks(m, 256);

@@ -11,6 +11,15 @@ struct LayerSlice {
   var bits: [UInt8]
 }
 
+extension LinearParameters {
+  /// The quantised slice of the latent matrix.
+  func weightSlice(_ slice: LayerSlice) -> WeightSlice {
+    WeightSlice(
+      latent: weight, scale4: scale4, scale8: scale8, entanglement: entanglement, rows: slice.rows, width: slice.width,
+      bits: slice.bits)
+  }
+}
+
 extension Supernet {
   /// Leading rows and columns; the best-ranked `rows8` of these rows have 8 bits.
   static func plainSlice(_ linear: LinearParameters, rows: Int, width: Int, rows8: Int) -> LayerSlice {

@@ -13,10 +13,7 @@ extension Supernet {
     let integers = try integerLinears(architecture, block: i)
     func layer(_ linear: LinearParameters, _ integer: IntegerLinear, _ slice: LayerSlice) -> TrainingLayer {
       integer.trainingLayer(
-        weight: WeightSlice(
-          latent: linear.weight, scale4: linear.scale4, scale8: linear.scale8,
-          entanglement: linear.entanglement, rows: slice.rows, width: slice.width,
-          bits: slice.bits),
+        weight: linear.weightSlice(slice),
         bias: WeightSlice(entries: slice.rows, of: linear.bias), rowSteps: rowScales(linear, slice),
         realBias: slice.rows.map { linear.bias.value.pointer[Int($0)] })
     }

@@ -184,4 +184,22 @@ void qk_lamb_direction(size_t count, const qk_adamw_settings *settings, const fl
 /// average ← average + (1 − decay)·(parameter − average)
 void qk_average_step(size_t count, float decay, const float *parameter, float *average);
 
+// --- quantiser start --------------------------------------------------------------------------------------
+
+/// U (upper, row-major) with (H + damping·I)⁻¹ = Uᵀ·U, in place of the symmetric H[n][n]; what lies below U is undefined.
+///
+/// Cholesky of H, its inverse, Cholesky of that (LAPACK's dpotrf and dpotri). 1, or 0 where H is not positive definite
+/// or not finite; H is then undefined.
+int qk_inverse_factor(size_t n, double damping, double *h);
+
+/// Rounds a slice column after column, every error made up for in the columns that follow (GPTQ, Frantar et al. 2022):
+/// with U from qk_inverse_factor of the layer's inputs, w[i] becomes s·q[i], and w[j] −= (w[i] − s·q[i])·U[i][j]/U[i][i]
+/// for all j > i before they are rounded. The sum of ((w[i] − s·q[i])/U[i][i])² is then (s·q − w)·H·(s·q − w)ᵀ; the choice
+/// is greedy, so a row for which rounding to nearest leaves no more than that takes the nearest codes. Rows, bits and steps
+/// as in qk_weight_slice_forward; writes s·q into the latent matrix, so that its codes are q. work[2·rows][width]. Double
+/// precision, without fused multiply–add.
+void qk_compensated_rounding(size_t rows, size_t width, float *latent, size_t stride, const int32_t *row,
+                             const uint8_t *bits, const float *scale4, const float *scale8, qk_sharing sharing,
+                             const double *factor, double *work);
+
 #endif

@@ -1,0 +1,74 @@
+import CKernels
+import QuasarAutograd
+import QuasarQuant
+import QuasarTensor
+
+/// 2·X·Xᵀ of the inputs of some linear layers, over every forward pass that it observes.
+final class InputHessians: ActivationObserver {
+  private let layers: Set<String>
+  /// [inputs][inputs], by the name of the layer.
+  private(set) var sums: [String: [Double]] = [:]
+
+  init(of layers: Set<String>) {
+    self.layers = layers
+  }
+
+  func record(_ name: String, _ x: Tensor) {}
+
+  /// Products of one batch in fp32, batches added in double.
+  func recordInput(_ name: String, _ x: Tensor) {
+    guard layers.contains(name) else { return }
+    let width = x.width
+    let product = Tensor(uninitialized: [width, width])
+    qk_sgemm(1, 0, width, width, x.rowCount, x.pointer, width, x.pointer, width, 0, product.pointer, width)
+    var sum = sums.removeValue(forKey: name) ?? Array(repeating: 0, count: width * width)
+    for i in 0..<width {
+      // Both halves from the upper one: exactly symmetric.
+      for j in i..<width {
+        sum[i * width + j] += 2 * Double(product.pointer[i * width + j])
+        sum[j * width + i] = sum[i * width + j]
+      }
+    }
+    sums[name] = sum
+  }
+}
+
+extension Supernet {
+  /// Moves every weight of the quantised matrices of `architecture` to a value of its code, errors compensated (GPTQ).
+  ///
+  /// Expects calibrated quantisers. Stage by stage in the order of execution (patch embedding, each block, head) the
+  /// batches run in `quantized` mode, so a stage sees the inputs that the rounded stages before it give; then its
+  /// matrices are rounded by `CompensatedRounding`, each row in its precision in `architecture`. The codes of these
+  /// rows are then those of GPTQ, the latent weights s·code: in a supernet the rows that have 4 bits here start on
+  /// the grid of 4 bits at 8 bits as well. Throws `badData` with the name of a layer whose inputs cannot be used.
+  public func startFromCompensatedCodes(_ batches: [PatchBatch], architecture: Architecture) throws {
+    try checkFits(architecture)
+    for stage in compensationStages(architecture) {
+      let hessians = InputHessians(of: Set(stage.map(\.linear.name)))
+      for batch in batches {
+        _ = try forward(
+          Tape(recording: false), batch, architecture: architecture, mode: .quantized, recorder: hessians)
+      }
+      for (linear, slice) in stage {
+        let factor = try CompensatedRounding.inverseFactor(
+          hessians.sums[linear.name] ?? [], order: slice.width, name: linear.name)
+        CompensatedRounding.round(linear.weightSlice(slice), factor: factor)
+      }
+    }
+  }
+
+  /// The matrices that are rounded together, in the order of execution, with their rows and precisions.
+  func compensationStages(_ architecture: Architecture) -> [[(linear: LinearParameters, slice: LayerSlice)]] {
+    let width = architecture.embedDimension
+    let inputs = edgeSlice(patchEmbedding, rows: width, width: architecture.geometry.patchInputs)
+    let outputs = edgeSlice(head, rows: architecture.geometry.classes, width: width)
+    let inner = architecture.blocks.indices.map { i -> [(linear: LinearParameters, slice: LayerSlice)] in
+      let (block, slices) = (blocks[i], slices(architecture, block: i))
+      return [
+        (block.qkv, slices.qkv), (block.projection, slices.projection), (block.expand, slices.expand),
+        (block.contract, slices.contract),
+      ]
+    }
+    return [[(patchEmbedding, inputs)]] + inner + [[(head, outputs)]]
+  }
+}
