@@ -10,11 +10,13 @@ public final class WeightAverage {
   public let decay: Float
   /// Averages in the order of `parameters`.
   public let values: [Tensor]
+  private let places: [ObjectIdentifier: Int]
 
   public init(_ parameters: [Parameter], decay: Float) {
     self.parameters = parameters
     self.decay = decay
     values = parameters.map { $0.value.copied() }
+    places = Dictionary(uniqueKeysWithValues: parameters.enumerated().map { (ObjectIdentifier($1), $0) })
   }
 
   /// The average after update `step` (counted from 0). Example: decay 0.9, step 0 → d = 0.1.
@@ -23,6 +25,14 @@ public final class WeightAverage {
     for (parameter, value) in zip(parameters, values) {
       qk_average_step(value.count, d, parameter.value.pointer, value.pointer)
     }
+  }
+
+  /// The average of one of the parameters.
+  public func value(of parameter: Parameter) -> Tensor {
+    guard let place = places[ObjectIdentifier(parameter)] else {
+      preconditionFailure("\(parameter.name) is not averaged here")
+    }
+    return values[place]
   }
 
   /// Runs `body` while the parameters hold their averages.

@@ -184,7 +184,7 @@ void qk_lamb_direction(size_t count, const qk_adamw_settings *settings, const fl
 /// average ← average + (1 − decay)·(parameter − average)
 void qk_average_step(size_t count, float decay, const float *parameter, float *average);
 
-// --- quantiser start --------------------------------------------------------------------------------------
+// --- quantiser start and oscillation ----------------------------------------------------------------------
 
 /// U (upper, row-major) with (H + damping·I)⁻¹ = Uᵀ·U, in place of the symmetric H[n][n]; what lies below U is undefined.
 ///
@@ -201,5 +201,34 @@ int qk_inverse_factor(size_t n, double damping, double *h);
 void qk_compensated_rounding(size_t rows, size_t width, float *latent, size_t stride, const int32_t *row,
                              const uint8_t *bits, const float *scale4, const float *scale8, qk_sharing sharing,
                              const double *factor, double *work);
+
+/// A weight that is held at its code, in qk_oscillation.state.
+#define QK_WEIGHT_FROZEN 2
+/// A weight counts as oscillating from this frequency on (Nagel et al. 2022).
+#define QK_OSCILLATING_FREQUENCY 0.005f
+
+/// The codes of the rows of a latent matrix over the updates of a run. All arrays are [rows][width], 10 bytes a weight.
+typedef struct qk_oscillation {
+  size_t rows, width;
+  const uint8_t *bits;           ///< [rows], 4 or 8: the precision whose code is followed
+  const float *scale4, *scale8;  ///< [rows], as in qk_weight_slice_forward
+  qk_sharing sharing;
+  float threshold;   ///< frequency above which a weight is frozen
+  float momentum;    ///< share of the newest update in the moving averages
+  int8_t *code;      ///< code after the last update; of a frozen weight the one it is held at
+  int8_t *state;     ///< direction of the last change of the code, −1 or 1; 0: none yet; QK_WEIGHT_FROZEN
+  float *frequency;  ///< moving average of 1 for updates whose change went against the last one, 0 for others
+  float *mean;       ///< moving average of the code
+} qk_oscillation;
+
+/// Codes of the present weights; no change yet, frequency 0.
+void qk_oscillation_start(const qk_oscillation *o, const float *latent);
+/// After an update: takes in the new codes, freezes weights above the threshold at round(mean), and sets all frozen ones
+/// to s·code with the present step. counts[row] = { oscillating and not frozen, frozen }.
+void qk_oscillation_step(const qk_oscillation *o, float *latent, uint32_t *counts);
+/// latent = s·code for frozen weights; reads code, state and steps only.
+void qk_oscillation_hold(const qk_oscillation *o, float *latent);
+/// gradient = 0 for frozen weights.
+void qk_oscillation_mask(size_t count, const int8_t *state, float *gradient);
 
 #endif
