@@ -73,7 +73,7 @@ extension TrainingOptions {
       "flip",
       "shift", "random_erasing", "drop_path", "random_subnets", "sandwich", "distillation", "weight_decay",
       "hard_distillation", "progressive", "mixup", "cutmix", "average", "accumulation", "entanglement", "products",
-      "optimizer",
+      "optimizer", "calibration_percentile", "gptq_start", "oscillation_threshold", "oscillation_momentum",
     ])
     if yaml.has("epochs") { epochs = try yaml.integer("epochs", 1...100_000) }
     if yaml.has("batch_size") { batchSize = try yaml.integer("batch_size", 1...65_536) }
@@ -97,6 +97,14 @@ extension TrainingOptions {
     if yaml.has("accumulation") { accumulation = try yaml.integer("accumulation", 1...65_536) }
     if yaml.has("entanglement") { entanglement = try yaml.choice("entanglement") }
     if yaml.has("products") { products = try yaml.choice("products") }
+    if yaml.has("calibration_percentile") { calibrationPercentile = try yaml.number("calibration_percentile", 0...100) }
+    if yaml.has("gptq_start") { gptqStart = try yaml.bool("gptq_start") }
+    if yaml.has("oscillation_threshold") {
+      oscillationThreshold = Float(try yaml.number("oscillation_threshold", 0...0.999))
+    }
+    if yaml.has("oscillation_momentum") {
+      oscillationMomentum = Float(try yaml.number("oscillation_momentum", 1e-6...1))
+    }
     if yaml.has("optimizer") { optimizer.rule = try yaml.choice("optimizer") }
     if yaml.has("weight_decay") { optimizer.weightDecay = Float(try yaml.number("weight_decay", 0...1)) }
     do {

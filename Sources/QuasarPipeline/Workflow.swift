@@ -98,6 +98,8 @@ public enum Workflow {
         progress.update(
           done: step.step + 1, total: step.totalSteps,
           note: "\(step.mode.rawValue), loss \(fixed(step.loss, 3)), \(Int(rate)) images/s"
+            + (step.oscillating.map { ", \(fixed(100 * $0, 2)) % oscillating" } ?? "")
+            + (step.frozen.map { ", \(fixed(100 * $0, 2)) % frozen" } ?? "")
             + (waited < 1 ? "" : ", \(Int(waited)) s waited for images"))
       }, shouldStop: { progress.shouldStop })
   }

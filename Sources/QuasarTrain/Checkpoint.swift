@@ -8,7 +8,8 @@ import QuasarTensor
 /// Everything a run needs to go on, in one safetensors file: weights, quantiser steps, row rankings, optimiser.
 ///
 /// Holds no time, host, path or number of threads: equal runs give equal bytes. Tensor names: the parameter's
-/// own name; `ranking.L`; `moment1.P` and `moment2.P`; `average.P` where weights are averaged; `residual_step`.
+/// own name; `ranking.L`; `moment1.P` and `moment2.P`; `average.P` where weights are averaged; `residual_step`;
+/// `oscillation.code.L`, `.state.L`, `.frequency.L` and `.mean.L` where codes are followed.
 public struct Checkpoint {
   /// What the weights are.
   public struct Description: Codable, Sendable, Equatable {
@@ -56,7 +57,8 @@ public struct Checkpoint {
 
   /// Writes a checkpoint; the file appears whole or not at all.
   public static func write(
-    _ description: Description, net: Supernet, optimizer: AdamW?, average: WeightAverage? = nil, to path: String
+    _ description: Description, net: Supernet, optimizer: AdamW?, average: WeightAverage? = nil,
+    oscillation: OscillationTracker? = nil, to path: String
   ) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -80,6 +82,12 @@ public struct Checkpoint {
       for (parameter, value) in zip(average.parameters, average.values) {
         try add(value, "average.\(parameter.name)")
       }
+    }
+    for matrix in oscillation?.matrices ?? [] {
+      try file.add(matrix.codes.scalars, shape: matrix.codes.shape, named: "oscillation.code.\(matrix.name)")
+      try file.add(matrix.states.scalars, shape: matrix.states.shape, named: "oscillation.state.\(matrix.name)")
+      try add(matrix.frequencies, "oscillation.frequency.\(matrix.name)")
+      try add(matrix.means, "oscillation.mean.\(matrix.name)")
     }
     try file.write(to: path)
   }
@@ -143,14 +151,32 @@ public struct Checkpoint {
     for parameter in net.parameters { try read("average.\(parameter.name)", into: parameter.value) }
   }
 
-  /// Puts optimiser and averaged weights of a trainer where the checkpoint left them.
+  /// Puts optimiser, averaged weights and followed codes of a trainer where the checkpoint left them.
   public func restore(_ trainer: Trainer) throws {
     if let average = trainer.average {
       for (parameter, value) in zip(average.parameters, average.values) {
         try read("average.\(parameter.name)", into: value)
       }
     }
+    if let oscillation = trainer.oscillation { try restore(oscillation) }
     try restore(trainer.optimizer)
+  }
+
+  private func restore(_ oscillation: OscillationTracker) throws {
+    func codes(_ name: String, into array: NDArray<Int8>, range: ClosedRange<Int8>) throws {
+      let numbers: [Int8] = try values(name, array.shape)
+      guard numbers.allSatisfy(range.contains) else {
+        throw QuasarError(.badData, "\(path): \(name) holds a number outside \(range.lowerBound)…\(range.upperBound)")
+      }
+      array.assign(NDArray(numbers, shape: array.shape))
+    }
+    for matrix in oscillation.matrices {
+      try codes("oscillation.code.\(matrix.name)", into: matrix.codes, range: -127...127)
+      try codes("oscillation.state.\(matrix.name)", into: matrix.states, range: -1...2)
+      try read("oscillation.frequency.\(matrix.name)", into: matrix.frequencies)
+      try read("oscillation.mean.\(matrix.name)", into: matrix.means)
+    }
+    oscillation.restored()
   }
 
   /// Puts an optimiser where the checkpoint left it.

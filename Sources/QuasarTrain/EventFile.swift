@@ -4,8 +4,8 @@ import QuasarTensor
 
 /// The log of a run once more, as the event file that TensorBoard reads.
 ///
-/// Tags: train/loss, train/learning_rate, train/images_per_second, accuracy/largest, …/smallest, …/network. The wall
-/// time of an entry stands here only; log and checkpoint are without.
+/// Tags: train/loss, train/learning_rate, train/images_per_second, weights/oscillating, weights/frozen, accuracy/largest,
+/// …/smallest, …/network. The wall time of an entry stands here only; log and checkpoint are without.
 struct EventFile {
   /// TensorBoard takes every file with "tfevents" in its name; this one holds neither host nor time.
   static let name = "events.out.tfevents.quasar"
@@ -39,7 +39,8 @@ struct EventFile {
   private func message(_ entry: LogEntry, wallTime: Double) -> EventMessage {
     let named: [(String, Double?)] = [
       ("train/loss", entry.loss), ("train/learning_rate", entry.learningRate),
-      ("train/images_per_second", entry.imagesPerSecond), ("accuracy/\(entry.subnet ?? "network")", entry.accuracy),
+      ("train/images_per_second", entry.imagesPerSecond), ("weights/oscillating", entry.oscillating),
+      ("weights/frozen", entry.frozen), ("accuracy/\(entry.subnet ?? "network")", entry.accuracy),
     ]
     return EventMessage(
       wallTime: wallTime, step: entry.step,

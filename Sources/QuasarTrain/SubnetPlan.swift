@@ -22,6 +22,16 @@ public enum SubnetPlan: Sendable {
     }
   }
 
+  /// The largest architecture with the fewest 8-bit rows: it has the coarsest code that a row may get.
+  var coarsest: Architecture {
+    switch self {
+    case .fixed(let architecture): return architecture
+    case .space(let space):
+      let fewest = space.shares.min { $0.rawValue < $1.rawValue } ?? .none
+      return space.largest.uniform(share: fewest, activationBits: space.largest.activationBits)
+    }
+  }
+
   /// The architecture that calibrates the quantisers.
   var largest: Architecture {
     switch self {

@@ -29,6 +29,9 @@ public struct TrainingStep: Codable, Sendable {
   public var loss: Double
   public var learningRate: Double
   public var gradientNorm: Double
+  /// Shares of the quantised weights that swing between codes, and that are frozen; nil where they are not followed.
+  public var oscillating: Double?
+  public var frozen: Double?
 }
 
 /// Trains a supernet, or one network, with quantisation switched on on the way.
@@ -45,6 +48,8 @@ public final class Trainer {
   public let average: WeightAverage?
   /// The processes that share the batches of a step.
   public let processes: any ProcessGroup
+  /// Codes of the weights over the updates, where the options ask for them.
+  public let oscillation: OscillationTracker?
   private let source: BatchSource
   private let gradients: GradientTree
   private let random: RandomSource
@@ -69,6 +74,11 @@ public final class Trainer {
     average = options.average > 0 ? WeightAverage(net.parameters, decay: options.average) : nil
     self.processes = processes
     gradients = try GradientTree(net.parameters, batches: options.accumulation, processes: processes)
+    oscillation =
+      options.oscillationThreshold > 0
+      ? try OscillationTracker(
+        net, following: plan.coarsest, threshold: options.oscillationThreshold, momentum: options.oscillationMomentum)
+      : nil
     source = try BatchSource(data: data, options: options, random: random)
     loader =
       data.isInMemory
@@ -111,7 +121,7 @@ public final class Trainer {
     let step = self.step
     let epoch = step / stepsPerEpoch
     let mode = mode(at: step)
-    if mode != .full, step == 0 || self.mode(at: step - 1) == .full { try calibrate() }
+    if mode != .full, step == 0 || self.mode(at: step - 1) == .full { try startQuantizers() }
 
     let architectures = plan.architectures(step: step, of: totalSteps, options: options, random: random)
     let loss: Float
@@ -126,17 +136,29 @@ public final class Trainer {
           + "rate than \(options.learningRate)")
     }
     let rate = schedule.rate(at: step)
+    oscillation?.clearFrozenGradients()
     let norm = optimizer.update(learningRate: rate)
-    average?.update(step: step)
     guard loss.isFinite, norm.isFinite else {
       throw QuasarError(
         .badData,
         "training diverged at step \(step): loss \(loss), gradient norm \(norm); lower the learning "
           + "rate (\(options.learningRate)) and resume from the last checkpoint")
     }
+    if mode != .full { oscillation?.update() }
+    average?.update(step: step)
+    if let average { oscillation?.holdFrozen(in: average.value(of:)) }
     return TrainingStep(
       step: step, totalSteps: totalSteps, epoch: epoch, mode: mode, loss: Double(loss),
-      learningRate: Double(rate), gradientNorm: Double(norm))
+      learningRate: Double(rate), gradientNorm: Double(norm), oscillating: oscillation?.shares.oscillating,
+      frozen: oscillation?.shares.frozen)
+  }
+
+  /// What happens once, before the first quantised step.
+  private func startQuantizers() throws {
+    let batches = try Trainer.calibrationBatches(source.data, geometry: net.size.geometry)
+    try calibrate(batches, weights: true)
+    if options.gptqStart { try net.startFromCompensatedCodes(batches, architecture: plan.largest) }
+    oscillation?.start()
   }
 
   /// Adds the gradients of batch `index` of the step, and returns its part of the loss of the first sub-network.
@@ -208,8 +230,13 @@ public final class Trainer {
 
   /// Sets all quantisers from 512 training images.
   public func calibrate(weights: Bool = true) throws {
-    let batches = try Trainer.calibrationBatches(source.data, geometry: net.size.geometry)
-    try net.calibrate(batches, architecture: plan.largest, weights: weights, rankRows: weights)
+    try calibrate(Trainer.calibrationBatches(source.data, geometry: net.size.geometry), weights: weights)
+  }
+
+  private func calibrate(_ batches: [PatchBatch], weights: Bool) throws {
+    try net.calibrate(
+      batches, architecture: plan.largest, weights: weights, rankRows: weights,
+      percentile: options.calibrationPercentile)
   }
 
   /// Evenly spaced images, eight batches of 64 (fewer for small sets).

@@ -17,6 +17,9 @@ public struct LogEntry: Codable, Sendable {
   public var loss: Double?
   public var learningRate: Double?
   public var imagesPerSecond: Double?
+  /// Shares of the quantised weights at this step; nil where they are not followed.
+  public var oscillating: Double?
+  public var frozen: Double?
   /// "largest", "smallest" or "network".
   public var subnet: String?
   public var accuracy: Double?

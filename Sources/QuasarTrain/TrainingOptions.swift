@@ -41,6 +41,14 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
   public var average: Float = 0
   /// Batches whose gradients are averaged for one update.
   public var accumulation = 1
+  /// Percentage of the values of an activation that its codes cover at the start; 0 is the step of least squared error.
+  public var calibrationPercentile = 0.0
+  /// Round the weights with their errors compensated when quantisation is switched on (Frantar et al. 2022).
+  public var gptqStart = false
+  /// Frequency of swings between two codes above which a weight is frozen (Nagel et al. 2022); 0 is off.
+  public var oscillationThreshold: Float = 0
+  /// Share of the newest update in the frequency.
+  public var oscillationMomentum: Float = 0.01
   /// How the two precisions of a row share its weights.
   public var entanglement = Entanglement.independentSteps
   /// What multiplies the matrices of quantised blocks.
@@ -70,6 +78,14 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
       (0...100).contains(mixup) && (0...100).contains(cutmix), "mixup and cutmix are Beta parameters, 0…100")
     try require((0..<1).contains(average), "the decay of averaged weights must be in 0..<1, not \(average)")
     try require((1...65_536).contains(accumulation), "at least one batch is accumulated, not \(accumulation)")
+    try require(
+      calibrationPercentile == 0 || (90...100).contains(calibrationPercentile),
+      "the calibration percentile must be 0 (off) or in 90…100, not \(calibrationPercentile)")
+    try require(
+      (0..<1).contains(oscillationThreshold), "the oscillation threshold must be in 0..<1, not \(oscillationThreshold)")
+    try require(
+      oscillationMomentum > 0 && oscillationMomentum <= 1,
+      "the oscillation momentum must be above 0 and at most 1, not \(oscillationMomentum)")
     try require(shift >= 0 && randomSubnets >= 0, "shift and random sub-networks cannot be negative")
     try require(sandwich || randomSubnets >= 1, "without sandwich, at least one random sub-network a step")
   }

@@ -91,7 +91,8 @@ public struct TrainingSession {
             LogEntry(
               event: .training, step: step.step, epoch: step.epoch, mode: step.mode,
               loss: sums.loss / Double(sums.steps), learningRate: step.learningRate,
-              imagesPerSecond: Double(sums.steps * trainer.imagesPerStep) / max(elapsed, 1e-9)))
+              imagesPerSecond: Double(sums.steps * trainer.imagesPerStep) / max(elapsed, 1e-9),
+              oscillating: step.oscillating, frozen: step.frozen))
           sums = (0, 0)
         }
         if (step.step + 1) % trainer.stepsPerEpoch == 0 {
@@ -142,7 +143,8 @@ public struct TrainingSession {
       Checkpoint.Description(
         net: trainer.net, classNames: classNames, plan: trainer.plan, options: trainer.options,
         seed: trainer.seed, step: trainer.step, totalSteps: trainer.totalSteps),
-      net: trainer.net, optimizer: trainer.optimizer, average: trainer.average, to: directory.checkpointPath)
+      net: trainer.net, optimizer: trainer.optimizer, average: trainer.average, oscillation: trainer.oscillation,
+      to: directory.checkpointPath)
   }
 
   private func seconds(_ duration: Duration) -> Double {

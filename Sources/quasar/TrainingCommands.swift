@@ -71,6 +71,16 @@ struct TrainingArguments: ParsableArguments {
   @Option(name: .long, help: "integer, or float for fp32 products of dequantised values.") var products:
     TrainingProducts?
   @Option(name: .long, help: "adamw or lamb.") var optimizer: OptimizerRule?
+  @Option(
+    name: .long, help: "Percentage of activations that codes cover at the start, 90…100; 0: least squared error.")
+  var calibrationPercentile: Double?
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Start quantised weights from codes with compensated errors (GPTQ); for single networks.")
+  var gptqStart: Bool?
+  @Option(name: .long, help: "Frequency of swings between codes above which a weight is frozen; 0 is off.")
+  var oscillationThreshold: Float?
+  @Option(name: .long, help: "Share of the newest update in that frequency.") var oscillationMomentum: Float?
 
   func apply(to options: inout TrainingOptions) throws {
     if let epochs { options.epochs = epochs }
@@ -86,6 +96,10 @@ struct TrainingArguments: ParsableArguments {
     if let entanglement { options.entanglement = entanglement }
     if let products { options.products = products }
     if let optimizer { options.optimizer.rule = optimizer }
+    if let calibrationPercentile { options.calibrationPercentile = calibrationPercentile }
+    if let gptqStart { options.gptqStart = gptqStart }
+    if let oscillationThreshold { options.oscillationThreshold = oscillationThreshold }
+    if let oscillationMomentum { options.oscillationMomentum = oscillationMomentum }
     try options.validate()
   }
 }

@@ -109,7 +109,8 @@ final class Workplace {
       seed: 3
       train: {epochs: 3, batch_size: 32}
       search: {population: 4, generations: 1, children: 3, elites: 2, images: 40}
-      finetune: {epochs: 2, batch_size: 32}
+      finetune: {epochs: 2, batch_size: 32, gptq_start: true, calibration_percentile: 99.9,
+        oscillation_threshold: 0.02, oscillation_momentum: 0.015}
       """, "pipeline.yaml")
   }
 }

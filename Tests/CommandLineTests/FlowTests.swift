@@ -97,8 +97,15 @@ import Testing
     ])
     _ = try run([
       "finetune", "--run", work.path("net"), "--subnet", work.path("found/subnet-25000.json"), "--data", data,
-      "--out", work.path("fast"), "--epochs", "1",
+      "--out", work.path("fast"), "--epochs", "1", "--gptq-start", "--calibration-percentile", "99.9",
+      "--oscillation-threshold", "0.02", "--oscillation-momentum", "0.0150",
     ])
+    let checkpoint = String(decoding: try work.bytes("fast/checkpoint.safetensors").prefix(100_000), as: UTF8.self)
+    for setting in ["gptqStart\\\":true", "calibrationPercentile\\\":99.9", "oscillationMomentum\\\":0.01"] {
+      #expect(checkpoint.contains(setting), "\(setting)")
+    }
+    #expect(checkpoint.contains("oscillation.mean.blocks.0.qkv"))
+    #expect(String(decoding: try work.bytes("fast/log.jsonl"), as: UTF8.self).contains("\"frozen\":"))
     _ = try run(["pack", "--run", work.path("fast"), "--out", work.path("fast.quasar")])
     #expect(try run(["eval", "--model", work.path("fast.quasar"), "--data", data]).contains("100 images"))
     #expect(

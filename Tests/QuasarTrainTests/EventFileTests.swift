@@ -133,6 +133,11 @@ private struct Reader {
       try events.append(
         LogEntry(event: .evaluation, step: 1 << 33, epoch: 2, mode: .exact, subnet: "smallest", accuracy: 0.75))
       let read = try Reader.events(events.path)
+      var followed = training(1 << 34)
+      (followed.oscillating, followed.frozen) = (0.125, 0.5)
+      try events.append(followed)
+      let last = try Reader.events(events.path).last
+      #expect(last?.scalars["weights/oscillating"] == 0.125 && last?.scalars["weights/frozen"] == 0.5)
       #expect(read.map(\.step) == [0, 0, 300, 1 << 33])
       #expect(read.map(\.version) == ["brain.Event:2", nil, nil, nil])
       #expect(read.allSatisfy { $0.wallTime == 1_700_000_000.5 })

@@ -78,7 +78,13 @@ import Testing
       ("label smoothing", { $0.labelSmoothing = 1 }), ("random erasing", { $0.randomErasing = -1 }),
       ("drop-path", { $0.dropPath = 1 }), ("distillation", { $0.distillation = 2 }),
       ("shift", { $0.shift = -1 }), ("random sub-networks", { $0.randomSubnets = -1 }),
-      ("sandwich", noSubnets),
+      ("sandwich", noSubnets), ("calibration percentile", { $0.calibrationPercentile = 50 }),
+      ("calibration percentile", { $0.calibrationPercentile = 100.5 }),
+      ("calibration percentile", { $0.calibrationPercentile = .nan }),
+      ("oscillation threshold", { $0.oscillationThreshold = 1 }),
+      ("oscillation threshold", { $0.oscillationThreshold = -0.1 }),
+      ("oscillation momentum", { $0.oscillationMomentum = 0 }),
+      ("oscillation momentum", { $0.oscillationMomentum = .nan }),
     ]
     for (says, change) in changes {
       var options = TrainingOptions()
