@@ -8,26 +8,14 @@ import Testing
   /// Output (x, y) of one channel as a fraction, by definition, for sides n → m scaled and cut to the middle.
   static func sample(_ picture: Raster, _ channel: Int, x: Int, y: Int, size: Int) -> UInt8 {
     let shorter = min(picture.width, picture.height)
-    /// Pairs of source point and weight over a common denominator.
-    func neighbours(_ n: Int, _ i: Int) -> (points: [(Int, Int)], denominator: Int) {
-      // ⌊l·size/s + ½⌋ by counting.
+    /// ⌊l·size/s + ½⌋ by counting, and the point of it that is kept as point i.
+    func kept(_ n: Int, _ i: Int) -> (points: [(Int, Int)], denominator: Int) {
       var m = size
       while 2 * n * size >= (2 * m + 1) * shorter { m += 1 }
-      let out = i + (m - size) / 2
-      if m > n {
-        // Position of the centre minus ½, in units of 1/2m.
-        let place = n * (2 * out + 1) - m
-        let low = Int((Double(place) / Double(2 * m)).rounded(.down))
-        func inside(_ j: Int) -> Int { max(0, min(n - 1, j)) }
-        return ([(inside(low), 2 * m * (low + 1) - place), (inside(low + 1), place - 2 * m * low)], 2 * m)
-      }
-      // The line cut into n·m equal pieces: piece p belongs to source p / m and to output p / n.
-      var counts: [Int: Int] = [:]
-      for piece in out * n..<(out + 1) * n { counts[piece / m, default: 0] += 1 }
-      return (counts.map { ($0.key, $0.value) }, n)
+      return neighbours(n, to: m, i + (m - size) / 2)
     }
-    let (columns, dx) = neighbours(picture.width, x)
-    let (rows, dy) = neighbours(picture.height, y)
+    let (columns, dx) = kept(picture.width, x)
+    let (rows, dy) = kept(picture.height, y)
     var sum = 0
     for (row, wy) in rows {
       for (column, wx) in columns {
@@ -38,6 +26,21 @@ import Testing
     var value = 0
     while (2 * value + 1) * dx * dy <= 2 * sum { value += 1 }
     return UInt8(value)
+  }
+
+  /// Point `out` of an axis scaled from n to m points: pairs of source point and weight over a common denominator.
+  static func neighbours(_ n: Int, to m: Int, _ out: Int) -> (points: [(Int, Int)], denominator: Int) {
+    if m > n {
+      // Position of the centre minus ½, in units of 1/2m.
+      let place = n * (2 * out + 1) - m
+      let low = Int((Double(place) / Double(2 * m)).rounded(.down))
+      func inside(_ j: Int) -> Int { max(0, min(n - 1, j)) }
+      return ([(inside(low), 2 * m * (low + 1) - place), (inside(low + 1), place - 2 * m * low)], 2 * m)
+    }
+    // The line cut into n·m equal pieces: piece p belongs to source p / m and to output p / n.
+    var counts: [Int: Int] = [:]
+    for piece in out * n..<(out + 1) * n { counts[piece / m, default: 0] += 1 }
+    return (counts.map { ($0.key, $0.value) }, n)
   }
 
   @Test(arguments: [
