@@ -69,9 +69,9 @@ extension TrainingOptions {
   /// Takes the keys that a mapping has; refuses keys it does not know.
   public mutating func read(_ yaml: StrictYAML) throws {
     try yaml.allowOnly([
-      "epochs", "batch_size", "learning_rate", "warm_up", "full_precision", "exact", "label_smoothing",
-      "flip",
-      "shift", "random_erasing", "drop_path", "random_subnets", "sandwich", "distillation", "weight_decay",
+      "epochs", "batch_size", "learning_rate", "warm_up", "schedule", "decay_points", "decay_factor",
+      "full_precision", "exact", "label_smoothing", "flip", "crop_scale", "shift", "random_erasing", "rand_augment",
+      "rand_augment_magnitude", "repeats", "drop_path", "random_subnets", "sandwich", "distillation", "weight_decay",
       "hard_distillation", "progressive", "mixup", "cutmix", "average", "accumulation", "entanglement", "products",
       "optimizer", "calibration_percentile", "gptq_start", "oscillation_threshold", "oscillation_momentum",
     ])
@@ -79,12 +79,21 @@ extension TrainingOptions {
     if yaml.has("batch_size") { batchSize = try yaml.integer("batch_size", 1...65_536) }
     if yaml.has("learning_rate") { learningRate = Float(try yaml.number("learning_rate", 1e-9...10)) }
     if yaml.has("warm_up") { warmUp = try yaml.number("warm_up", 0...1) }
+    if yaml.has("schedule") { schedule = try yaml.choice("schedule") }
+    if yaml.has("decay_points") { decayPoints = try yaml.numbers("decay_points", 0...1) }
+    if yaml.has("decay_factor") { decayFactor = Float(try yaml.number("decay_factor", 0...1)) }
     if yaml.has("full_precision") { fullPrecision = try yaml.number("full_precision", 0...1) }
     if yaml.has("exact") { exact = try yaml.number("exact", 0...1) }
     if yaml.has("label_smoothing") { labelSmoothing = Float(try yaml.number("label_smoothing", 0...0.99)) }
     if yaml.has("flip") { flip = try yaml.bool("flip") }
+    if yaml.has("crop_scale") { cropScale = try yaml.number("crop_scale", 0.01...1) }
     if yaml.has("shift") { shift = try yaml.integer("shift", 0...64) }
     if yaml.has("random_erasing") { randomErasing = try yaml.number("random_erasing", 0...1) }
+    if yaml.has("rand_augment") { randAugment = try yaml.integer("rand_augment", 0...16) }
+    if yaml.has("rand_augment_magnitude") {
+      randAugmentMagnitude = try yaml.integer("rand_augment_magnitude", 0...RandAugment.largestMagnitude)
+    }
+    if yaml.has("repeats") { repeats = try yaml.integer("repeats", 1...65_536) }
     if yaml.has("drop_path") { dropPath = Float(try yaml.number("drop_path", 0...0.99)) }
     if yaml.has("random_subnets") { randomSubnets = try yaml.integer("random_subnets", 0...64) }
     if yaml.has("sandwich") { sandwich = try yaml.bool("sandwich") }

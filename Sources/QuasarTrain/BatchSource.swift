@@ -11,18 +11,31 @@ struct BatchSource {
   let random: RandomSource
   /// Mean pixel of each channel, rounded to a code.
   let meanCodes: [UInt8]
+  /// Random operations, where the options ask for them.
+  let operations: RandAugment?
 
   init(data: any ImageSource, options: TrainingOptions, random: RandomSource) throws {
     self.data = data
     self.options = options
     self.random = random
     meanCodes = try Preprocessing(of: data).mean.map { UInt8(($0 * 255).rounded()) }
+    operations =
+      options.randAugment == 0
+      ? nil
+      : RandAugment(operations: options.randAugment, magnitude: options.randAugmentMagnitude, fill: meanCodes)
   }
 
   /// Whole batches of one epoch; the rest of the last one is left out (other images each epoch).
+  ///
+  /// Repeats do not change it: an epoch then holds each image of its first 1/repeats repeats times.
   var stepsPerEpoch: Int { max(1, data.count / imagesPerStep) }
-  /// Images of all batches that one update accumulates.
+  /// Images of all batches that one update accumulates, repeats included.
   var imagesPerStep: Int { options.batchSize * options.accumulation }
+
+  /// Whether a batch costs little more than copying it: no file is read, nothing is resampled.
+  ///
+  /// Other batches are worth a thread of their own where many CPUs wait for them.
+  var isCheap: Bool { data.isInMemory && operations == nil && options.cropScale == 1 }
 
   struct Batch {
     let images: NDArray<UInt8>
@@ -43,68 +56,32 @@ struct BatchSource {
   }
 
   /// Batch `index` of those that a step accumulates; augmentation ends in u8 pixels.
+  ///
+  /// With repeats r, slots k·r..<(k + 1)·r of the step hold its k-th image, each augmented for itself.
   func batch(step: Int, index: Int = 0, order: [Int]) throws -> Batch {
-    let first = step % stepsPerEpoch * imagesPerStep + index * options.batchSize
-    let chosen = (first..<first + options.batchSize).map { order[$0 % order.count] }
+    let first = step % stepsPerEpoch * imagesPerStep / options.repeats
+    let slots = index * options.batchSize..<(index + 1) * options.batchSize
+    let chosen = slots.map { order[(first + $0 / options.repeats) % order.count] }
     let number = step * options.accumulation + index
     let images = NDArray<UInt8>(
       uninitialized: [chosen.count, data.channels, data.height, data.width])
-    var generator = random.generator("augmentation", number)
-    let original = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: data.bytesPerImage)
-    defer { original.deallocate() }
-    guard let source = original.baseAddress else { return Batch(images: images, labels: []) }
-    for (slot, index) in chosen.enumerated() {
-      let mirrored = options.flip && generator.below(2) == 1
-      let dx = options.shift == 0 ? 0 : generator.below(2 * options.shift + 1) - options.shift
-      let dy = options.shift == 0 ? 0 : generator.below(2 * options.shift + 1) - options.shift
-      try data.copyImage(at: index, to: source)
-      copy(
-        UnsafeBufferPointer(original), to: images.pointer + slot * data.bytesPerImage, mirrored: mirrored, dx: dx,
-        dy: dy)
-      if generator.unit() < options.randomErasing {
-        erase(images.pointer + slot * data.bytesPerImage, &generator)
-      }
+    let size = data.bytesPerImage
+    let room = UnsafeMutablePointer<UInt8>.allocate(capacity: 2 * size)
+    defer { room.deallocate() }
+    var streams = Streams(random, batch: number)
+    for (slot, image) in chosen.enumerated() {
+      if slot == 0 || (slots.lowerBound + slot) % options.repeats == 0 { try data.copyImage(at: image, to: room) }
+      augment(room, to: images.pointer + slot * size, scratch: room + size, &streams)
     }
     var batch = Batch(images: images, labels: chosen.map { data.labels[$0] })
     mix(&batch, number: number)
     return batch
   }
 
-  /// Fills a rectangle with sides of 1/7 to 3/7 of the image with the mean pixel of each channel.
-  private func erase(_ image: UnsafeMutablePointer<UInt8>, _ generator: inout RandomStream) {
-    let (height, width) = (data.height, data.width)
-    func side(_ size: Int) -> Int { max(1, size / 7 + generator.below(max(1, size * 2 / 7 + 1))) }
-    let (h, w) = (side(height), side(width))
-    let (top, left) = (generator.below(height - h + 1), generator.below(width - w + 1))
-    for channel in 0..<data.channels {
-      for y in top..<top + h {
-        (image + (channel * height + y) * width + left).update(repeating: meanCodes[channel], count: w)
-      }
-    }
-  }
-
   /// The order of images in an epoch.
   func order(epoch: Int) -> [Int] {
     var generator = random.generator("order", epoch)
     return generator.permutation(data.count)
-  }
-
-  private func copy(
-    _ source: UnsafeBufferPointer<UInt8>, to target: UnsafeMutablePointer<UInt8>, mirrored: Bool, dx: Int,
-    dy: Int
-  ) {
-    let (height, width) = (data.height, data.width)
-    var out = target
-    for channel in 0..<data.channels {
-      for y in 0..<height {
-        let row = (channel * height + min(max(y + dy, 0), height - 1)) * width
-        for x in 0..<width {
-          let column = min(max(x + dx, 0), width - 1)
-          out[x] = source[row + (mirrored ? width - 1 - column : column)]
-        }
-        out += width
-      }
-    }
   }
 }
 

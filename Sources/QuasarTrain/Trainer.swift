@@ -55,7 +55,7 @@ public final class Trainer {
   private let random: RandomSource
   private let teacher: Teacher?
   private var order: (epoch: Int, images: [Int]) = (-1, [])
-  /// Reads ahead where images lie on disk.
+  /// Computes batches ahead where images lie on disk or are changed at length.
   private let loader: BatchLoader?
 
   public init(
@@ -81,11 +81,11 @@ public final class Trainer {
       : nil
     source = try BatchSource(data: data, options: options, random: random)
     loader =
-      data.isInMemory
+      source.isCheap
       ? nil : BatchLoader(source, batches: gradients.ownBatches, steps: options.epochs * source.stepsPerEpoch)
   }
 
-  /// Seconds that steps have waited for images; 0 for images in memory.
+  /// Seconds that steps have waited for images; 0 for images in memory without random crops and operations.
   public var waitingSeconds: Double { loader?.waitingSeconds ?? 0 }
 
   public var stepsPerEpoch: Int { source.stepsPerEpoch }
@@ -109,7 +109,8 @@ public final class Trainer {
   ) throws -> Bool {
     let schedule = LearningRateSchedule(
       peak: options.learningRate, floor: options.learningRate / 100,
-      warmUpSteps: Int(options.warmUp * Double(totalSteps)), totalSteps: totalSteps)
+      warmUpSteps: Int(options.warmUp * Double(totalSteps)), totalSteps: totalSteps, decay: options.schedule,
+      factor: options.decayFactor, points: options.decayPoints)
     while step < totalSteps {
       if try processes.any(shouldStop()) { return false }
       try observe(takeStep(schedule))

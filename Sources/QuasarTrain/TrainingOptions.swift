@@ -10,6 +10,12 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
   public var learningRate: Float = 4e-3
   /// Part of all steps spent on linear warm-up.
   public var warmUp = 0.05
+  /// How the learning rate falls after the warm-up.
+  public var schedule = LearningRateDecay.cosine
+  /// Parts of the run at which a `step` schedule multiplies the learning rate by `decayFactor`.
+  public var decayPoints = [0.6, 0.85]
+  /// What multiplies the learning rate at each decay point.
+  public var decayFactor: Float = 0.1
   /// Part of all steps at the start that run in fp32, before quantisers are calibrated and switched on.
   public var fullPrecision = 0.4
   /// Part of all steps at the end that run in exact integers.
@@ -17,10 +23,18 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
   public var labelSmoothing: Float = 0.1
   /// Mirror images at random.
   public var flip = true
+  /// Smallest part of an image's area that a random crop takes, scaled back to the whole (Szegedy et al. 2015); 1 is off.
+  public var cropScale = 1.0
   /// Largest shift in pixels, edge pixels repeated.
   public var shift = 0
   /// Chance that a rectangle of an image is filled with the mean pixel (Zhong et al. 2020).
   public var randomErasing = 0.25
+  /// Random operations on each image (Cubuk et al. 2020, RandAugment); 0 is off.
+  public var randAugment = 0
+  /// Magnitude of the random operations, 0…30.
+  public var randAugmentMagnitude = 9
+  /// Times that an image comes in a batch, each time augmented anew (Hoffer et al. 2020).
+  public var repeats = 1
   /// Largest drop-path rate; grows linearly with depth.
   public var dropPath: Float = 0
   /// Random sub-networks trained in every step beside the largest and the smallest.
@@ -69,8 +83,22 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
     try require(
       fullPrecision >= 0 && exact >= 0 && fullPrecision + exact <= 1,
       "full-precision and exact parts must be at least 0 and at most 1 together")
+    try require(
+      !decayPoints.isEmpty && decayPoints.allSatisfy { (0...1).contains($0) }
+        && zip(decayPoints, decayPoints.dropFirst()).allSatisfy { $0 < $1 },
+      "decay points are parts of the run in rising order, 0…1, not \(decayPoints)")
+    try require((0...1).contains(decayFactor), "the decay factor must be in 0…1, not \(decayFactor)")
     try require((0..<1).contains(labelSmoothing), "label smoothing must be in 0..<1")
     try require((0...1).contains(randomErasing), "random erasing is a chance, 0…1")
+    try require(
+      (0.01...1).contains(cropScale), "the crop scale is a part of the area, 0.01…1, not \(cropScale)")
+    try require((0...16).contains(randAugment), "RandAugment takes 0 to 16 operations, not \(randAugment)")
+    try require(
+      (0...RandAugment.largestMagnitude).contains(randAugmentMagnitude),
+      "the magnitude of RandAugment is 0 to \(RandAugment.largestMagnitude), not \(randAugmentMagnitude)")
+    try require(
+      repeats >= 1 && batchSize % repeats == 0,
+      "repeats must divide the batch size, but \(batchSize) is no multiple of \(repeats)")
     try require((0..<1).contains(dropPath), "drop-path must be in 0..<1")
     try require((0...1).contains(distillation), "distillation must be in 0…1")
     try require((0...1).contains(progressive), "the progressive part must be in 0…1, not \(progressive)")

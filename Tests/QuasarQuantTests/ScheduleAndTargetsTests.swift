@@ -24,6 +24,28 @@ import Testing
     for step in 4..<24 { #expect(schedule.rate(at: step + 1) < schedule.rate(at: step)) }
   }
 
+  @Test func stepsComeExactlyAtTheirPoints() {
+    let schedule = LearningRateSchedule(
+      peak: 1, warmUpSteps: 10, totalSteps: 100, decay: .step, factor: 0.5, points: [0.25, 0.6, 0.85])
+    let rates: [(Int, Float)] = [
+      (0, 0.1), (9, 1), (10, 1), (24, 1), (25, 0.5), (59, 0.5), (60, 0.25), (84, 0.25), (85, 0.125), (99, 0.125),
+      (100, 0.125),
+    ]
+    for (step, rate) in rates { #expect(schedule.rate(at: step) == rate, "step \(step)") }
+    // A point k/n comes at step k for every k and n, whatever k/n is in binary.
+    for n in 1...60 {
+      for k in 1...n {
+        let one = LearningRateSchedule(
+          peak: 1, warmUpSteps: 0, totalSteps: n, decay: .step, factor: 0.25, points: [Double(k) / Double(n)])
+        #expect(one.rate(at: k - 1) == 1 && one.rate(at: k) == 0.25, "\(k)/\(n)")
+      }
+    }
+    // Points inside the warm-up count from its end on.
+    let early = LearningRateSchedule(
+      peak: 1, warmUpSteps: 10, totalSteps: 100, decay: .step, factor: 0.1, points: [0.05, 0.5])
+    #expect(early.rate(at: 9) == 1 && early.rate(at: 10) == 0.1 && abs(early.rate(at: 50) - 0.01) < 1e-9)
+  }
+
   @Test func onlyWarmUp() {
     let schedule = LearningRateSchedule(peak: 1, warmUpSteps: 5, totalSteps: 5)
     #expect(schedule.rate(at: 4) == 1 && schedule.rate(at: 5) == 1 && schedule.rate(at: 6) == 0)

@@ -47,6 +47,10 @@ private struct SlowImages: ImageSource {
     options.flip = true
     options.shift = 1
     options.randomErasing = 0.5
+    options.cropScale = 0.3
+    options.randAugment = 2
+    options.repeats = 2
+    options.mixup = 0.5
     let data = try Tiny.toySet(count, seed: 1)
     let slow = SlowImages(images: data, failing: failing, reads: SlowImages.Reads())
     return (
@@ -85,35 +89,42 @@ private struct SlowImages: ImageSource {
     let loader = BatchLoader(slow, steps: 100, depth: 2, threads: 3)
     _ = try loader.batch(step: 0)
     // Steps 1 and 2 are computed now; the thread is given a second to go wrong.
-    for _ in 0..<100 where images.reads.count.withLock({ $0 }) < 24 { Thread.sleep(forTimeInterval: 0.01) }
+    for _ in 0..<100 where images.reads.count.withLock({ $0 }) < 12 { Thread.sleep(forTimeInterval: 0.01) }
     Thread.sleep(forTimeInterval: 0.1)
-    #expect(images.reads.count.withLock { $0 } == 24)
+    // Four images a batch, each twice.
+    #expect(images.reads.count.withLock { $0 } == 12)
   }
 
   @Test func anErrorComesWithItsStepAndNoOther() throws {
-    let (memory, slow, _) = try sources(30, failing: 11)
-    let order = memory.order(epoch: 0)
-    let place = try #require(order.firstIndex(of: 11))
+    // Eight slots a step hold four images twice.
+    let failing = try sources(30).memory.order(epoch: 0)[9]
+    let (_, slow, _) = try sources(30, failing: failing)
     let loader = BatchLoader(slow, steps: 9)
     for step in 0..<3 {
       let error = quasarError { _ = try loader.batch(step: step) }
-      #expect((error != nil) == (place / 8 == step), "step \(step)")
+      #expect((error != nil) == (step == 2), "step \(step)")
       if let error { #expect(error.kind == .badData && error.message.contains("planted")) }
     }
   }
 
   @Test func trainingFromDiskIsTrainingFromMemory() throws {
     let data = try Tiny.toySet(40, seed: 2)
-    func weights(_ source: any ImageSource) throws -> ([[Float]], Double) {
+    func weights(_ source: any ImageSource, _ change: (inout TrainingOptions) -> Void = { _ in }) throws -> (
+      [[Float]], Double
+    ) {
       let net = Tiny.net(data: data)
+      var options = Tiny.options(epochs: 2, batch: 8)
+      change(&options)
       let trainer = try Trainer(
-        net: net, plan: .fixed(Tiny.architecture), data: source, options: Tiny.options(epochs: 2, batch: 8), seed: 3)
+        net: net, plan: .fixed(Tiny.architecture), data: source, options: options, seed: 3)
       _ = try trainer.run(observe: { _ in })
       return (net.parameters.map { $0.value.scalars }, trainer.waitingSeconds)
     }
     let (memory, none) = try weights(data)
     let (disk, some) = try weights(SlowImages(images: data, reads: SlowImages.Reads()))
     #expect(memory == disk && none == 0 && some > 0)
+    // What takes long is computed ahead in memory, too.
+    #expect(try weights(data) { $0.randAugment = 1 }.1 > 0 && weights(data) { $0.cropScale = 0.5 }.1 > 0)
     let evaluation = try Evaluation(
       Tiny.net(data: data), architecture: Tiny.architecture, mode: .full, data: data)
     let again = try Evaluation(

@@ -1,3 +1,4 @@
+import Foundation
 import QuasarData
 import QuasarSupernet
 import QuasarTensor
@@ -134,6 +135,172 @@ import Testing
     }
     let never = try self.source(data).batch(step: 0, order: Array(0..<64))
     #expect(never.images.scalars == Array(data.images.prefix(8 * 192)))
+  }
+
+  /// Sides and place of 4,000 crops of a rectangle that is not square.
+  @Test func cropsHaveTheirAreaAndRatio() {
+    var random = RandomSource(seed: 4).generator("crops")
+    let (height, width) = (90, 120)
+    var (wholes, lefts, areas, logs) = (0, Set<Int>(), [Double](), [Double]())
+    var edges = Set<String>()
+    for _ in 0..<4000 {
+      let crop = BatchSource.crop(height: height, width: width, smallest: 0.1, &random)
+      #expect(crop.left >= 0 && crop.top >= 0 && crop.width >= 1 && crop.height >= 1)
+      #expect(crop.left + crop.width <= width && crop.top + crop.height <= height)
+      if crop.width == width, crop.height == height { wholes += 1 }
+      // Half a point on either side of both sides.
+      let (w, h) = (Double(crop.width), Double(crop.height))
+      #expect((w + 0.5) * (h + 0.5) >= 0.1 * 10_800)
+      #expect((w + 0.5) / (h - 0.5) >= 0.75 && (w - 0.5) / (h + 0.5) <= 4.0 / 3)
+      lefts.insert(crop.left)
+      if crop.width < width, crop.left == 0 { edges.insert("left") }
+      if crop.width < width, crop.left + crop.width == width { edges.insert("right") }
+      if crop.height < height, crop.top == 0 { edges.insert("top") }
+      if crop.height < height, crop.top + crop.height == height { edges.insert("bottom") }
+      areas.append(w * h / 10_800)
+      logs.append(log(w / h))
+    }
+    #expect(areas.contains { $0 < 0.15 } && areas.contains { $0 > 0.9 } && lefts.count > 60 && wholes < 40)
+    #expect(edges.count == 4)
+    // ln of the ratio lies evenly about 0 while nothing is refused for its sides: areas below ⅗.
+    let small = zip(areas, logs).filter { $0.0 < 0.5 }.map { $0.1 }
+    let mean = small.reduce(0, +) / Double(small.count)
+    #expect(abs(mean) < 5 * 0.166 / Double(small.count).squareRoot())
+    let quarter = small.filter { abs($0) < log(4.0 / 3) / 2 }.count
+    // Half of them, deviation below 23.
+    #expect(abs(quarter - small.count / 2) < 115)
+  }
+
+  @Test func ratiosAreExponentials() {
+    #expect(BatchSource.ratio(0) == 0.75 && abs(BatchSource.ratio(32_768) - 1) < 1e-15)
+    for u in stride(from: 0, to: 65_536, by: 97) + [1, 65_535] {
+      let expected = 0.75 * pow(16.0 / 9, Double(u) / 65_536)
+      #expect(abs(BatchSource.ratio(u) - expected) < 1e-14)
+    }
+    // A square that can hold no crop of these sides is taken whole.
+    var random = RandomSource(seed: 1).generator("thin")
+    let thin = BatchSource.crop(height: 1000, width: 2, smallest: 0.5, &random)
+    #expect(thin == ImageCrop(left: 0, top: 0, width: 2, height: 1000))
+  }
+
+  /// Crops of a map of places: each point tells where it came from.
+  @Test func croppedImagesAreResizedCrops() throws {
+    let columns: [UInt8] = (0..<64).map { UInt8($0 % 8 * 32) }
+    let rows: [UInt8] = (0..<64).map { UInt8($0 / 8 * 32) }
+    let pixels = columns + rows + [UInt8](repeating: 9, count: 64)
+    let data = try ImageSet(
+      name: "map", split: "train", channels: 3, height: 8, width: 8, images: pixels, labels: [0], classNames: ["a"])
+    let source = try source(data) {
+      $0.cropScale = 0.2
+      $0.batchSize = 64
+    }
+    let batch = try source.batch(step: 0, order: [0])
+    var found = Set<[UInt8]>()
+    for i in 0..<64 {
+      let image = batch.images.rows(i..<i + 1).scalars
+      found.insert(image)
+      #expect(image.suffix(64).allSatisfy { $0 == 9 })
+      // The rectangle that the corner points name, by the resize that ImageCropTests compare with its definition.
+      let (left, right) = (Int(image[0]) / 32, Int(image[7]) / 32)
+      let (top, bottom) = (Int(image[64]) / 32, Int(image[127]) / 32)
+      let crop = ImageCrop(left: left, top: top, width: right - left + 1, height: bottom - top + 1)
+      var expected = [UInt8](repeating: 0, count: 192)
+      expected.withUnsafeMutableBufferPointer { target in
+        pixels.withUnsafeBufferPointer { source in
+          guard let to = target.baseAddress, let from = source.baseAddress else { return }
+          crop.write(from: from, to: to, channels: 3, rows: 8, columns: 8)
+        }
+      }
+      #expect(image == expected, "\(crop)")
+    }
+    #expect(found.count > 30)
+  }
+
+  /// Random operations come after mirror and shift, before erasing, and change neither.
+  @Test func operationsChangeNoOtherDraw() throws {
+    let data = try Tiny.toySet(32, seed: 6, channels: 3)
+    func change(_ options: inout TrainingOptions) {
+      options.flip = true
+      options.shift = 2
+      options.randomErasing = 1
+      options.batchSize = 32
+    }
+    let plain = try source(data, change)
+    let changed = try source(data) {
+      change(&$0)
+      $0.randAugment = 1
+      $0.randAugmentMagnitude = 20
+    }
+    let order = Array(0..<32)
+    let (a, b) = (try plain.batch(step: 3, order: order), try changed.batch(step: 3, order: order))
+    var same = 0
+    for i in 0..<32 {
+      let (x, y) = (a.images.rows(i..<i + 1).scalars, b.images.rows(i..<i + 1).scalars)
+      // What is erased is so in both, after the operation.
+      for p in 0..<192 where x[p] == plain.meanCodes[p / 64] && isErased(x, p, plain.meanCodes) {
+        #expect(y[p] == x[p], "image \(i), point \(p)")
+      }
+      if x == y { same += 1 }
+    }
+    // At least the identity's fourteenth, and not all.
+    #expect((1...12).contains(same), "\(same)")
+    let without = try source(data, change).batch(step: 3, order: order)
+    #expect(without.images.scalars == a.images.scalars)
+  }
+
+  /// Whether all channels have the mean at the point.
+  private func isErased(_ image: [UInt8], _ p: Int, _ mean: [UInt8]) -> Bool {
+    (0..<3).allSatisfy { image[$0 * 64 + p % 64] == mean[$0] }
+  }
+
+  @Test func repeatsComeTogetherAndDiffer() throws {
+    let data = try Tiny.toySet(30, seed: 1)
+    let source = try source(data) {
+      $0.repeats = 4
+      $0.shift = 2
+      $0.accumulation = 2
+      $0.batchSize = 4
+    }
+    let order = source.order(epoch: 0)
+    // As without repeats: 30 / 8 steps; each holds two images four times.
+    #expect(source.stepsPerEpoch == 3)
+    var seen: [UInt8] = []
+    for step in 0..<3 {
+      let batch = try source.batch(step: step, order: order)
+      for part in 0..<2 {
+        let image = order[2 * step + part]
+        let one = batch.part(part, of: 2)
+        #expect(one.labels == Array(repeating: data.labels[image], count: 4))
+        let looks = (0..<4).map { one.images.rows($0..<$0 + 1).scalars }
+        // Shifts by up to two points keep the middle value somewhere near the middle.
+        let middle = data.image(at: image).dropFirst(27).first ?? 0
+        for look in looks { #expect((1...5).contains { y in (1...5).contains { look[y * 8 + $0] == middle } }) }
+        #expect(Set(looks).count > 1)
+        seen.append(UInt8(image))
+      }
+    }
+    #expect(Set(seen).count == 6)
+    // Another epoch shows other images.
+    #expect(source.order(epoch: 1).prefix(6) != order.prefix(6))
+  }
+
+  @Test func augmentedSetsAreBatchesInOrder() throws {
+    let data = try Tiny.toySet(9, seed: 3, channels: 3)
+    var options = TrainingOptions()
+    options.randAugment = 2
+    options.cropScale = 0.4
+    options.mixup = 1
+    options.repeats = 2
+    let found = try data.augmented(options, seed: 11)
+    #expect(found.labels == data.labels && found.classNames == data.classNames && found.count == 9)
+    var single = options
+    (single.batchSize, single.repeats, single.mixup) = (9, 1, 0)
+    let source = try BatchSource(data: data, options: single, random: RandomSource(seed: 11))
+    #expect(try source.batch(step: 0, order: Array(0..<9)).images.scalars == found.images)
+    #expect(found.images != data.images)
+    #expect(try data.augmented(options, seed: 11) == found && data.augmented(options, seed: 12) != found)
+    options.cropScale = 0
+    #expect(quasarError { _ = try data.augmented(options, seed: 1) }?.message.contains("crop scale") == true)
   }
 
   @Test func preprocessingByHand() throws {

@@ -46,6 +46,11 @@ import Testing
     options.batchSize = 8
     options.accumulation = 2
     options.progressive = 0.5
+    options.cropScale = 0.5
+    options.randAugment = 2
+    options.repeats = 2
+    options.schedule = .step
+    options.decayPoints = [0.4, 0.7]
     options.optimizer.rule = .lamb
     return options
   }
@@ -197,6 +202,24 @@ import Testing
       #expect(abs(a.loss - b.loss) < 1e-4 * abs(a.loss), "step \(a.step): \(a.loss), \(b.loss)")
       #expect(abs(a.gradientNorm - b.gradientNorm) < 1e-3 * a.gradientNorm)
     }
+  }
+
+  @Test func learningRateFollowsTheStepsOfTheSchedule() throws {
+    let data = try Tiny.toySet(32, seed: 1)
+    var options = Tiny.options(epochs: 10)
+    options.fullPrecision = 1
+    options.warmUp = 0.1
+    options.schedule = .step
+    options.decayPoints = [0.5, 0.75]
+    options.decayFactor = 0.25
+    options.learningRate = 0.008
+    let trainer = try Trainer(
+      net: Tiny.net(data: data), plan: .fixed(Tiny.architecture), data: data, options: options, seed: 1)
+    var rates: [Double] = []
+    _ = try trainer.run(observe: { rates.append($0.learningRate) })
+    let expected = [0.004] + Array(repeating: 0.008, count: 9) + Array(repeating: 0.002, count: 5)
+    #expect(rates.count == 20)
+    for (rate, value) in zip(rates, expected + Array(repeating: 0.0005, count: 5)) { #expect(abs(rate - value) < 1e-9) }
   }
 
   /// A run with averaged weights leaves both: raw for resuming, averaged for everything else.

@@ -61,37 +61,3 @@ import Testing
     }
   }
 }
-
-@Suite struct TrainingOptionsTests {
-  @Test func defaultsAreValid() throws { try TrainingOptions().validate() }
-
-  @Test func everyRangeIsChecked() {
-    func noSubnets(_ options: inout TrainingOptions) {
-      options.sandwich = false
-      options.randomSubnets = 0
-    }
-    let changes: [(String, (inout TrainingOptions) -> Void)] = [
-      ("epochs", { $0.epochs = 0 }), ("batch size", { $0.batchSize = 0 }),
-      ("learning rate", { $0.learningRate = 0 }), ("learning rate", { $0.learningRate = .nan }),
-      ("learning rate", { $0.learningRate = .infinity }), ("warm-up", { $0.warmUp = 1.5 }),
-      ("exact", { $0.exact = 0.7 }), ("exact", { $0.exact = -0.1 }), ("exact", { $0.fullPrecision = .nan }),
-      ("label smoothing", { $0.labelSmoothing = 1 }), ("random erasing", { $0.randomErasing = -1 }),
-      ("drop-path", { $0.dropPath = 1 }), ("distillation", { $0.distillation = 2 }),
-      ("shift", { $0.shift = -1 }), ("random sub-networks", { $0.randomSubnets = -1 }),
-      ("sandwich", noSubnets), ("calibration percentile", { $0.calibrationPercentile = 50 }),
-      ("calibration percentile", { $0.calibrationPercentile = 100.5 }),
-      ("calibration percentile", { $0.calibrationPercentile = .nan }),
-      ("oscillation threshold", { $0.oscillationThreshold = 1 }),
-      ("oscillation threshold", { $0.oscillationThreshold = -0.1 }),
-      ("oscillation momentum", { $0.oscillationMomentum = 0 }),
-      ("oscillation momentum", { $0.oscillationMomentum = .nan }),
-    ]
-    for (says, change) in changes {
-      var options = TrainingOptions()
-      change(&options)
-      let error = quasarError { try options.validate() }
-      #expect(error?.kind == .usage, "\(says)")
-      #expect(error?.message.contains(says) == true, "\(says): \(error?.message ?? "")")
-    }
-  }
-}
