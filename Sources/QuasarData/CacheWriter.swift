@@ -25,6 +25,11 @@ public struct CacheWriter: Sendable {
   public var workers = 1
   /// Leave damaged images out instead of stopping at the first one.
   public var skipsDamaged = false
+  /// Read the shards of a finished cache through. Without it, a finished cache whose files have their sizes is left as
+  /// it is: whoever reads an image compares the checksum of its shard first.
+  public var verifiesFinished = true
+  /// The channels that the images must have, where that is known; 1 is grey, 3 is colour.
+  public var channels: Int?
 
   private let folders: ClassFolders
   private let output: String
@@ -46,6 +51,9 @@ public struct CacheWriter: Sendable {
     self.size = size
   }
 
+  /// The classes of the folders.
+  public var classNames: [String] { folders.train.classNames }
+
   private struct Task {
     let part: ClassFolders.Part
     let layout: ShardFile
@@ -60,12 +68,14 @@ public struct CacheWriter: Sendable {
 
   /// Writes what is missing. `progress` is told on this thread about images done and in all.
   ///
-  /// Throws `badData` with the first damaged image, `usage` where `output` holds a cache of other images or another
-  /// size, `interrupted` after `shouldStop` said so.
+  /// Throws `badData` with the first damaged image or for the wrong number of channels, `usage` where `output` holds a
+  /// cache of other images or another size, `interrupted` after `shouldStop` said so.
   public func run(
     progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }, shouldStop: () -> Bool = { false }
   ) throws(QuasarError) -> Summary {
-    var manifest = try prepare()
+    var manifest = try plan()
+    if let known = try known(manifest), !verifiesFinished, isThere(known) { return summary(known) }
+    try manifest.write(output)
     var tasks: [Task] = []
     for (part, planned) in [(folders.train, manifest.train), (folders.test, manifest.test)] {
       for k in 0..<manifest.shardCount(of: planned) {
@@ -89,16 +99,41 @@ public struct CacheWriter: Sendable {
     }
     manifest.complete = true
     try manifest.write(output)
-    let damaged = (manifest.train.damaged + manifest.test.damaged).map(\.file)
-    return Summary(
-      images: manifest.train.count + manifest.test.count - damaged.count, shards: tasks.count,
-      kept: results.filter(\.wasKept).count, damaged: damaged,
-      bytes: tasks.reduce(0) { $0 + $1.layout.byteCount })
+    return summary(manifest, kept: results.filter(\.wasKept).count)
   }
 
-  /// The manifest without shards, on disk before the first shard is.
-  private func prepare() throws(QuasarError) -> CacheManifest {
-    let channels = try folders.channels()
+  /// What a finished manifest says; all shards were there already unless `kept` says otherwise.
+  private func summary(_ manifest: CacheManifest, kept: Int? = nil) -> Summary {
+    let shards = manifest.train.shards + manifest.test.shards
+    let damaged = (manifest.train.damaged + manifest.test.damaged).map(\.file)
+    return Summary(
+      images: manifest.train.count + manifest.test.count - damaged.count, shards: shards.count,
+      kept: kept ?? shards.count, damaged: damaged, bytes: shards.reduce(0) { $0 + $1.bytes })
+  }
+
+  /// Whether a manifest is finished and every shard has its size.
+  private func isThere(_ manifest: CacheManifest) -> Bool {
+    manifest.complete
+      && (manifest.train.shards + manifest.test.shards).allSatisfy { shard in
+        var status = stat()
+        return stat(InputFile.join(output, shard.file), &status) == 0 && Int(status.st_size) == shard.bytes
+      }
+  }
+
+  /// The manifest without shards, which is on disk before the first shard is.
+  private func plan() throws(QuasarError) -> CacheManifest {
+    let channels: Int
+    do throws(QuasarError) {
+      channels = try folders.channels(skippingDamaged: skipsDamaged)
+    } catch {
+      throw CacheWriter.advising(error)
+    }
+    guard self.channels == nil || self.channels == channels else {
+      throw QuasarError(
+        .badData,
+        "\(folders.directory): the images have \(channels) channels, but \(self.channels ?? 0) are asked for; convert "
+          + "them, or choose another space")
+    }
     var crc: UInt32 = 0
     for file in folders.train.files + folders.test.files {
       var status = stat()
@@ -107,28 +142,30 @@ public struct CacheWriter: Sendable {
       }
       crc = ShardFile.crc(Array("\(file) \(status.st_size)\n".utf8), after: crc)
     }
-    let plan = CacheManifest(
+    return CacheManifest(
       name: folders.name, source: ShardFile.hexadecimal(crc), channels: channels, size: size,
       imagesPerShard: CacheManifest.imagesPerShard(channels: channels, size: size),
       classNames: folders.train.classNames,
       train: CacheManifest.Part(split: folders.train.split, classCounts: folders.train.classCounts),
       test: CacheManifest.Part(split: folders.test.split, classCounts: folders.test.classCounts))
+  }
+
+  /// The manifest that is in the output folder, which is made where it is missing; one of another plan is refused.
+  private func known(_ plan: CacheManifest) throws(QuasarError) -> CacheManifest? {
     do {
       try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
     } catch {
       throw QuasarError(.cannotWrite, "\(output): the folder cannot be made (\(error.localizedDescription))")
     }
-    if let known = try CacheManifest.read(output) {
-      guard known.plan == plan else {
-        throw QuasarError(
-          .usage,
-          "\(output): holds a cache of “\(known.name)” at size \(known.size) from source list \(known.source), but "
-            + "“\(plan.name)” at size \(size) from source list \(plan.source) is asked for; delete it or choose another "
-            + "--out")
-      }
+    guard let known = try CacheManifest.read(output) else { return nil }
+    guard known.plan == plan else {
+      throw QuasarError(
+        .usage,
+        "\(output): holds a cache of “\(known.name)” at size \(known.size) from source list \(known.source), but "
+          + "“\(plan.name)” at size \(size) from source list \(plan.source) is asked for; delete it or choose another "
+          + "folder for the cache")
     }
-    try plan.write(output)
-    return plan
+    return known
   }
 
   private struct Progress {
@@ -208,10 +245,7 @@ public struct CacheWriter: Sendable {
       do throws(QuasarError) {
         return try image(task.part.files[place], channels: task.layout.channels)
       } catch {
-        guard error.kind == .badData, skipsDamaged else {
-          throw QuasarError(
-            error.kind, error.kind == .badData ? "\(error.message), or \(CacheWriter.adviceOnDamage)" : error.message)
-        }
+        guard error.kind == .badData, skipsDamaged else { throw CacheWriter.advising(error) }
         damaged.append(place)
         return nil
       }
@@ -219,6 +253,11 @@ public struct CacheWriter: Sendable {
     guard !isStopped else { return nil }
     try AtomicFile.write(bytes, to: task.path)
     return Result(crc: ShardFile.crc(bytes.dropLast(4)), wasKept: false, damaged: damaged)
+  }
+
+  /// An error that says what else can be done about a damaged image.
+  private static func advising(_ error: QuasarError) -> QuasarError {
+    error.kind == .badData ? QuasarError(.badData, "\(error.message), or \(adviceOnDamage)") : error
   }
 
   private static let adviceOnDamage = "leave damaged images out with --skip-damaged"

@@ -78,10 +78,17 @@ struct ClassFolders: Sendable {
   }
 
   /// 3 where any file has colour, else 1; reads headers up to the first one that has.
-  func channels() throws(QuasarError) -> Int {
+  ///
+  /// Throws `badData` with the first damaged one before that, unless such files are skipped.
+  func channels(skippingDamaged: Bool = false) throws(QuasarError) -> Int {
     for file in train.files + test.files {
       let path = path(file)
-      if try ImageFile.channels(InputFile.read(path), file: path) == 3 { return 3 }
+      let bytes = try InputFile.read(path)
+      do throws(QuasarError) {
+        if try ImageFile.channels(bytes, file: path) == 3 { return 3 }
+      } catch {
+        guard skippingDamaged, error.kind == .badData else { throw error }
+      }
     }
     return 1
   }
@@ -113,8 +120,8 @@ struct ClassFolders: Sendable {
           throw QuasarError(
             .badData,
             "\(directory): \(chosen.count) images of \(side.width)×\(side.height) in \(part.split) take more than "
-              + "\(ClassFolders.largestInMemory >> 30) GiB of memory; write them to disk once with 'quasar data cache "
-              + "folder:\(directory) --size N --out DIR' and use cache:DIR")
+              + "\(ClassFolders.largestInMemory >> 30) GiB of memory; train with --cache DIR, or write them to disk once "
+              + "with 'quasar data cache folder:\(directory) --size N --out DIR' and use cache:DIR")
         }
       }
       guard side == (loaded.height, loaded.width) else {

@@ -30,9 +30,9 @@ struct DataCommand: ParsableCommand {
       commandName: "inspect", abstract: "Counts, classes and a contact sheet of a set.",
       discussion: """
         Of class folders and caches only the images of the sheet are read. Class folders whose images differ in size are
-        shown as squares of 64 points, or of --size.
+        shown as squares of 64 points, or of --size. With --augment the sheet shows them as a training would.
 
-        Example: quasar data inspect embedded --sheet sheet.png
+        Example: quasar data inspect embedded --sheet sheet.png --augment --rand-augment 2 --crop-scale 0.3
         """)
 
     @OptionGroup var common: CommonOptions
@@ -40,13 +40,22 @@ struct DataCommand: ParsableCommand {
     var specification: String
     @Option(name: .long, help: "Write a PNG with samples of every class.") var sheet: String?
     @Option(name: .long, help: "Scale images of folder:DIR to squares of so many points.") var size: Int?
+    @Flag(
+      name: .long, help: "Show the images of the sheet mirrored, cropped, changed and erased at random, as in training."
+    )
+    var augment = false
+    @OptionGroup var augmentation: AugmentationArguments
+    @OptionGroup var seed: SeedOption
 
     func run() throws {
       try common.apply()
+      guard !augment || sheet != nil else {
+        throw QuasarError(.usage, "--augment changes the images of a contact sheet; add --sheet FILE")
+      }
       let data = try DataOverview(
         of: DataSpecification(parsing: specification), samplesPerClass: sheet == nil ? 1 : 12, size: size)
       if let sheet {
-        try AtomicFile.write(PNGWriter.encode(ContactSheet.draw(data.samples)), to: sheet)
+        try AtomicFile.write(PNGWriter.encode(ContactSheet.draw(samples(data))), to: sheet)
       }
       let (train, test) = (data.trainCounts.reduce(0, +), data.testCounts.reduce(0, +))
       if common.json {
@@ -68,6 +77,13 @@ struct DataCommand: ParsableCommand {
         print(Console.table(["class", "train", "test"], rows))
         if let sheet { print("contact sheet: \(sheet)") }
       }
+    }
+
+    private func samples(_ data: DataOverview) throws -> ImageSet {
+      guard augment else { return data.samples }
+      var options = TrainingOptions()
+      augmentation.apply(to: &options)
+      return try data.samples.augmented(options, seed: seed.seed)
     }
   }
 

@@ -24,11 +24,19 @@ enum Launch {
   }
 
   /// A progress bar of the first process; the others are silent.
-  static func progress(_ step: String) -> any ProgressReporter {
+  static func progress(_ step: String? = nil) -> any ProgressReporter {
     guard processes.isFirst else { return SilentProgress() }
     let progress = ConsoleProgress()
-    progress.begin(step)
+    if let step { progress.begin(step) }
     return progress
+  }
+
+  /// body() of the first process, and after it those of the others, which find what it left on disk.
+  static func inTurn<Result>(_ body: () throws -> Result) throws -> Result {
+    if !processes.isFirst { _ = try processes.any(false) }
+    let result = try body()
+    if processes.isFirst { _ = try processes.any(false) }
+    return result
   }
 
   /// Leaves together with the others.

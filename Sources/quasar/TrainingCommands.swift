@@ -50,15 +50,62 @@ struct RunCommand: ParsableCommand {
 extension Entanglement: ExpressibleByArgument {}
 extension TrainingProducts: ExpressibleByArgument {}
 extension OptimizerRule: ExpressibleByArgument {}
+extension LearningRateDecay: ExpressibleByArgument {}
+
+/// Options of how a training changes its images.
+struct AugmentationArguments: ParsableArguments {
+  @Option(name: .long, help: "Smallest part of an image's area that a random crop takes, 0.01…1; 1 is off.")
+  var cropScale: Double?
+  @Option(name: .long, help: "Random operations on each image (RandAugment), 0…16; 0 is off.") var randAugment: Int?
+  @Option(name: .long, help: "Magnitude of the random operations, 0…\(RandAugment.largestMagnitude).")
+  var randAugmentMagnitude: Int?
+
+  func apply(to options: inout TrainingOptions) {
+    if let cropScale { options.cropScale = cropScale }
+    if let randAugment { options.randAugment = randAugment }
+    if let randAugmentMagnitude { options.randAugmentMagnitude = randAugmentMagnitude }
+  }
+}
+
+/// Where the images of a training come from.
+struct TrainingDataOptions: ParsableArguments {
+  @OptionGroup var data: DataOption
+  @Option(
+    name: .long,
+    help:
+      "Folder of an image cache: folder:DIR is decoded into it once and read from disk, so it may exceed the memory.")
+  var cache: String?
+  @Flag(name: .long, help: "With --cache: leave out images that cannot be decoded instead of stopping.")
+  var skipDamaged = false
+
+  /// The images; of several processes the first one makes the cache.
+  func open(for geometry: ImageGeometry) throws -> ImageSources {
+    guard let cache else {
+      guard !skipDamaged else { throw QuasarError(.usage, "--skip-damaged belongs to --cache DIR; add one") }
+      return try data.open(for: geometry)
+    }
+    return try Launch.inTurn {
+      try Workflow.cached(
+        DataSpecification(parsing: data.data), for: geometry, in: cache, workers: Machine.threads,
+        skipsDamaged: skipDamaged, progress: Launch.progress())
+    }
+  }
+}
 
 /// Options of a training that a command line may change.
 struct TrainingArguments: ParsableArguments {
   @Option(name: .long, help: "Passes over the training images.") var epochs: Int?
   @Option(name: .long, help: "Images a step.") var batchSize: Int?
   @Option(name: .long, help: "Peak learning rate.") var learningRate: Float?
+  @Option(name: .long, help: "How the learning rate falls: cosine or step.") var schedule: LearningRateDecay?
+  @Option(name: .long, help: "Parts of the run at which a step schedule takes a step, 0…1, e.g. 0.6,0.85.")
+  var decayPoints: String?
+  @Option(name: .long, help: "What multiplies the learning rate at each decay point.") var decayFactor: Float?
   @Option(name: .long, help: "Part of the run in fp32 before quantisation is switched on, 0…1.")
   var fullPrecision: Double?
   @Option(name: .long, help: "Part at the end of the run in exact integers, 0…1.") var exact: Double?
+  @OptionGroup var augmentation: AugmentationArguments
+  @Option(name: .long, help: "Times that an image comes in a batch, each time augmented anew.") var repeats: Int?
   @Option(name: .long, help: "Beta parameter of mixup; 0 is off.") var mixup: Double?
   @Option(name: .long, help: "Beta parameter of cutmix; 0 is off.") var cutmix: Double?
   @Option(name: .long, help: "Decay of averaged weights; 0 is off.") var average: Float?
@@ -86,8 +133,13 @@ struct TrainingArguments: ParsableArguments {
     if let epochs { options.epochs = epochs }
     if let batchSize { options.batchSize = batchSize }
     if let learningRate { options.learningRate = learningRate }
+    if let schedule { options.schedule = schedule }
+    if let decayPoints { options.decayPoints = try TrainingArguments.numbers(decayPoints, of: "--decay-points") }
+    if let decayFactor { options.decayFactor = decayFactor }
     if let fullPrecision { options.fullPrecision = fullPrecision }
     if let exact { options.exact = exact }
+    augmentation.apply(to: &options)
+    if let repeats { options.repeats = repeats }
     if let mixup { options.mixup = mixup }
     if let cutmix { options.cutmix = cutmix }
     if let average { options.average = average }
@@ -102,6 +154,16 @@ struct TrainingArguments: ParsableArguments {
     if let oscillationMomentum { options.oscillationMomentum = oscillationMomentum }
     try options.validate()
   }
+
+  /// "0.6,0.85" → [0.6, 0.85]
+  private static func numbers(_ text: String, of option: String) throws -> [Double] {
+    try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+      guard let value = Double(part.trimmingCharacters(in: .whitespaces)) else {
+        throw QuasarError(.usage, "\(option) \(text): '\(part)' is no number; write e.g. 0.6,0.85")
+      }
+      return value
+    }
+  }
 }
 
 struct TrainCommand: ParsableCommand {
@@ -111,7 +173,7 @@ struct TrainCommand: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var seed: SeedOption
-  @OptionGroup var data: DataOption
+  @OptionGroup var data: TrainingDataOptions
   @OptionGroup var training: TrainingArguments
   @OptionGroup var initial: InitialWeightsOptions
   @Option(name: .long, help: "fashion-s, cifar-s, autoformer-t, -s, -b, deit-t, -s, -b, or a YAML file.")
@@ -133,8 +195,9 @@ struct TrainCommand: ParsableCommand {
     }
     let weights = try initial.load(space, resume: resume)
     let processes = Launch.processes
+    let images = try data.open(for: space.geometry)
     try Workflow.trainSupernet(
-      space: space, data: data.open(for: space.geometry), options: options, seed: seed.seed, directory: directory,
+      space: space, data: images, options: options, seed: seed.seed, directory: directory,
       resume: resume, initial: weights, processes: processes, progress: Launch.progress("supernet"))
     guard processes.isFirst else { return }
     let entries = directory.log.read().filter { $0.event == .evaluation }
@@ -215,7 +278,7 @@ struct FinetuneCommand: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var seed: SeedOption
-  @OptionGroup var data: DataOption
+  @OptionGroup var data: TrainingDataOptions
   @OptionGroup var training: TrainingArguments
   @Option(name: .customLong("run"), help: "Run folder of the supernet.") var runFolder: String
   @Option(name: .long, help: "Sub-network file from 'quasar search'.") var subnet: String
@@ -233,9 +296,10 @@ struct FinetuneCommand: ParsableCommand {
     let processes = Launch.processes
     let supernet = try RunDirectory(runFolder).load()
     let architecture = try Workflow.architecture(contentsOf: subnet)
+    let images = try data.open(for: architecture.geometry)
     try Workflow.finetune(
-      supernet: supernet, architecture: architecture,
-      data: data.open(for: architecture.geometry), options: options, seed: seed.seed, directory: directory,
+      supernet: supernet, architecture: architecture, data: images, options: options, seed: seed.seed,
+      directory: directory,
       resume: resume, processes: processes, progress: Launch.progress("finetune"))
     guard processes.isFirst else { return }
     if common.json {

@@ -119,9 +119,9 @@ import Testing
     #expect(try cache(folder).kept == 1)
     #expect(try names.map { try bytes(folder, $0) } == whole)
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path + "/out").sorted() == names)
-    expectError(.usage, holding: "at size 1024", "at size 512", "another --out") { _ = try cache(folder, size: 512) }
+    expectError(.usage, holding: "at size 1024", "at size 512", "another folder") { _ = try cache(folder, size: 512) }
     try folder.write(PNGWriter.encode(Raster(width: 9, height: 9, channels: 3)), "in/val/ant/100.png")
-    expectError(.usage, holding: "another --out", "source list") { _ = try cache(folder) }
+    expectError(.usage, holding: "another folder", "source list") { _ = try cache(folder) }
   }
 
   func flipped(_ bytes: [UInt8], at place: Int) -> [UInt8] {
@@ -187,6 +187,16 @@ import Testing
     expectError(.badData, holding: "bee/104.png: was left out", "--skip-damaged") { _ = try cache(folder) }
   }
 
+  /// Among grey files the search for colour comes to every header, damaged ones included.
+  @Test func damagedHeadersStopOrAreLeftOut() throws {
+    let folder = try TemporaryFolder()
+    try write(folder, grey: true)
+    try folder.write([1, 2, 3], "in/train/ant/105.png")
+    expectError(.badData, holding: "in/train/ant/105.png: ", "--skip-damaged") { _ = try cache(folder, size: 4) }
+    #expect(try cache(folder, size: 4, skip: true).damaged == ["train/ant/105.png"])
+    #expect(try open(folder).train.channels == 1 && open(folder).train.count == 24)
+  }
+
   @Test func everyManifestIsSafe() throws {
     let folder = try TemporaryFolder()
     try write(folder, grey: true)
@@ -206,6 +216,42 @@ import Testing
       try folder.write(Array(text.replacing(found, with: planted).utf8), "out/manifest.json")
       expectError(.badData, holding: "manifest.json: ") { _ = try open(folder) }
     }
+  }
+
+  /// What a training does with its cache: a finished one is taken as it is while all files have their sizes.
+  @Test func finishedCachesAreLeftAlone() throws {
+    let folder = try TemporaryFolder()
+    try write(folder)
+    let first = try cache(folder)
+    let whole = try bytes(folder, "train-00001.shard")
+    var writer = try CacheWriter(
+      DataSpecification(parsing: "folder:\(folder.path)/in"), size: ImageCacheTests.size, output: folder.path + "/out")
+    writer.verifiesFinished = false
+    // A wrong bit stays until the shard is read; a missing byte or file is noticed at once.
+    try folder.write(flipped(whole, at: 100_000), "out/train-00001.shard")
+    let summary = try writer.run()
+    #expect(summary.kept == 4 && summary.images == first.images && summary.bytes == first.bytes && summary.shards == 4)
+    #expect(try bytes(folder, "train-00001.shard") != whole)
+    try folder.write(Array(whole.dropLast()), "out/train-00001.shard")
+    #expect(try writer.run().kept == 3)
+    #expect(try bytes(folder, "train-00001.shard") == whole)
+    try FileManager.default.removeItem(atPath: folder.path + "/out/val-00000.shard")
+    #expect(try writer.run().kept == 3)
+    #expect(try open(folder).test.count == 3)
+    // An unfinished one is gone through.
+    let manifest = try String(decoding: bytes(folder, "manifest.json"), as: UTF8.self)
+    try folder.write(
+      Array(manifest.replacing("\"complete\" : true", with: "\"complete\" : false").utf8), "out/manifest.json")
+    try folder.write(flipped(whole, at: 100_000), "out/train-00001.shard")
+    #expect(try writer.run().kept == 3)
+    #expect(try bytes(folder, "train-00001.shard") == whole)
+    // Other images are refused, and channels that a model does not take.
+    writer.channels = 1
+    expectError(.badData, holding: "3 channels", "1 are asked for") { _ = try writer.run() }
+    writer.channels = 3
+    #expect(try writer.run().kept == 4 && writer.classNames == ["ant", "bee"])
+    try folder.write(PNGWriter.encode(Raster(width: 9, height: 9, channels: 3)), "in/val/ant/100.png")
+    expectError(.usage, holding: "another folder") { _ = try writer.run() }
   }
 
   @Test func onlyClassFoldersAreCached() throws {
