@@ -28,21 +28,21 @@ public enum Workflow {
   /// A fresh run starts with `initial` weights, random ones without.
   public static func trainSupernet(
     space: SearchSpace, data: ImageSources, options: TrainingOptions, seed: UInt64, directory: RunDirectory,
-    resume: Bool, initial: TimmWeights? = nil, processes: any ProcessGroup = SingleProcess(),
-    progress: ProgressReporter
+    resume: Bool, initial: TimmWeights? = nil, teacher: Teacher? = nil, session: SessionOptions = SessionOptions(),
+    sources: [String: String] = [:], processes: any ProcessGroup = SingleProcess(), progress: ProgressReporter
   ) throws {
     let (kept, heldOut) = try split(data.train)
     try kept.checkFits(space.geometry)
     let trainer = try trainer(
       plan: .space(space), data: kept, options: options, seed: seed, directory: directory, resume: resume,
-      processes: processes, matches: { $0.space == space },
+      teacher: teacher, processes: processes, matches: { $0.space == space },
       fresh: {
         let (size, random, entanglement) = (SupernetSize(space), RandomSource(seed: seed), options.entanglement)
         if let initial { return try initial.supernet(size: size, random: random, entanglement: entanglement) }
         return try Supernet(
           size: size, preprocessing: Preprocessing(of: kept), random: random, entanglement: entanglement)
       })
-    try run(trainer, directory, data.classNames, heldOut, progress)
+    try run(trainer, directory, data.classNames, heldOut, session, sources, progress)
   }
 
   /// A trainer at the start of `fresh` weights, or where the checkpoint of the folder stands.
@@ -70,28 +70,30 @@ public enum Workflow {
     return trainer
   }
 
-  /// Fine-tunes one sub-network of a trained supernet, taught by the largest one.
+  /// Fine-tunes one sub-network of a trained supernet, taught by `teacher`, or else by the largest one.
   public static func finetune(
     supernet: Checkpoint, architecture: Architecture, data: ImageSources, options: TrainingOptions,
-    seed: UInt64, directory: RunDirectory, resume: Bool, processes: any ProcessGroup = SingleProcess(),
-    progress: ProgressReporter
+    seed: UInt64, directory: RunDirectory, resume: Bool, teacher: Teacher? = nil,
+    session: SessionOptions = SessionOptions(), sources: [String: String] = [:],
+    processes: any ProcessGroup = SingleProcess(), progress: ProgressReporter
   ) throws {
-    let teacher = supernet.description.space.map {
-      Teacher(net: supernet.net, architecture: $0.largest, mode: .quantized)
-    }
+    let teacher =
+      teacher
+      ?? supernet.description.space.map { Teacher(net: supernet.net, architecture: $0.largest, mode: .quantized) }
     let trainer = try trainer(
       plan: .fixed(architecture), data: data.train, options: options, seed: seed, directory: directory,
       resume: resume, teacher: teacher, processes: processes, matches: { $0.architecture == architecture },
       fresh: { try supernet.net.extract(architecture) })
-    try run(trainer, directory, data.classNames, nil, progress)
+    try run(trainer, directory, data.classNames, nil, session, sources, progress)
   }
 
   private static func run(
     _ trainer: Trainer, _ directory: RunDirectory, _ classNames: [String], _ heldOut: (any ImageSource)?,
-    _ progress: ProgressReporter
+    _ options: SessionOptions, _ sources: [String: String], _ progress: ProgressReporter
   ) throws {
     let session = try TrainingSession(
-      trainer: trainer, directory: directory, classNames: classNames, heldOut: heldOut)
+      trainer: trainer, directory: directory, classNames: classNames, heldOut: heldOut, options: options,
+      sources: sources)
     try session.run(
       observe: { step, rate in
         let waited = trainer.waitingSeconds

@@ -6,19 +6,6 @@ import QuasarProcesses
 import QuasarSupernet
 import QuasarTensor
 
-/// A network whose outputs serve as targets.
-public struct Teacher {
-  public var net: Supernet
-  public var architecture: Architecture
-  public var mode: ForwardMode
-
-  public init(net: Supernet, architecture: Architecture, mode: ForwardMode) {
-    self.net = net
-    self.architecture = architecture
-    self.mode = mode
-  }
-}
-
 /// Figures of one training step.
 public struct TrainingStep: Codable, Sendable {
   public var step: Int
@@ -64,6 +51,7 @@ public final class Trainer {
   ) throws {
     try options.validate()
     try data.checkFits(net.size.geometry)
+    try teacher?.checkFits(net.size.geometry)
     self.net = net
     self.plan = plan
     self.options = options
@@ -88,6 +76,8 @@ public final class Trainer {
   /// Seconds that steps have waited for images; 0 for images in memory without random crops and operations.
   public var waitingSeconds: Double { loader?.waitingSeconds ?? 0 }
 
+  /// The images that are trained on.
+  public var data: any ImageSource { source.data }
   public var stepsPerEpoch: Int { source.stepsPerEpoch }
   public var imagesPerStep: Int { source.imagesPerStep }
   public var totalSteps: Int { options.epochs * stepsPerEpoch }
@@ -171,7 +161,7 @@ public final class Trainer {
   ) throws -> Float {
     let patches = PatchBatch(images: batch.images, geometry: net.size.geometry)
     let labels = batch.targets(classes: net.size.geometry.classes, smoothing: options.labelSmoothing)
-    var targets = try targetsOfTeacher(patches, labels)
+    var targets = try targetsOfTeacher(batch.images, patches, labels)
     // The mean over all images of the step.
     let share = 1 / Float(options.accumulation)
     var firstLoss: Float = 0
@@ -201,8 +191,10 @@ public final class Trainer {
   }
 
   /// Labels mixed with the teacher's output: (1 − d)·labels + d·(its softmax, or 1 for its best class).
-  private func targetsOfTeacher(_ patches: PatchBatch, _ labels: Tensor) throws -> Tensor {
+  private func targetsOfTeacher(_ images: NDArray<UInt8>, _ own: PatchBatch, _ labels: Tensor) throws -> Tensor {
     guard let teacher, options.distillation > 0 else { return labels }
+    let geometry = teacher.net.size.geometry
+    let patches = geometry == net.size.geometry ? own : PatchBatch(images: images, geometry: geometry)
     let tape = Tape(recording: false)
     let result = try teacher.net.forward(
       tape, patches, architecture: teacher.architecture, mode: teacher.mode, products: options.products)

@@ -20,7 +20,7 @@ public struct LogEntry: Codable, Sendable {
   /// Shares of the quantised weights at this step; nil where they are not followed.
   public var oscillating: Double?
   public var frozen: Double?
-  /// "largest", "smallest" or "network".
+  /// "largest", "smallest", "random-1" and so on, or "network".
   public var subnet: String?
   public var accuracy: Double?
 }

@@ -37,6 +37,16 @@ public struct RunDirectory: Sendable {
   }
 }
 
+/// What a session does beside training; none of it changes a bit of the weights.
+public struct SessionOptions: Sendable {
+  /// Random sub-networks whose accuracy is followed beside the largest and the smallest; the same ones through the run.
+  public var evaluatedSubnets = 2
+  /// Checkpoints of epochs that are kept beside the latest one.
+  public var kept = KeptCheckpoints()
+
+  public init() {}
+}
+
 /// Runs a trainer with checkpoints, a log and evaluations; of several processes the first one writes.
 public struct TrainingSession {
   /// What a caller sees after every step.
@@ -46,14 +56,27 @@ public struct TrainingSession {
   private let directory: RunDirectory
   private let classNames: [String]
   private let heldOut: (any ImageSource)?
+  private let options: SessionOptions
+  /// The networks of the accuracy curves; the first one decides which checkpoints are the best.
+  private let evaluated: [(String, Architecture)]
+  private let configuration: RunConfiguration
   /// Steps between two lines of the log.
   private let logInterval = 20
   private static let evaluationImages = 500
 
-  /// `heldOut`: training images kept aside, for the accuracy curve; nil for none.
-  public init(trainer: Trainer, directory: RunDirectory, classNames: [String], heldOut: (any ImageSource)?)
-    throws
-  {
+  /// `heldOut`: training images kept aside, for the accuracy curve; nil for none. `sources`: where weights and teacher
+  /// came from, for `run.json`.
+  public init(
+    trainer: Trainer, directory: RunDirectory, classNames: [String], heldOut: (any ImageSource)?,
+    options: SessionOptions = SessionOptions(), sources: [String: String] = [:]
+  ) throws {
+    try options.kept.validate(hasAccuracy: heldOut != nil)
+    guard (0...1000).contains(options.evaluatedSubnets) else {
+      throw QuasarError(.usage, "0 to 1000 random sub-networks can be evaluated, not \(options.evaluatedSubnets)")
+    }
+    self.options = options
+    evaluated = TrainingSession.evaluated(trainer, random: options.evaluatedSubnets)
+    configuration = RunConfiguration(trainer: trainer, heldOut: heldOut, evaluated: evaluated, sources: sources)
     self.trainer = trainer
     self.directory = directory
     self.classNames = classNames
@@ -69,6 +92,11 @@ public struct TrainingSession {
   public func run(observe: Observer = { _, _ in }, shouldStop: () -> Bool = { false }) throws {
     if writes {
       try directory.create()
+      if trainer.step > 0, let known = RunConfiguration.read(directory) {
+        try configuration.requireSame(as: known, directory)
+      }
+      try configuration.write(directory)
+      try options.kept.restart(after: trainer.step, in: directory)
       try directory.log.restart(before: trainer.step)
       try directory.events.restart(keeping: directory.log.read())
     }
@@ -97,7 +125,8 @@ public struct TrainingSession {
         }
         if (step.step + 1) % trainer.stepsPerEpoch == 0 {
           try writeCheckpoint()
-          try evaluate(step)
+          let accuracy = try evaluate(step)
+          try options.kept.add(step: trainer.step, accuracy: accuracy, in: directory)
         }
       }, shouldStop: shouldStop)
     if writes { try writeCheckpoint() }
@@ -111,26 +140,36 @@ public struct TrainingSession {
 
   private var writes: Bool { trainer.processes.isFirst }
 
-  private func evaluate(_ step: TrainingStep) throws {
-    guard let heldOut else { return }
-    // Averaged weights are what a search and a packed model will use.
-    if let average = trainer.average { return try average.whileApplied { try evaluate(step, heldOut) } }
-    try evaluate(step, heldOut)
+  /// Largest, smallest and some random networks of a space, drawn from the seed; or the one network.
+  private static func evaluated(_ trainer: Trainer, random count: Int) -> [(String, Architecture)] {
+    switch trainer.plan {
+    case .fixed(let architecture): return [("network", architecture)]
+    case .space(let space):
+      var generator = RandomSource(seed: trainer.seed).generator("evaluated-subnet")
+      return [("largest", space.largest), ("smallest", space.smallest)]
+        + (0..<count).map { ("random-\($0 + 1)", space.sample(&generator)) }
+    }
   }
 
-  private func evaluate(_ step: TrainingStep, _ heldOut: any ImageSource) throws {
-    let subnets: [(String, Architecture)]
-    switch trainer.plan {
-    case .fixed(let architecture): subnets = [("network", architecture)]
-    case .space(let space): subnets = [("largest", space.largest), ("smallest", space.smallest)]
-    }
-    for (name, architecture) in subnets {
+  /// Records the accuracies and returns the first one.
+  private func evaluate(_ step: TrainingStep) throws -> Double? {
+    guard let heldOut else { return nil }
+    // Averaged weights are what a search and a packed model will use.
+    if let average = trainer.average { return try average.whileApplied { try evaluate(step, heldOut) } }
+    return try evaluate(step, heldOut)
+  }
+
+  private func evaluate(_ step: TrainingStep, _ heldOut: any ImageSource) throws -> Double? {
+    var first: Double?
+    for (name, architecture) in evaluated {
       let evaluation = try Evaluation(trainer.net, architecture: architecture, mode: step.mode, data: heldOut)
+      first = first ?? evaluation.accuracy
       try record(
         LogEntry(
           event: .evaluation, step: step.step, epoch: step.epoch, mode: step.mode, subnet: name,
           accuracy: evaluation.accuracy))
     }
+    return first
   }
 
   private func record(_ entry: LogEntry) throws {

@@ -166,6 +166,39 @@ struct TrainingArguments: ParsableArguments {
   }
 }
 
+/// What a training does beside training, and who teaches it.
+struct SessionArguments: ParsableArguments {
+  @Option(name: .long, help: "Run folder of a trained network, in fp32 or quantised, whose outputs are targets.")
+  var teacher: String?
+  @Option(name: .long, help: "Share of the teacher's outputs in the targets, 0…1.") var distillation: Float?
+  @Option(name: .long, help: "Checkpoints of the best epochs to keep in kept/, by held-out accuracy.") var keepBest = 0
+  @Option(name: .long, help: "Checkpoints of the last epochs to keep in kept/.") var keepLast = 0
+  @Option(name: .long, help: "Random sub-networks whose held-out accuracy is followed.") var evaluateSubnets = 2
+
+  var options: SessionOptions {
+    var options = SessionOptions()
+    options.evaluatedSubnets = evaluateSubnets
+    options.kept = KeptCheckpoints(best: keepBest, last: keepLast)
+    return options
+  }
+
+  func apply(to options: inout TrainingOptions) throws {
+    if let distillation { options.distillation = distillation }
+    try options.validate()
+  }
+
+  func loadTeacher() throws -> Teacher? {
+    try teacher.map { try Teacher(RunDirectory($0).load()) }
+  }
+
+  /// Sources of a run for `run.json`.
+  func sources(_ others: [String: String?]) -> [String: String] {
+    var sources = others.compactMapValues { $0 }
+    sources["teacher"] = teacher
+    return sources
+  }
+}
+
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train", abstract: "Train the supernet of a space.",
@@ -176,6 +209,7 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup var data: TrainingDataOptions
   @OptionGroup var training: TrainingArguments
   @OptionGroup var initial: InitialWeightsOptions
+  @OptionGroup var session: SessionArguments
   @Option(name: .long, help: "fashion-s, cifar-s, autoformer-t, -s, -b, deit-t, -s, -b, or a YAML file.")
   var space = "fashion-s"
   @Option(name: .long, help: "Run folder.") var out: String
@@ -186,6 +220,7 @@ struct TrainCommand: ParsableCommand {
     let space = try SearchSpace.load(space)
     var options = TrainingOptions()
     try training.apply(to: &options)
+    try session.apply(to: &options)
     let directory = RunDirectory(out)
     if resume, !directory.hasCheckpoint {
       throw QuasarError(.missing, "\(out): nothing to resume, there is no checkpoint")
@@ -198,7 +233,8 @@ struct TrainCommand: ParsableCommand {
     let images = try data.open(for: space.geometry)
     try Workflow.trainSupernet(
       space: space, data: images, options: options, seed: seed.seed, directory: directory,
-      resume: resume, initial: weights, processes: processes, progress: Launch.progress("supernet"))
+      resume: resume, initial: weights, teacher: session.loadTeacher(), session: session.options,
+      sources: session.sources(["init": initial.file]), processes: processes, progress: Launch.progress("supernet"))
     guard processes.isFirst else { return }
     let entries = directory.log.read().filter { $0.event == .evaluation }
     let last = Dictionary(entries.map { ($0.subnet ?? "", $0.accuracy ?? 0) }, uniquingKeysWith: { $1 })
@@ -280,6 +316,7 @@ struct FinetuneCommand: ParsableCommand {
   @OptionGroup var seed: SeedOption
   @OptionGroup var data: TrainingDataOptions
   @OptionGroup var training: TrainingArguments
+  @OptionGroup var session: SessionArguments
   @Option(name: .customLong("run"), help: "Run folder of the supernet.") var runFolder: String
   @Option(name: .long, help: "Sub-network file from 'quasar search'.") var subnet: String
   @Option(name: .long, help: "Run folder of the fine-tuned network.") var out: String
@@ -289,6 +326,7 @@ struct FinetuneCommand: ParsableCommand {
     try common.apply()
     var options = PipelineConfiguration.finetuneDefaults
     try training.apply(to: &options)
+    try session.apply(to: &options)
     let directory = RunDirectory(out)
     if !resume, directory.hasCheckpoint {
       throw QuasarError(.cannotWrite, "\(out): holds a run; add --resume, or choose another --out")
@@ -299,8 +337,9 @@ struct FinetuneCommand: ParsableCommand {
     let images = try data.open(for: architecture.geometry)
     try Workflow.finetune(
       supernet: supernet, architecture: architecture, data: images, options: options, seed: seed.seed,
-      directory: directory,
-      resume: resume, processes: processes, progress: Launch.progress("finetune"))
+      directory: directory, resume: resume, teacher: session.loadTeacher(), session: session.options,
+      sources: session.sources(["supernet": runFolder, "subnet": subnet]), processes: processes,
+      progress: Launch.progress("finetune"))
     guard processes.isFirst else { return }
     if common.json {
       try Console.json(["run": out])

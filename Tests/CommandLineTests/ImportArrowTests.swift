@@ -6,6 +6,7 @@ import Testing
   /// Direct dependencies of each module, as ARCHITECTURE.md draws them.
   static let arrows: [String: Set<String>] = [
     "QuasarTensor": ["CKernels"],
+    "QuasarProcesses": ["QuasarTensor"],
     "QuasarAutograd": ["QuasarTensor"],
     "QuasarNN": ["QuasarAutograd"],
     "QuasarQuant": ["QuasarNN"],
@@ -15,7 +16,7 @@ import Testing
     "QuasarHardware": ["QuasarSupernet"],
     "QuasarRTL": ["QuasarDeploy", "QuasarHardware"],
     "QuasarData": ["QuasarInterchange"],
-    "QuasarTrain": ["QuasarDeploy", "QuasarData"],
+    "QuasarTrain": ["QuasarDeploy", "QuasarData", "QuasarProcesses"],
     "QuasarSearch": ["QuasarTrain", "QuasarHardware"],
     "QuasarReport": [],
     "QuasarPipeline": ["QuasarSearch", "QuasarReport"],

@@ -266,10 +266,9 @@ import Testing
     #expect(source.stepsPerEpoch == 3)
     var seen: [UInt8] = []
     for step in 0..<3 {
-      let batch = try source.batch(step: step, order: order)
-      for part in 0..<2 {
-        let image = order[2 * step + part]
-        let one = batch.part(part, of: 2)
+      for index in 0..<2 {
+        let image: Int = order[2 * step + index]
+        let one = try source.batch(step: step, index: index, order: order)
         #expect(one.labels == Array(repeating: data.labels[image], count: 4))
         let looks = (0..<4).map { one.images.rows($0..<$0 + 1).scalars }
         // Shifts by up to two points keep the middle value somewhere near the middle.

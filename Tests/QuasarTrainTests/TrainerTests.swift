@@ -149,7 +149,8 @@ import Testing
         log.filter { $0.event == .evaluation }
           .map { "\($0.step) \($0.subnet ?? "") \($0.accuracy ?? -1)" }
       }
-      #expect(evaluations(logs[0]) == evaluations(logs[1]) && evaluations(logs[0]).count == 4)
+      // Largest, smallest and two random ones, twice.
+      #expect(evaluations(logs[0]) == evaluations(logs[1]) && evaluations(logs[0]).count == 8)
     }
   }
 
