@@ -62,20 +62,15 @@ public final class Tape {
     precondition(seed.count == output.value.count, "seed \(seed.shape) for output \(output.shape)")
     var gradients = Gradients(count: output.index + 1)
     gradients.add(seed.reshaped(output.shape), to: output.index)
-    let lastUses = observe == nil ? [:] : parametersByFirstNode(below: output.index)
+    let lastUses = observe == nil ? [:] : parametersByFirstNode(upTo: output.index)
     for index in stride(from: output.index, through: 0, by: -1) where nodes[index].needsGradient {
       if let gradient = gradients.take(index) { propagate(nodes[index], gradient, into: &gradients) }
       try observe?(lastUses[index] ?? [])
     }
   }
 
-  /// The parameters that an output depends on, in the order in which a backward walk finishes them.
-  public func parameters(of output: Variable) -> [Parameter] {
-    parametersByFirstNode(below: output.index).sorted { $0.key > $1.key }.flatMap(\.value)
-  }
-
   /// Every parameter under the first node that reads it: the one that a backward walk reaches last.
-  private func parametersByFirstNode(below last: NodeIndex) -> [NodeIndex: [Parameter]] {
+  private func parametersByFirstNode(upTo last: NodeIndex) -> [NodeIndex: [Parameter]] {
     var seen = Set<ObjectIdentifier>()
     var found: [NodeIndex: [Parameter]] = [:]
     for index in 0...last where nodes[index].needsGradient {

@@ -17,7 +17,6 @@ final class GradientTree {
   let ownBatches: Range<Int>
   private let parameters: [Parameter]
   private let exchange: SumOverProcesses
-  private let processes: any ProcessGroup
   /// Gradients of left halves whose right halves are being computed, outermost first.
   private var left: [[ObjectIdentifier: Tensor]] = []
 
@@ -32,7 +31,6 @@ final class GradientTree {
     let own = batches / processes.size
     ownBatches = processes.rank * own..<(processes.rank + 1) * own
     self.parameters = parameters
-    self.processes = processes
     exchange = SumOverProcesses(processes)
   }
 
@@ -42,11 +40,11 @@ final class GradientTree {
   /// uses it for its last backward pass.
   func sum(_ addGradients: (_ batch: Int, LastWalk?) throws -> Float) throws -> Float {
     left = []
-    var losses = [try add(ownBatches, isLast: true, addGradients)]
+    let loss = Tensor([try add(ownBatches, isLast: true, addGradients)], shape: [1])
     left = []
+    try exchange.add(loss.pointer, count: 1)
     try exchange.finish()
-    try processes.sum(&losses)
-    return losses[0]
+    return loss.pointer[0]
   }
 
   private func add(
@@ -65,12 +63,16 @@ final class GradientTree {
   }
 
   private func walkLast(_ tape: Tape, from loss: Variable) throws {
-    let touched = Set(tape.parameters(of: loss).map { ObjectIdentifier($0) })
-    for parameter in parameters where !touched.contains(ObjectIdentifier(parameter)) { try complete(parameter) }
+    var completed = Set<ObjectIdentifier>()
     try tape.backward(from: loss) { finished in
-      for parameter in finished { try self.complete(parameter) }
+      for parameter in finished {
+        completed.insert(ObjectIdentifier(parameter))
+        try self.complete(parameter)
+      }
       try self.exchange.progress()
     }
+    // What this network does not have.
+    for parameter in parameters where !completed.contains(ObjectIdentifier(parameter)) { try complete(parameter) }
   }
 
   /// Adds the left halves, from the innermost one outwards, and starts the exchange.
