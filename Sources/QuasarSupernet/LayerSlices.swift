@@ -78,4 +78,19 @@ extension Supernet {
       Supernet.plainSlice(block.contract, rows: d, width: hidden, rows8: genes.contract.rows8(of: d))
     )
   }
+
+  /// The quantised matrices with their rows and precisions, in the order of execution: patch embedding, each block, head.
+  func quantizedStages(_ architecture: Architecture) -> [[(linear: LinearParameters, slice: LayerSlice)]] {
+    let width = architecture.embedDimension
+    let inputs = edgeSlice(patchEmbedding, rows: width, width: architecture.geometry.patchInputs)
+    let outputs = edgeSlice(head, rows: architecture.geometry.classes, width: width)
+    let inner = architecture.blocks.indices.map { i -> [(linear: LinearParameters, slice: LayerSlice)] in
+      let (block, slices) = (blocks[i], slices(architecture, block: i))
+      return [
+        (block.qkv, slices.qkv), (block.projection, slices.projection), (block.expand, slices.expand),
+        (block.contract, slices.contract),
+      ]
+    }
+    return [[(patchEmbedding, inputs)]] + inner + [[(head, outputs)]]
+  }
 }

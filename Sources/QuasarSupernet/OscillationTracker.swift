@@ -115,7 +115,7 @@ public final class OscillationTracker {
 
   private func forEach(_ body: (Matrix, inout qk_oscillation) -> Void) {
     let slices = Dictionary(
-      uniqueKeysWithValues: net.compensationStages(architecture).joined().map { ($0.linear.name, $0.slice) })
+      uniqueKeysWithValues: net.quantizedStages(architecture).joined().map { ($0.linear.name, $0.slice) })
     for matrix in matrices {
       let linear = matrix.linear
       let (rows, width) = (linear.weight.value.shape[0], linear.weight.value.width)

@@ -43,7 +43,7 @@ extension Supernet {
   /// the grid of 4 bits at 8 bits as well. Throws `badData` with the name of a layer whose inputs cannot be used.
   public func startFromCompensatedCodes(_ batches: [PatchBatch], architecture: Architecture) throws {
     try checkFits(architecture)
-    for stage in compensationStages(architecture) {
+    for stage in quantizedStages(architecture) {
       let hessians = InputHessians(of: Set(stage.map(\.linear.name)))
       for batch in batches {
         _ = try forward(
@@ -55,20 +55,5 @@ extension Supernet {
         CompensatedRounding.round(linear.weightSlice(slice), factor: factor)
       }
     }
-  }
-
-  /// The matrices that are rounded together, in the order of execution, with their rows and precisions.
-  func compensationStages(_ architecture: Architecture) -> [[(linear: LinearParameters, slice: LayerSlice)]] {
-    let width = architecture.embedDimension
-    let inputs = edgeSlice(patchEmbedding, rows: width, width: architecture.geometry.patchInputs)
-    let outputs = edgeSlice(head, rows: architecture.geometry.classes, width: width)
-    let inner = architecture.blocks.indices.map { i -> [(linear: LinearParameters, slice: LayerSlice)] in
-      let (block, slices) = (blocks[i], slices(architecture, block: i))
-      return [
-        (block.qkv, slices.qkv), (block.projection, slices.projection), (block.expand, slices.expand),
-        (block.contract, slices.contract),
-      ]
-    }
-    return [[(patchEmbedding, inputs)]] + inner + [[(head, outputs)]]
   }
 }

@@ -64,7 +64,7 @@ private final class InputKeeper: ActivationObserver {
     try rounded.startFromCompensatedCodes(batches, architecture: Tiny.full)
     // The stages once more: before each, `net` has the rounded weights of all stages before it.
     var (seen, sums) = (0, (before: 0.0, after: 0.0))
-    let pairs = zip(net.compensationStages(Tiny.full), rounded.compensationStages(Tiny.full))
+    let pairs = zip(net.quantizedStages(Tiny.full), rounded.quantizedStages(Tiny.full))
     for (stage, finished) in pairs {
       let inputs = try Self.inputs(net, batches)
       for ((linear, slice), (done, _)) in zip(stage, finished) {
