@@ -135,11 +135,9 @@ struct CacheManifest: Codable, Equatable, Sendable {
   }
 
   func write(_ directory: String) throws(QuasarError) {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    guard let data = try? encoder.encode(self) else {
+    guard let text = try? JSONText.encode(self) else {
       throw QuasarError(.internal, "\(directory): the manifest cannot be written as JSON")
     }
-    try AtomicFile.write(data, to: InputFile.join(directory, CacheManifest.fileName))
+    try AtomicFile.write(text, to: InputFile.join(directory, CacheManifest.fileName))
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import QuasarInterchange
 import QuasarQuant
 import QuasarSupernet
 import QuasarTensor
@@ -91,11 +92,7 @@ public struct GoldenManifest: Codable, Sendable {
     return manifest.format == formatName && manifest.schema == 1 ? manifest : nil
   }
 
-  func json() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
-  }
+  func json() throws -> String { try JSONText.encode(self) + "\n" }
 }
 
 /// The processing elements of an engine as golden vectors name them.

@@ -39,9 +39,7 @@ enum PackedTensors {
         layerNormFractionBits: spec.layer_norm_fraction_bits),
       architecture: model.architecture, preprocessing: model.preprocessing, classNames: model.classNames,
       logitStep: model.logitStep, residualStep: model.residualStep)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let json = String(decoding: try encoder.encode(header), as: UTF8.self)
+    let json = try JSONText.encode(header, pretty: false)
     var file = SafetensorsFile(metadata: ["format": "quasar-model", "model": json])
     for linear in model.linears { try add(linear, to: &file) }
     for norm in model.blocks.flatMap({ [$0.norm1, $0.norm2] }) + [model.finalNorm] {

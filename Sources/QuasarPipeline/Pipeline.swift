@@ -96,7 +96,7 @@ public final class Pipeline {
     let summary = Summary(
       seconds: state.steps.values.reduce(0, +), steps: state.steps, baseline: state.baseline ?? 0,
       subnets: state.subnets.sorted { $0.fpsTarget < $1.fpsTarget }, report: reportPath)
-    try AtomicFile.write(Workflow.json(summary), to: output + "/summary.json")
+    try AtomicFile.write(JSONText.encode(summary), to: output + "/summary.json")
     return summary
   }
 
@@ -107,10 +107,9 @@ public final class Pipeline {
     let clock = ContinuousClock()
     let start = clock.now
     let result = try work()
-    let time = start.duration(to: clock.now).components
-    let seconds = Double(time.seconds) + Double(time.attoseconds) * 1e-18
+    let seconds = start.duration(to: clock.now).seconds
     state.steps[name] = seconds
-    try AtomicFile.write(Workflow.json(state), to: output + "/pipeline.json")
+    try AtomicFile.write(JSONText.encode(state), to: output + "/pipeline.json")
     progress.end(name, seconds: seconds, result: result)
   }
 

@@ -34,9 +34,8 @@ extension Workflow {
     let start = clock.now
     let summary = try writer.run(
       progress: { progress.update(done: $0, total: $1, note: "images") }, shouldStop: { progress.shouldStop })
-    let time = start.duration(to: clock.now).components
     progress.end(
-      "cache", seconds: Double(time.seconds) + Double(time.attoseconds) * 1e-18,
+      "cache", seconds: start.duration(to: clock.now).seconds,
       result: "\(summary.images) images in \(directory), \(summary.kept) of \(summary.shards) shards were there"
         + (summary.damaged.isEmpty ? "" : ", \(summary.damaged.count) left out as damaged"))
     return try DataSpecification.cache(directory: directory).open()

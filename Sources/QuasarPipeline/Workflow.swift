@@ -127,12 +127,12 @@ public enum Workflow {
     }
     guard processes.isFirst else { return result }
     try makeFolder(directory)
-    try AtomicFile.write(json(result), to: directory + "/search.json")
-    let lineage = try result.candidates.map { try json($0, pretty: false) }.joined(separator: "\n")
+    try AtomicFile.write(JSONText.encode(result), to: directory + "/search.json")
+    let lineage = try result.candidates.map { try JSONText.encode($0, pretty: false) }.joined(separator: "\n")
     try AtomicFile.write(lineage + "\n", to: directory + "/lineage.jsonl")
     for found in result.results {
       try AtomicFile.write(
-        json(found.candidate.architecture), to: "\(directory)/subnet-\(label(found.target)).json")
+        JSONText.encode(found.candidate.architecture), to: "\(directory)/subnet-\(label(found.target)).json")
     }
     return result
   }
@@ -186,14 +186,6 @@ public enum Workflow {
   /// 12000 → "12000", 7.5 → "7.5": a target in names of files.
   public static func label(_ target: Double) -> String {
     target == target.rounded() && target < 1e15 ? String(Int(target)) : String(target)
-  }
-
-  static func json(_ value: some Encodable, pretty: Bool = true) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting =
-      pretty
-      ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(value), as: UTF8.self)
   }
 
   static func makeFolder(_ path: String) throws {

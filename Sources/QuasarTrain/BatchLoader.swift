@@ -1,4 +1,5 @@
 import Foundation
+import QuasarTensor
 
 /// The batches of a `BatchSource`, computed ahead by background threads: the same bytes, one after another.
 ///
@@ -30,10 +31,7 @@ final class BatchLoader {
   func batch(step: Int, index: Int = 0) throws -> BatchSource.Batch {
     precondition(batches.contains(index), "batch \(index) is not among \(batches)")
     let start = clock.now
-    defer {
-      let time = start.duration(to: clock.now).components
-      waitingSeconds += Double(time.seconds) + Double(time.attoseconds) * 1e-18
-    }
+    defer { waitingSeconds += start.duration(to: clock.now).seconds }
     return try shared.take(step * batches.count + index - batches.lowerBound)
   }
 

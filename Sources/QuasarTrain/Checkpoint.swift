@@ -35,10 +35,8 @@ public struct Checkpoint {
       entanglement = net.entanglement
       preprocessing = net.preprocessing
       self.classNames = classNames
-      switch plan {
-      case .space(let space): self.space = space
-      case .fixed(let architecture): self.architecture = architecture
-      }
+      space = plan.space
+      architecture = plan.architecture
       self.options = options
       self.seed = seed
       self.step = step
@@ -60,9 +58,7 @@ public struct Checkpoint {
     _ description: Description, net: Supernet, optimizer: AdamW?, average: WeightAverage? = nil,
     oscillation: OscillationTracker? = nil, to path: String
   ) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let json = String(decoding: try encoder.encode(description), as: UTF8.self)
+    let json = try JSONText.encode(description, pretty: false)
     var file = SafetensorsFile(metadata: ["format": "quasar-checkpoint", "description": json])
     func add(_ tensor: Tensor, _ name: String) throws {
       try file.add(tensor.scalars, shape: tensor.shape, named: name)

@@ -95,9 +95,7 @@ public struct KeptCheckpoints: Sendable {
   private func write(_ entries: [Entry], in directory: RunDirectory) throws {
     let folder = KeptCheckpoints.folder(directory)
     try RunDirectory(folder).create()
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
-    try AtomicFile.write(encoder.encode(entries), to: folder + "/index.json")
+    try AtomicFile.write(JSONText.encode(entries), to: folder + "/index.json")
     let named = Set(entries.map { "step-\($0.step)" })
     for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     where name.hasPrefix("step-") && !named.contains(name) {

@@ -34,10 +34,8 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
   ) {
     seed = trainer.seed
     options = trainer.options
-    switch trainer.plan {
-    case .space(let space): self.space = space
-    case .fixed(let architecture): self.architecture = architecture
-    }
+    space = trainer.plan.space
+    architecture = trainer.plan.architecture
     let data = trainer.data
     images = Images(
       name: data.name, count: data.count, channels: data.channels, height: data.height, width: data.width,
@@ -56,9 +54,7 @@ public struct RunConfiguration: Codable, Sendable, Equatable {
   static func path(_ directory: RunDirectory) -> String { directory.path + "/run.json" }
 
   func write(_ directory: RunDirectory) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    try AtomicFile.write(encoder.encode(self), to: RunConfiguration.path(directory))
+    try AtomicFile.write(JSONText.encode(self), to: RunConfiguration.path(directory))
   }
 
   /// Throws `usage` when a run would go on with other images or another teacher than it began with.

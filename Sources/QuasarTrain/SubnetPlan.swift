@@ -22,6 +22,16 @@ public enum SubnetPlan: Sendable {
     }
   }
 
+  /// The space of a supernet; nil for one network.
+  var space: SearchSpace? {
+    if case .space(let space) = self { space } else { nil }
+  }
+
+  /// The architecture of one network; nil for a supernet.
+  var architecture: Architecture? {
+    if case .fixed(let architecture) = self { architecture } else { nil }
+  }
+
   /// The largest architecture with the fewest 8-bit rows: it has the coarsest code that a row may get.
   var coarsest: Architecture {
     switch self {

@@ -110,10 +110,10 @@ public struct TrainingSession {
         sums.loss += step.loss
         sums.steps += 1
         let done = Double(step.step + 1 - firstStep) * Double(trainer.imagesPerStep)
-        observe(step, done / seconds(start.duration(to: clock.now)))
+        observe(step, done / start.duration(to: clock.now).seconds)
         guard writes else { return }
         if (step.step + 1) % logInterval == 0 || step.step + 1 == step.totalSteps {
-          let elapsed = seconds(lastLog.duration(to: clock.now))
+          let elapsed = lastLog.duration(to: clock.now).seconds
           lastLog = clock.now
           try record(
             LogEntry(
@@ -184,9 +184,5 @@ public struct TrainingSession {
         seed: trainer.seed, step: trainer.step, totalSteps: trainer.totalSteps),
       net: trainer.net, optimizer: trainer.optimizer, average: trainer.average, oscillation: trainer.oscillation,
       to: directory.checkpointPath)
-  }
-
-  private func seconds(_ duration: Duration) -> Double {
-    Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
   }
 }

@@ -70,7 +70,3 @@ enum Machine {
     return best
   }
 }
-
-extension Duration {
-  var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
-}

@@ -1,0 +1,12 @@
+import Foundation
+
+/// Values as JSON whose bytes are a function of the value: keys sorted, slashes as they are.
+package enum JSONText {
+  /// The text, over several lines or in one.
+  package static func encode(_ value: some Encodable, pretty: Bool = true) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+  }
+}
