@@ -19,6 +19,8 @@ class Shape:
     width: int
     heads: tuple
     hidden: tuple
+    channels: int = 3
+    head: int = HEAD
 
     @property
     def tokens(self):
@@ -66,6 +68,12 @@ def operations(shape):
     return 2 * products
 
 
+def fake_quantise(x, step, low, high):
+    """step·clamp(round(x/step), low, high): straight through inside the clamp, and LSQ's gradient for the step."""
+    scaled = torch.clamp(x / step, low, high)
+    return (scaled + (scaled.round() - scaled).detach()) * step
+
+
 class PlainStep(nn.Module):
     """An 8-bit activation quantiser with a learned step, out of elementary operations (LSQ)."""
 
@@ -76,8 +84,7 @@ class PlainStep(nn.Module):
     def forward(self, x):
         share = 1 / math.sqrt(x.numel() * 127)
         step = self.step * share + (self.step * (1 - share)).detach()
-        scaled = torch.clamp(x / step, -128, 127)
-        return (scaled + (scaled.round() - scaled).detach()) * step
+        return fake_quantise(x, step, -128, 127)
 
 
 class FusedStep(nn.Module):
@@ -119,8 +126,7 @@ class Linear(nn.Linear):
             narrow = fake(weight[1::2], step[1::2, 0], zeros[:len(step) // 2], 0, -7, 7)
             weight = torch.stack((wide, narrow), 1).reshape(len(step), -1)
         else:
-            scaled = torch.minimum(torch.maximum(weight / step, -limits), limits)
-            weight = (scaled + (scaled.round() - scaled).detach()) * step
+            weight = fake_quantise(weight, step, -limits, limits)
         return functional.linear(self.input(x), weight, bias)
 
 
