@@ -89,6 +89,8 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
       "decay points are parts of the run in rising order, 0…1, not \(decayPoints)")
     try require((0...1).contains(decayFactor), "the decay factor must be in 0…1, not \(decayFactor)")
     try require((0..<1).contains(labelSmoothing), "label smoothing must be in 0..<1")
+    try require(
+      (0...1).contains(optimizer.weightDecay), "the weight decay must be in 0…1, not \(optimizer.weightDecay)")
     try require((0...1).contains(randomErasing), "random erasing is a chance, 0…1")
     try require(
       (0.01...1).contains(cropScale), "the crop scale is a part of the area, 0.01…1, not \(cropScale)")

@@ -6,8 +6,8 @@ struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "eval", abstract: "Accuracy and logits of a model on test images.",
     discussion: """
-      Backends: float (fake-quantised products, float functions) and qat (exact integers inside the training
-      graph) take a run folder; integer runs a .quasar file on this CPU's kernels, datapath runs it on the processing
+      Backends: fp32 (no quantiser at all), float (fake-quantised products, float functions) and qat (exact integers
+      inside the training graph) take a run folder; integer runs a .quasar file on this CPU's kernels, datapath runs it on the processing
       elements of an engine, DSP word by DSP word (--speed proved: on the kernels where the depth proof holds).
       qat, integer and datapath give equal logit codes. --spec runs hardware that is not exact.
 
@@ -15,13 +15,23 @@ struct EvalCommand: ParsableCommand {
       """)
 
   enum Backend: String, ExpressibleByArgument, CaseIterable {
-    case float, qat, integer, datapath
+    case fp32, float, qat, integer, datapath
+
+    /// The mode of the training graph; nil for what runs a packed model.
+    var mode: ForwardMode? {
+      switch self {
+      case .fp32: .full
+      case .float: .quantized
+      case .qat: .exact
+      case .integer, .datapath: nil
+      }
+    }
   }
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var data: DataOption
   @Option(name: .long, help: "A .quasar file or a run folder.") var model: String
-  @Option(name: .long, help: "float, qat, integer or datapath.") var backend: Backend = .integer
+  @Option(name: .long, help: "fp32, float, qat, integer or datapath.") var backend: Backend = .integer
   @Option(name: .long, help: "Sub-network file, for the run of a supernet.") var subnet: String?
   @OptionGroup var board: DeviceOptions
   @Option(name: .long, help: "datapath: structural (every DSP word) or proved (plain integers where proved).")
@@ -56,8 +66,7 @@ struct EvalCommand: ParsableCommand {
     guard FileManager.default.fileExists(atPath: model, isDirectory: &isFolder) else {
       throw QuasarError(.missing, "\(model): no such model file or run folder")
     }
-    let isPacked = backend == .integer || backend == .datapath
-    if isPacked, !isFolder.boolValue {
+    if backend.mode == nil, !isFolder.boolValue {
       let packed = try PackedFile.read(model)
       return try evaluate(packed)
     }
@@ -74,7 +83,7 @@ struct EvalCommand: ParsableCommand {
     else {
       throw QuasarError(.badData, "\(model): the checkpoint names no architecture")
     }
-    if isPacked {
+    guard let mode = backend.mode else {
       return try evaluate(
         IntegerModel(
           packing: checkpoint.net, architecture: architecture, classNames: checkpoint.description.classNames))
@@ -83,7 +92,7 @@ struct EvalCommand: ParsableCommand {
     let clock = ContinuousClock()
     let start = clock.now
     let result = try Evaluation(
-      checkpoint.net, architecture: architecture, mode: backend == .qat ? .exact : .quantized, data: test)
+      checkpoint.net, architecture: architecture, mode: mode, data: test)
     let seconds = start.duration(to: clock.now).seconds
     if let codes = result.logitCodes {
       return (test.count, result.accuracy, try RawTensor(codes.scalars, shape: codes.shape), seconds)

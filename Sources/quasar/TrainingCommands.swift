@@ -54,6 +54,10 @@ extension LearningRateDecay: ExpressibleByArgument {}
 
 /// Options of how a training changes its images.
 struct AugmentationArguments: ParsableArguments {
+  @Flag(inversion: .prefixedNo, help: "Mirror images at random.") var flip: Bool?
+  @Option(name: .long, help: "Largest shift of an image in pixels, edge pixels repeated; 0 is off.") var shift: Int?
+  @Option(name: .long, help: "Chance that a rectangle of an image is filled with the mean pixel, 0…1.")
+  var randomErasing: Double?
   @Option(name: .long, help: "Smallest part of an image's area that a random crop takes, 0.01…1; 1 is off.")
   var cropScale: Double?
   @Option(name: .long, help: "Random operations on each image (RandAugment), 0…16; 0 is off.") var randAugment: Int?
@@ -61,6 +65,9 @@ struct AugmentationArguments: ParsableArguments {
   var randAugmentMagnitude: Int?
 
   func apply(to options: inout TrainingOptions) {
+    if let flip { options.flip = flip }
+    if let shift { options.shift = shift }
+    if let randomErasing { options.randomErasing = randomErasing }
     if let cropScale { options.cropScale = cropScale }
     if let randAugment { options.randAugment = randAugment }
     if let randAugmentMagnitude { options.randAugmentMagnitude = randAugmentMagnitude }
@@ -97,6 +104,8 @@ struct TrainingArguments: ParsableArguments {
   @Option(name: .long, help: "Passes over the training images.") var epochs: Int?
   @Option(name: .long, help: "Images a step.") var batchSize: Int?
   @Option(name: .long, help: "Peak learning rate.") var learningRate: Float?
+  @Option(name: .long, help: "Part of the run over which the learning rate rises to its peak, 0…1.")
+  var warmUp: Double?
   @Option(name: .long, help: "How the learning rate falls: cosine or step.") var schedule: LearningRateDecay?
   @Option(name: .long, help: "Parts of the run at which a step schedule takes a step, 0…1, e.g. 0.6,0.85.")
   var decayPoints: String?
@@ -104,12 +113,21 @@ struct TrainingArguments: ParsableArguments {
   @Option(name: .long, help: "Part of the run in fp32 before quantisation is switched on, 0…1.")
   var fullPrecision: Double?
   @Option(name: .long, help: "Part at the end of the run in exact integers, 0…1.") var exact: Double?
+  @Option(name: .long, help: "Part of the targets that is spread over all classes, 0..<1.") var labelSmoothing: Float?
+  @Option(name: .long, help: "Weight decay; vectors and quantiser steps have none.") var weightDecay: Float?
+  @Option(name: .long, help: "Chance that the last block's branches are left out, less in those before, 0..<1.")
+  var dropPath: Float?
   @OptionGroup var augmentation: AugmentationArguments
   @Option(name: .long, help: "Times that an image comes in a batch, each time augmented anew.") var repeats: Int?
   @Option(name: .long, help: "Beta parameter of mixup; 0 is off.") var mixup: Double?
   @Option(name: .long, help: "Beta parameter of cutmix; 0 is off.") var cutmix: Double?
   @Option(name: .long, help: "Decay of averaged weights; 0 is off.") var average: Float?
   @Option(name: .long, help: "Batches that one update averages.") var accumulation: Int?
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Train the largest and the smallest sub-network in every step; the largest teaches the others.")
+  var sandwich: Bool?
+  @Option(name: .long, help: "Random sub-networks in every step; without sandwich at least 1.") var randomSubnets: Int?
   @Option(name: .long, help: "Part of the run over which sub-networks grow from the largest to the space, 0…1.")
   var progressive: Double?
   @Option(
@@ -133,17 +151,23 @@ struct TrainingArguments: ParsableArguments {
     if let epochs { options.epochs = epochs }
     if let batchSize { options.batchSize = batchSize }
     if let learningRate { options.learningRate = learningRate }
+    if let warmUp { options.warmUp = warmUp }
     if let schedule { options.schedule = schedule }
     if let decayPoints { options.decayPoints = try TrainingArguments.numbers(decayPoints, of: "--decay-points") }
     if let decayFactor { options.decayFactor = decayFactor }
     if let fullPrecision { options.fullPrecision = fullPrecision }
     if let exact { options.exact = exact }
+    if let labelSmoothing { options.labelSmoothing = labelSmoothing }
+    if let weightDecay { options.optimizer.weightDecay = weightDecay }
+    if let dropPath { options.dropPath = dropPath }
     augmentation.apply(to: &options)
     if let repeats { options.repeats = repeats }
     if let mixup { options.mixup = mixup }
     if let cutmix { options.cutmix = cutmix }
     if let average { options.average = average }
     if let accumulation { options.accumulation = accumulation }
+    if let sandwich { options.sandwich = sandwich }
+    if let randomSubnets { options.randomSubnets = randomSubnets }
     if let progressive { options.progressive = progressive }
     if let entanglement { options.entanglement = entanglement }
     if let products { options.products = products }

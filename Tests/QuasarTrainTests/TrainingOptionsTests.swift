@@ -64,5 +64,9 @@ import Testing
       #expect(refused { $0.repeats = number }.contains("64 is no multiple of \(number)"))
     }
     #expect(refused { $0.repeats = 64 } == "accepted")
+    for decay in [-0.1, 1.1, .nan] as [Float] {
+      #expect(refused { $0.optimizer.weightDecay = decay }.contains("weight decay"), "\(decay)")
+    }
+    for decay in [0, 1] as [Float] { #expect(refused { $0.optimizer.weightDecay = decay } == "accepted") }
   }
 }
