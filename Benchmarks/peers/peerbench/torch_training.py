@@ -70,6 +70,8 @@ def operations(shape):
 
 def fake_quantise(x, step, low, high):
     """step·clamp(round(x/step), low, high): straight through inside the clamp, and LSQ's gradient for the step."""
+    # A clamp passes the whole gradient of a value on a limit, where the largest weight of a row lies; a minimum of a
+    # maximum would halve it.
     scaled = torch.clamp(x / step, low, high)
     return (scaled + (scaled.round() - scaled).detach()) * step
 
