@@ -32,6 +32,8 @@ static void finish_tokens(void *context, size_t begin, size_t end) {
     case QK_OUTPUT_UINT8: finish_form(job, QK_OUTPUT_UINT8, begin, end); break;
     case QK_OUTPUT_INT16: finish_form(job, QK_OUTPUT_INT16, begin, end); break;
     case QK_OUTPUT_FLOAT: finish_form(job, QK_OUTPUT_FLOAT, begin, end); break;
+    case QK_OUTPUT_CODE_AND_REST: finish_form(job, QK_OUTPUT_CODE_AND_REST, begin, end); break;
+    case QK_OUTPUT_EXACT_AND_REST: finish_form(job, QK_OUTPUT_EXACT_AND_REST, begin, end); break;
   }
 }
 

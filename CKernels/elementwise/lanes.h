@@ -10,6 +10,7 @@ typedef int32_t int_lanes __attribute__((vector_size(4 * QK_LANES), aligned(4)))
 typedef uint32_t word_lanes __attribute__((vector_size(4 * QK_LANES), aligned(4)));
 typedef int16_t short_lanes __attribute__((vector_size(2 * QK_LANES), aligned(2)));
 typedef int8_t byte_lanes __attribute__((vector_size(QK_LANES), aligned(1)));
+typedef uint8_t unsigned_byte_lanes __attribute__((vector_size(QK_LANES), aligned(1)));
 
 // Macros, because vectors as arguments of functions are another convention on every instruction set.
 #define LOAD(place) (*(const lanes *)(place))
@@ -26,21 +27,37 @@ typedef int8_t byte_lanes __attribute__((vector_size(QK_LANES), aligned(1)));
 #define CLAMP(v, lo, hi) __builtin_elementwise_min(__builtin_elementwise_max((v), (lo)), (hi))
 #define MAGNITUDE(v) __builtin_elementwise_abs(v)
 #define LARGER(a, b) __builtin_elementwise_max((a), (b))
+/// Of numbers that are not negative: their bits have their order, and integers take one instruction.
+#define LARGER_MAGNITUDE(a, b) ((lanes)__builtin_elementwise_max((int_lanes)(a), (int_lanes)(b)))
 #define ALL(scalar) ((lanes){ 0 } + (scalar))
-static inline float qk_larger(float a, float b) { return a > b ? a : b; }
-
-/// Sums, or the largest, of all lanes over a tree.
-#define SUM_OF_8(v, i) \
-  ((((v)[i] + (v)[i + 4]) + ((v)[i + 2] + (v)[i + 6])) + (((v)[i + 1] + (v)[i + 5]) + ((v)[i + 3] + (v)[i + 7])))
-#define LARGEST_OF_8(v, i)                                                                              \
-  qk_larger(qk_larger(qk_larger((v)[i], (v)[i + 4]), qk_larger((v)[i + 2], (v)[i + 6])),                \
-            qk_larger(qk_larger((v)[i + 1], (v)[i + 5]), qk_larger((v)[i + 3], (v)[i + 7])))
+/// Lane i is lane i XOR 4, 2 or 1.
 #if QK_LANES == 16
-#define SUM_OF(v) (SUM_OF_8(v, 0) + SUM_OF_8(v, 8))
-#define LARGEST_OF(v) qk_larger(LARGEST_OF_8(v, 0), LARGEST_OF_8(v, 8))
+#define SWAP4(v) __builtin_shufflevector((v), (v), 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11)
+#define SWAP2(v) __builtin_shufflevector((v), (v), 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)
+#define SWAP1(v) __builtin_shufflevector((v), (v), 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)
 #else
-#define SUM_OF(v) SUM_OF_8(v, 0)
-#define LARGEST_OF(v) LARGEST_OF_8(v, 0)
+#define SWAP4(v) __builtin_shufflevector((v), (v), 4, 5, 6, 7, 0, 1, 2, 3)
+#define SWAP2(v) __builtin_shufflevector((v), (v), 2, 3, 0, 1, 6, 7, 4, 5)
+#define SWAP1(v) __builtin_shufflevector((v), (v), 1, 0, 3, 2, 5, 4, 7, 6)
 #endif
+
+/// The sum, or the largest, of all lanes over a tree: of eight, ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)); sixteen are two
+/// eights.
+#define SUM_OF(v)                \
+  ({                             \
+    lanes sums_ = (v);           \
+    sums_ += SWAP4(sums_);       \
+    sums_ += SWAP2(sums_);       \
+    sums_ += SWAP1(sums_);       \
+    QK_LANES == 16 ? sums_[0] + sums_[QK_LANES - 8] : sums_[0]; \
+  })
+#define LARGEST_OF(v)                        \
+  ({                                         \
+    lanes largest_ = (v);                    \
+    largest_ = LARGER(largest_, SWAP4(largest_)); \
+    largest_ = LARGER(largest_, SWAP2(largest_)); \
+    largest_ = LARGER(largest_, SWAP1(largest_)); \
+    QK_LANES == 16 && largest_[QK_LANES - 8] > largest_[0] ? largest_[QK_LANES - 8] : largest_[0]; \
+  })
 
 #endif

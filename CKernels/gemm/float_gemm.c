@@ -2,6 +2,7 @@
 #include <cblas.h>
 #include "../elementwise/float_common.h"
 #include "blas_threads.h"
+#include "ckernels/profile.h"
 
 typedef struct {
   int transpose_a, transpose_b;
@@ -43,5 +44,6 @@ void qk_sgemm(int transpose_a, int transpose_b, size_t m, size_t n, size_t k, co
   if (blocks < 2) blocks = 2;
   size_t block = qk_blocks(qk_blocks(m, blocks), 16) * 16;
   gemm_job job = {transpose_a, transpose_b, m, n, k, lda, ldb, ldc, block, a, b, beta, c};
-  qk_parallel_for(qk_blocks(m, block), 1, &job, gemm_body);
+  QK_PHASE("fp32 products", QK_RESOURCE_FLOAT, 2.0 * (double)m * (double)n * (double)k,
+           qk_parallel_for(qk_blocks(m, block), 1, &job, gemm_body));
 }

@@ -3,6 +3,7 @@
 #include "../dispatch/kernels.h"
 #include "../elementwise/float_common.h"
 #include "ckernels/parallel.h"
+#include "ckernels/profile.h"
 #include <stdatomic.h>
 
 enum {
@@ -131,6 +132,12 @@ static void run_task(const weight_job *job, const qk_weight_gradient *g, int32_t
            (size_t)inputs * sizeof(float));
 }
 
+static double operations_of(const qk_weight_gradient *g, int32_t n0, int32_t k0) {
+  double rows = 0;
+  for (int32_t i = 0; i < g->leaf_count; i++) rows += g->leaves[i].rows;
+  return 2.0 * rows * minimum(TASK_OUTPUTS, g->outputs - n0) * minimum(TASK_INPUTS, g->inputs - k0);
+}
+
 static void run_tasks(void *context, size_t begin, size_t end) {
   weight_job *job = context;
   for (size_t task = begin; task < end; task++) {
@@ -145,7 +152,8 @@ static void run_tasks(void *context, size_t begin, size_t end) {
       atomic_store_explicit(&job->out_of_memory, 1, memory_order_relaxed);
       return;
     }
-    run_task(job, g, (int32_t)(left / ranges) * TASK_OUTPUTS, (int32_t)(left % ranges) * TASK_INPUTS, memory);
+    const int32_t n0 = (int32_t)(left / ranges) * TASK_OUTPUTS, k0 = (int32_t)(left % ranges) * TASK_INPUTS;
+    QK_PHASE("weight gradient products", QK_RESOURCE_INT16, operations_of(g, n0, k0), run_task(job, g, n0, k0, memory));
   }
 }
 

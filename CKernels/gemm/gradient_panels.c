@@ -9,8 +9,6 @@ static inline uint32_t pair_half(const uint8_t *code, int is_unsigned, int32_t z
   return (uint32_t)((is_unsigned ? *code : (int8_t)*code) - zero) & 0xffff;
 }
 
-typedef uint8_t unsigned_byte_lanes __attribute__((vector_size(QK_LANES), aligned(1)));
-
 #define LOAD_CODES(place, is_unsigned)                                                   \
   ((is_unsigned) ? __builtin_convertvector(*(const unsigned_byte_lanes *)(place), int_lanes) : LOAD_BYTES(place))
 
@@ -73,12 +71,13 @@ QK_CLONES void qk_gradient_transposed_panels(size_t rows, size_t columns, const 
   for (size_t c = 0; c < whole; c += QK_GRADIENT_COLUMNS)
     for (size_t k = 0; k < rows; k += 4)
       two_lines(codes + c * stride + k, stride, panels + c / QK_GRADIENT_COLUMNS * step + k * QK_GRADIENT_COLUMNS);
-  for (size_t c = whole; c < qk_blocks(columns, QK_GRADIENT_COLUMNS) * QK_GRADIENT_COLUMNS; c++) {
+  int16_t *rest = panels + whole / QK_GRADIENT_COLUMNS * step;
+  memset(rest, 0, (qk_blocks(columns, QK_GRADIENT_COLUMNS) * step - whole / QK_GRADIENT_COLUMNS * step) * sizeof *rest);
+  for (size_t c = whole; c < columns; c++) {
     uint32_t *out = (uint32_t *)(void *)(panels + c / QK_GRADIENT_COLUMNS * step) + c % QK_GRADIENT_COLUMNS;
     const int8_t *line = codes + c * stride;
-    for (size_t p = 0; p < pairs; p++, out += QK_GRADIENT_COLUMNS) {
-      const uint32_t low = c < columns ? (uint32_t)line[2 * p] & 0xffff : 0;
-      *out = low | (c < columns && 2 * p + 1 < rows ? (uint32_t)line[2 * p + 1] << 16 : 0);
-    }
+    for (size_t p = 0; p < rows / 2; p++)
+      out[p * QK_GRADIENT_COLUMNS] = ((uint32_t)line[2 * p] & 0xffff) | (uint32_t)line[2 * p + 1] << 16;
+    if (rows % 2) out[rows / 2 * QK_GRADIENT_COLUMNS] = (uint32_t)line[rows - 1] & 0xffff;
   }
 }

@@ -80,6 +80,17 @@ void qk_fill_row_constants(const qk_packed_weights *w, const int32_t *bias, cons
   };
 }
 
+qk_row_constants qk_rescale_rows(const qk_packed_weights *w, const qk_row_constants *constants, const float *scales,
+                                 float *slot_scales) {
+  const int32_t slots = w->slots8 + w->slots4;
+  for (int32_t s = 0; s < slots; s++) slot_scales[s] = w->slot_row[s] < 0 ? 0 : scales[w->slot_row[s]];
+  memset(slot_scales + slots, 0, QK_ROW_SLACK * sizeof *slot_scales);
+  qk_row_constants out = *constants;
+  out.row_scales = scales;
+  out.scale = slot_scales;
+  return out;
+}
+
 qk_status qk_prepare_rows(const qk_packed_weights *w, const int32_t *bias, const qk_requantiser *requantisers,
                           const float *scales, void *memory, qk_row_constants *out) {
   if (!bias || !memory || !out) return QK_NULL_POINTER;

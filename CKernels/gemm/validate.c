@@ -18,7 +18,9 @@ size_t qk_output_bytes(qk_output_form form) {
     case QK_OUTPUT_INT32:
     case QK_OUTPUT_FLOAT: return 4;
     case QK_OUTPUT_RESIDUAL:
-    case QK_OUTPUT_INT16: return 2;
+    case QK_OUTPUT_INT16:
+    case QK_OUTPUT_CODE_AND_REST:
+    case QK_OUTPUT_EXACT_AND_REST: return 2;
     case QK_OUTPUT_INT8:
     case QK_OUTPUT_UINT8:
     case QK_OUTPUT_TABLE: return 1;
@@ -26,12 +28,18 @@ size_t qk_output_bytes(qk_output_form form) {
   return 0;
 }
 
-static int is_requantised(qk_output_form form) { return form != QK_OUTPUT_ACCUMULATOR && form != QK_OUTPUT_FLOAT; }
+int qk_form_is_requantised(qk_output_form form) {
+  return form != QK_OUTPUT_ACCUMULATOR && form != QK_OUTPUT_FLOAT && form != QK_OUTPUT_CODE_AND_REST;
+}
+
+static int is_scaled(qk_output_form form) {
+  return form == QK_OUTPUT_FLOAT || form == QK_OUTPUT_CODE_AND_REST || form == QK_OUTPUT_EXACT_AND_REST;
+}
 
 static qk_status check_gemm_pointers(const qk_gemm_arguments *a) {
   if (!a || !a->activations || !a->weights || !a->bias || !a->output) return QK_NULL_POINTER;
-  if (is_requantised(a->form) && !a->requantisers) return QK_NULL_POINTER;
-  if (a->form == QK_OUTPUT_FLOAT && !a->scales) return QK_NULL_POINTER;
+  if (qk_form_is_requantised(a->form) && !a->requantisers) return QK_NULL_POINTER;
+  if (is_scaled(a->form) && !a->scales) return QK_NULL_POINTER;
   if (a->form == QK_OUTPUT_TABLE && !a->table) return QK_NULL_POINTER;
   if (a->form == QK_OUTPUT_RESIDUAL && !a->residual) return QK_NULL_POINTER;
   return QK_OK;
@@ -40,6 +48,8 @@ static qk_status check_gemm_pointers(const qk_gemm_arguments *a) {
 static qk_status check_gemm_range(const qk_gemm_arguments *a) {
   switch (a->form) {
     case QK_OUTPUT_INT8:
+    case QK_OUTPUT_CODE_AND_REST:
+    case QK_OUTPUT_EXACT_AND_REST:
     case QK_OUTPUT_TABLE: return check_range(a->lo, a->hi, INT8_MIN, INT8_MAX);
     case QK_OUTPUT_UINT8: return check_range(a->lo, a->hi, 0, UINT8_MAX);
     case QK_OUTPUT_INT16: return check_range(a->lo, a->hi, INT16_MIN, INT16_MAX);
@@ -92,8 +102,8 @@ qk_status qk_rows_check(const qk_packed_weights *weights, const int32_t *bias, c
 static int belongs(const qk_gemm_arguments *a) {
   const qk_row_constants *c = a->constants;
   return c->panels == a->weights->panels && c->row_bias == a->bias
-      && (!is_requantised(a->form) || c->row_requantisers == a->requantisers)
-      && (a->form != QK_OUTPUT_FLOAT || c->row_scales == a->scales);
+      && (!qk_form_is_requantised(a->form) || c->row_requantisers == a->requantisers)
+      && (!is_scaled(a->form) || c->row_scales == a->scales);
 }
 
 qk_status qk_gemm_check(const qk_gemm_arguments *a) {
@@ -102,7 +112,7 @@ qk_status qk_gemm_check(const qk_gemm_arguments *a) {
   if (a->constants != NULL) {
     if (!belongs(a)) return QK_BAD_SIZE;
   } else {
-    status = qk_rows_check(a->weights, a->bias, is_requantised(a->form) ? a->requantisers : NULL);
+    status = qk_rows_check(a->weights, a->bias, qk_form_is_requantised(a->form) ? a->requantisers : NULL);
     if (status != QK_OK) return status;
   }
   const size_t rows = (size_t)a->weights->rows;

@@ -5,6 +5,8 @@
 #include "ckernels/integer.h"
 
 qk_status qk_gemm_check(const qk_gemm_arguments *arguments);
+/// 1 when the form's codes come from the requantisers.
+int qk_form_is_requantised(qk_output_form form);
 /// The O(rows) part of it, with which qk_prepare_rows starts; requantisers may be null.
 qk_status qk_rows_check(const qk_packed_weights *weights, const int32_t *bias, const qk_requantiser *requantisers);
 qk_status qk_attention_check(const qk_attention_arguments *arguments);

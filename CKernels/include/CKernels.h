@@ -7,6 +7,7 @@
 
 #include "ckernels/status.h"
 #include "ckernels/parallel.h"
+#include "ckernels/profile.h"
 #include "ckernels/dispatch.h"
 #include "ckernels/arithmetic.h"
 #include "ckernels/pack.h"

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 #include "ckernels/parallel.h"
+#include "ckernels/profile.h"
 
 extern void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned flags);
 extern int omp_get_thread_num(void);
@@ -83,6 +84,8 @@ typedef struct region {
   size_t count, grain, chunks;
   int pinned;
   atomic_size_t next;
+  const char *phase;  ///< the interval that the region belongs to; null while nothing is recorded
+  qk_phase waiting;   ///< of the caller, from its last chunk to the end of the region
 } region;
 
 static void run_chunk(const region *r, size_t chunk) {
@@ -96,19 +99,23 @@ static void run_thread(void *data) {
   const int thread = omp_get_thread_num();
   if (thread > 0 && r->pinned) pin_worker(thread);
   inside_region = 1;
+  qk_phase share = { .open = 0 };
+  if (thread > 0 && r->phase) qk_phase_begin(&share, r->phase);
   for (;;) {
     const size_t chunk = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed);
     if (chunk >= r->chunks) break;
     run_chunk(r, chunk);
   }
+  qk_phase_end(&share, QK_RESOURCE_NONE, 0);
   inside_region = 0;
+  if (thread == 0 && r->phase) qk_phase_begin(&r->waiting, "waiting for threads");
 }
 
 void qk_parallel_for(size_t count, size_t grain, void *context, qk_parallel_body body) {
   if (count == 0 || body == NULL) return;
   if (grain == 0) grain = 1;
   region r = { .body = body, .context = context, .count = count, .grain = grain,
-               .chunks = (count - 1) / grain + 1 };
+               .chunks = (count - 1) / grain + 1, .phase = qk_phase_name() };
   const int threads = qk_thread_count();
   if (threads <= 1 || r.chunks == 1 || inside_region) {
     for (size_t chunk = 0; chunk < r.chunks; chunk++) run_chunk(&r, chunk);
@@ -123,6 +130,7 @@ void qk_parallel_for(size_t count, size_t grain, void *context, qk_parallel_body
   const int moved = r.pinned && place_caller(&saved);
   // The team has the full size even for few chunks: libomp keeps a team of constant size hot.
   GOMP_parallel(run_thread, &r, (unsigned)threads, 0);
+  qk_phase_end(&r.waiting, QK_RESOURCE_NONE, 0);
   if (moved) restore_caller(&saved);
   pthread_mutex_unlock(&turn);
 }

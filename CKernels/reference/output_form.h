@@ -2,8 +2,18 @@
 #ifndef QK_OUTPUT_FORM_H
 #define QK_OUTPUT_FORM_H
 
+#include <math.h>
 #include "../fixedpoint/fixed_point.h"
 #include "ckernels/datapath.h"
+
+/// round(v) clamped to lo…hi, and in the upper byte what that took.
+static inline int16_t qk_code_and_rest(float v, int32_t lo, int32_t hi) {
+  const float low = (float)lo, high = (float)hi;
+  const float rounded = rintf(v), code = rounded < low ? low : rounded > high ? high : rounded;
+  const float taken = code - v;
+  const int32_t rest = v < low ? QK_REST_BELOW : v > high ? QK_REST_ABOVE : (int32_t)rintf(taken * QK_REST_UNITS);
+  return (int16_t)(rest * 256 + ((int32_t)code & 255));
+}
 
 /// The output form of the sum acc of bias and products; shifts and GELU table as the spec has them. `form` is that of
 /// the arguments, given apart so that a loop over one form decides once.
@@ -19,13 +29,23 @@ static inline __attribute__((always_inline)) void qk_write_output(const qk_gemm_
     ((float *)a->output)[place] = (float)acc * a->scales[n];
     return;
   }
+  if (form == QK_OUTPUT_CODE_AND_REST) {
+    ((int16_t *)a->output)[place] = qk_code_and_rest((float)acc * a->scales[n], a->lo, a->hi);
+    return;
+  }
   const int residual = form == QK_OUTPUT_RESIDUAL;
   const int rounded = !(spec->truncated & QK_TRUNCATE_REQUANTISER);
   const int32_t code = qk_requantise_with(acc, a->requantisers[n], residual ? INT16_MIN : a->lo,
                                           residual ? INT16_MAX : a->hi, rounded);
   switch (form) {
     case QK_OUTPUT_ACCUMULATOR:
-    case QK_OUTPUT_FLOAT: break;
+    case QK_OUTPUT_FLOAT:
+    case QK_OUTPUT_CODE_AND_REST: break;
+    case QK_OUTPUT_EXACT_AND_REST: {
+      const int16_t rest = qk_code_and_rest((float)acc * a->scales[n], a->lo, a->hi);
+      ((int16_t *)a->output)[place] = (int16_t)((rest & ~255) | (code & 255));
+      break;
+    }
     case QK_OUTPUT_UINT8: ((uint8_t *)a->output)[place] = (uint8_t)code; break;
     case QK_OUTPUT_INT16: ((int16_t *)a->output)[place] = (int16_t)code; break;
     case QK_OUTPUT_INT32: ((int32_t *)a->output)[place] = code; break;

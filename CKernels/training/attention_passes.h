@@ -8,39 +8,61 @@ QK_CLONES static void widen_rows(size_t rows, size_t dimension, const int8_t *co
           __builtin_convertvector(*(const byte_lanes *)(codes + t * step + c), short_lanes);
 }
 
-/// Rows of scores to probability codes, as bytes and as 16-bit rows with zeros behind; sum[i] = Σ_j P.
+/// Lanes below `count`.
+#if QK_LANES == 16
+#define FIRST_LANES(count) ((int_lanes){ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 } < (int_lanes){ 0 } + (count))
+#else
+#define FIRST_LANES(count) ((int_lanes){ 0, 1, 2, 3, 4, 5, 6, 7 } < (int_lanes){ 0 } + (count))
+#endif
+
+/// round(levels·e^(s − most)): e^x as 2^n·e^r with the polynomial of qk_exp.
+#define SOFT_CODES(s, most)                                                    \
+  ({                                                                           \
+    const lanes x = LARGER((s) - (most), (lanes){ 0 } - 87.0f);                \
+    const lanes n = ROUND(x * 1.44269504088896341f);                           \
+    const lanes r = (x - n * 0.693359375f) + n * 2.12194440054690583e-4f;      \
+    lanes p = r * (1.0f / 720.0f) + 1.0f / 120.0f;                             \
+    p = p * r + 1.0f / 24.0f;                                                  \
+    p = p * r + 1.0f / 6.0f;                                                   \
+    p = p * r + 0.5f;                                                          \
+    p = p * r + 1.0f;                                                          \
+    p = p * r + 1.0f;                                                          \
+    const lanes power = (lanes)((TO_INTS(n) + 127) << 23);                     \
+    TO_INTS(ROUND(p * power * levels));                                        \
+  })
+
+/// Rows of scores to probability codes, as bytes and as 16-bit rows with zeros behind; sum[i] = Σ_j P. What lies behind
+/// the last score of a row is not read as one.
 QK_CLONES static void soften(size_t tokens, size_t stride, float levels, float *scores, uint8_t *probabilities,
                            int16_t *left, float *sum) {
 #pragma clang fp contract(off)
+  const size_t whole = tokens / QK_LANES * QK_LANES, rest = tokens - whole;
+  const int_lanes inside = FIRST_LANES((int32_t)rest);
+  const lanes lowest = ALL(-0x1p100f);
   for (size_t i = 0; i < tokens; i++) {
-    float *s = scores + i * stride;
+    const float *s = scores + i * stride;
     int16_t *row = left + i * stride;
-    for (size_t j = tokens; j < stride; j++) s[j] = s[0];
-    lanes top = LOAD(s);
-    for (size_t j = QK_LANES; j < stride; j += QK_LANES) top = LARGER(top, LOAD(s + j));
-    const lanes most = ALL(LARGEST_OF(top));
-    for (size_t j = 0; j < stride; j += QK_LANES) {
-      // e^x as 2^n·e^r with the polynomial of qk_exp.
-      const lanes x = LARGER(LOAD(s + j) - most, (lanes){ 0 } - 87.0f);
-      const lanes n = ROUND(x * 1.44269504088896341f);
-      const lanes r = (x - n * 0.693359375f) + n * 2.12194440054690583e-4f;
-      lanes p = r * (1.0f / 720.0f) + 1.0f / 120.0f;
-      p = p * r + 1.0f / 24.0f;
-      p = p * r + 1.0f / 6.0f;
-      p = p * r + 0.5f;
-      p = p * r + 1.0f;
-      p = p * r + 1.0f;
-      const lanes power = (lanes)((TO_INTS(n) + 127) << 23);
-      *(short_lanes *)(row + j) = __builtin_convertvector(TO_INTS(ROUND(p * power * levels)), short_lanes);
-    }
-    for (size_t j = tokens; j < stride; j++) row[j] = 0;
-    int32_t total = 0;
     uint8_t *bytes = probabilities + i * tokens;
-    for (size_t j = 0; j < tokens; j++) {
-      bytes[j] = (uint8_t)row[j];
-      total += row[j];
+    lanes top = lowest, last = lowest;
+    if (rest) top = last = CHOOSE(inside, LOAD(s + whole), lowest);
+    for (size_t j = 0; j < whole; j += QK_LANES) top = LARGER(top, LOAD(s + j));
+    const lanes most = ALL(LARGEST_OF(top));
+    int_lanes total = { 0 };
+    for (size_t j = 0; j < whole; j += QK_LANES) {
+      const int_lanes code = SOFT_CODES(LOAD(s + j), most);
+      *(short_lanes *)(row + j) = __builtin_convertvector(code, short_lanes);
+      STORE_BYTES(bytes + j, code);
+      total += code;
     }
-    sum[i] = (float)total;
+    // Scores far below the largest have the code 0, and so has what stands for those behind the row.
+    if (whole < stride) {
+      const int_lanes code = SOFT_CODES(last, most);
+      *(short_lanes *)(row + whole) = __builtin_convertvector(code, short_lanes);
+      for (size_t j = 0; j < rest; j++) bytes[whole + j] = (uint8_t)code[j];
+      for (size_t j = whole + QK_LANES; j < stride; j++) row[j] = 0;
+      total += code;
+    }
+    sum[i] = (float)__builtin_reduce_add(total);
   }
 }
 
@@ -50,7 +72,11 @@ QK_CLONES static void score_gradients(size_t tokens, size_t stride, const uint8_
 #pragma clang fp contract(off)
   for (size_t i = 0; i < tokens; i++) {
     float *g = scores + i * stride, p[QK_FLOAT_ATTENTION_MAX_TOKENS + QK_LANES];
-    for (size_t j = 0; j < tokens; j++) p[j] = (float)probabilities[i * tokens + j] * inverse[i];
+    const uint8_t *codes = probabilities + i * tokens;
+    const size_t whole = tokens / QK_LANES * QK_LANES;
+    for (size_t j = 0; j < whole; j += QK_LANES)
+      STORE(p + j, TO_FLOATS(__builtin_convertvector(*(const unsigned_byte_lanes *)(codes + j), int_lanes)) * inverse[i]);
+    for (size_t j = whole; j < tokens; j++) p[j] = (float)codes[j] * inverse[i];
     for (size_t j = tokens; j < stride; j++) p[j] = g[j] = 0;
     lanes sum = { 0 };
     for (size_t j = 0; j < stride; j += QK_LANES) sum += LOAD(p + j) * LOAD(g + j);

@@ -3,14 +3,8 @@
 #include "passes.h"
 #include "block_leaf.h"
 #include "block_memory.h"
+#include "block_sums.h"
 #include <stdatomic.h>
-
-/// Sums over the rows of a leaf, one a column; the leaves' copies lie one after the other.
-typedef struct block_sums {
-  size_t norm1_weight, norm1_bias, norm1_step, norm2_weight, norm2_bias, norm2_step;  // offsets in floats
-  size_t qkv_bias, qkv_step, attention_step, projection_bias, expand_bias, hidden_input_step, hidden_step, contract_bias;
-  size_t count;
-} block_sums;
 
 /// Operands of one weight gradient: a panel pair and column scales a leaf.
 typedef struct layer_operands {
@@ -24,38 +18,13 @@ typedef struct backward_job {
   const qk_training_block *block;
   const float *gy;
   float *gx;
-  block_sums at;
+  qk_block_sums at;
   float *sums;
   layer_operands qkv, projection, expand, contract;
   float *projection_row_step, *contract_row_step;  ///< with the layer scales
   int32_t slopes[256];
   atomic_int status;
 } backward_job;
-
-static size_t place(block_sums *s, size_t count) {
-  const size_t at = s->count;
-  s->count += (count + 15) / 16 * 16;
-  return at;
-}
-
-static void place_sums(const qk_training_block *b, block_sums *s) {
-  const size_t width = (size_t)b->width, inner = qk_block_inner(b), hidden = (size_t)b->hidden;
-  *s = (block_sums){ .count = 0 };
-  s->norm1_weight = place(s, width);
-  s->norm1_bias = place(s, width);
-  s->norm1_step = place(s, width);
-  s->norm2_weight = place(s, width);
-  s->norm2_bias = place(s, width);
-  s->norm2_step = place(s, width);
-  s->qkv_bias = place(s, 3 * inner);
-  s->qkv_step = place(s, 3 * inner);
-  s->attention_step = place(s, inner);
-  s->projection_bias = place(s, width);
-  s->expand_bias = place(s, hidden);
-  s->hidden_input_step = place(s, hidden);
-  s->hidden_step = place(s, hidden);
-  s->contract_bias = place(s, width);
-}
 
 static void take_operands(const qk_training_block *b, const qk_training_linear *layer, qk_memory *memory,
                           layer_operands *o) {
@@ -159,9 +128,12 @@ static qk_status run_layer(const qk_block_leaf *l, const leaf_memory *m, layer_s
   out->largest = m->largest;
   out->panels = o->gradient + leaf * o->gradient_step;
   out->panel_scale = o->scale + leaf * outputs;
-  qk_block_row_passes(l->block)->prepare_gradient(out);
+  // Two walks: magnitudes and sums, then codes of both operands.
+  QK_PHASE("gradients to codes", QK_RESOURCE_CACHE, qk_leaf_bytes(l, outputs, 3 * 4 + 2 * 2),
+           qk_block_row_passes(l->block)->prepare_gradient(out));
   int16_t *input = o->input + leaf * o->input_step;
-  qk_gradient_code_panels(l->rows, inputs, s->input, inputs, s->input_unsigned, s->input_zero, input);
+  QK_PHASE("inputs to panels", QK_RESOURCE_CACHE, qk_leaf_bytes(l, inputs, 1 + 2),
+           qk_gradient_code_panels(l->rows, inputs, s->input, inputs, s->input_unsigned, s->input_zero, input));
   o->leaves[leaf] = (qk_gradient_leaf){ .rows = (int32_t)l->rows, .gradient = out->panels, .scale = out->panel_scale,
                                         .input = input };
   const qk_gradient_product product = {
@@ -169,7 +141,10 @@ static qk_status run_layer(const qk_block_leaf *l, const leaf_memory *m, layer_s
     .row_step = outputs, .pair_step = 2, .right = s->layer->panels, .scale = m->left_scale,
     .output = s->ginput, .output_stride = inputs,
   };
-  return qk_gradient_multiply(&product);
+  qk_status status;
+  QK_PHASE("input gradient products", QK_RESOURCE_INT16, 2.0 * (double)l->rows * (double)outputs * (double)inputs,
+           status = qk_gradient_multiply(&product));
+  return status;
 }
 
 static qk_norm_gradient norm_step(const backward_job *job, const qk_block_leaf *l, int which, const float *gcodes,
@@ -192,6 +167,17 @@ static qk_norm_gradient norm_step(const backward_job *job, const qk_block_leaf *
   return n;
 }
 
+static void norm_gradient(const qk_block_leaf *l, const qk_norm_gradient *norm) {
+  QK_PHASE("backward LayerNorm", QK_RESOURCE_CACHE, qk_leaf_bytes(l, norm->width, 4 * 4 + 3 * 4),
+           qk_block_row_passes(l->block)->norm_backward(norm));
+}
+
+/// The gradient of a branch, which is needed as it is later: a copy where factors of the images will change it.
+static float *changeable(const leaf_memory *m, const float *g, size_t count, const float *keep) {
+  if (keep == NULL) return (float *)(uintptr_t)g;
+  return memcpy(m->gradient, g, count * sizeof(float));
+}
+
 /// y = m + keep·γ₂⊙contract(GELU(expand(norm2(m)))): from gy, the gradient of m into `between`.
 static qk_status backward_mlp(const backward_job *job, const qk_block_leaf *l, const leaf_memory *m) {
   const qk_training_block *b = job->block;
@@ -199,12 +185,12 @@ static qk_status backward_mlp(const backward_job *job, const qk_block_leaf *l, c
   float *sums = job->sums + (size_t)l->index * job->at.count;
   const int8_t *codes = b->hidden_codes + l->row * hidden;
   const float *gy = job->gy + at;
-  memcpy(m->gradient, gy, l->rows * width * sizeof(float));
+  float *g = changeable(m, gy, l->rows * width, b->keep2);
   qk_look_up(l->rows * hidden, codes, b->hidden_table, m->gelu);
   layer_step contract = {
     .layer = &b->contract, .operands = &job->contract, .row_step = job->contract_row_step, .input = m->gelu,
     .input_unsigned = 1, .input_zero = b->hidden_zero, .ginput = m->wide,
-    .output = { .g = m->gradient, .keep = b->keep2 ? b->keep2 + l->image : NULL, .bias = sums + job->at.contract_bias },
+    .output = { .g = g, .keep = b->keep2 ? b->keep2 + l->image : NULL, .bias = sums + job->at.contract_bias },
   };
   qk_status status = run_layer(l, m, &contract);
   if (status != QK_OK) return status;
@@ -219,7 +205,20 @@ static qk_status backward_mlp(const backward_job *job, const qk_block_leaf *l, c
   status = run_layer(l, m, &expand);
   if (status != QK_OK) return status;
   const qk_norm_gradient norm = norm_step(job, l, 2, m->gradient, gy, m->between);
-  qk_block_row_passes(b)->norm_backward(&norm);
+  norm_gradient(l, &norm);
+  return QK_OK;
+}
+
+static qk_status backward_heads(const qk_block_leaf *l, const leaf_memory *m) {
+  const size_t inner = qk_block_inner(l->block);
+  for (size_t image = 0; image < (size_t)l->images; image++)
+    for (size_t i = 0; i < (size_t)l->block->heads; i++) {
+      const qk_head head = qk_leaf_head(l, image, i);
+      const size_t row = image * head.tokens, column = i * head.dimension;
+      const qk_status status = qk_head_backward(&head, m->head, m->wide + row * inner + column,
+                                                m->gqkv + row * 3 * inner + column);
+      if (status != QK_OK) return status;
+    }
   return QK_OK;
 }
 
@@ -229,24 +228,19 @@ static qk_status backward_attention(const backward_job *job, const qk_block_leaf
   const size_t width = (size_t)b->width, inner = qk_block_inner(b), at = l->row * width;
   float *sums = job->sums + (size_t)l->index * job->at.count;
   const float limit = qk_block_limit(b);
-  memcpy(m->gradient, m->between, l->rows * width * sizeof(float));
+  float *g = changeable(m, m->between, l->rows * width, b->keep1);
   layer_step projection = {
     .layer = &b->projection, .operands = &job->projection, .row_step = job->projection_row_step,
     .input = b->attention_codes + l->row * inner, .ginput = m->wide,
-    .output = { .g = m->gradient, .keep = b->keep1 ? b->keep1 + l->image : NULL,
+    .output = { .g = g, .keep = b->keep1 ? b->keep1 + l->image : NULL,
                 .bias = sums + job->at.projection_bias },
   };
   qk_status status = run_layer(l, m, &projection);
   if (status != QK_OK) return status;
   qk_block_row_passes(b)->cut_gradient(l->rows, inner, b->attention_rest + l->row * inner, -limit, limit, m->wide,
                   sums + job->at.attention_step);
-  for (size_t image = 0; image < (size_t)l->images; image++)
-    for (size_t i = 0; i < (size_t)b->heads; i++) {
-      const qk_head head = qk_leaf_head(l, image, i);
-      const size_t row = image * head.tokens, column = i * head.dimension;
-      status = qk_head_backward(&head, m->head, m->wide + row * inner + column, m->gqkv + row * 3 * inner + column);
-      if (status != QK_OK) return status;
-    }
+  QK_PHASE("backward attention", QK_RESOURCE_INT16, qk_head_operations(l, 4), status = backward_heads(l, m));
+  if (status != QK_OK) return status;
   layer_step qkv = {
     .layer = &b->qkv, .operands = &job->qkv, .row_step = b->qkv.row_step, .input = b->norm1_codes + at,
     .ginput = m->gradient,
@@ -256,7 +250,7 @@ static qk_status backward_attention(const backward_job *job, const qk_block_leaf
   status = run_layer(l, m, &qkv);
   if (status != QK_OK) return status;
   const qk_norm_gradient norm = norm_step(job, l, 1, m->gradient, m->between, job->gx + at);
-  qk_block_row_passes(b)->norm_backward(&norm);
+  norm_gradient(l, &norm);
   return QK_OK;
 }
 
@@ -288,91 +282,13 @@ static qk_weight_gradient weight_gradient(const qk_training_block *b, const laye
                                .output_stride = (size_t)layer->weights->depth };
 }
 
-/// Rows whose gradients are in units of input codes, and the layer scale that follows them, if any.
-typedef struct finish_job {
-  const qk_training_linear *layer;
-  float input_step;
-  const float *gain, *sums;
-  float *weight, *bias, *gain_gradient;
-} finish_job;
-
-/// With G the gradient after the layer scale γ: dW = γ·G·x, db = γ·ΣG, dγ[n] = Σ_k W·(G·x) + b·ΣG.
-QK_CLONES static void finish_rows(void *context, size_t begin, size_t end) {
-#pragma clang fp contract(off)
-  const finish_job *j = context;
-  const size_t depth = (size_t)j->layer->weights->depth;
-  for (size_t n = begin; n < end; n++) {
-    float *weight = j->weight + n * depth;
-    const int8_t *codes = j->layer->codes + n * depth;
-    float factor = j->input_step;
-    if (j->gain) {
-      float lane[16] = { 0 };
-      const size_t whole = depth / 16 * 16;
-      for (size_t k = 0; k < whole; k += 16)
-        for (size_t l = 0; l < 16; l++) {
-          const float share = (float)codes[k + l] * weight[k + l];
-          lane[l] += share;
-        }
-      for (size_t k = whole; k < depth; k++) {
-        const float share = (float)codes[k] * weight[k];
-        lane[k - whole] += share;
-      }
-      for (size_t step = 8; step > 0; step /= 2)
-        for (size_t l = 0; l < step; l++) lane[l] += lane[l + step];
-      const float of_weights = lane[0] * j->layer->row_step[n] * j->input_step;
-      const float of_bias = j->layer->real_bias[n] * j->sums[n];
-      j->gain_gradient[n] = of_weights + of_bias;
-      factor = j->input_step * j->gain[n];
-    }
-    for (size_t k = 0; k < depth; k++) weight[k] *= factor;
-    j->bias[n] = j->sums[n] * (j->gain ? j->gain[n] : 1.0f);
-  }
-}
-
-static void finish_layer(const qk_training_linear *layer, float input_step, const float *gain, const float *sums,
-                         float *weight, float *bias, float *gain_gradient) {
-  finish_job job = { .layer = layer, .input_step = input_step, .gain = gain, .sums = sums, .weight = weight,
-                     .bias = bias, .gain_gradient = gain_gradient };
-  qk_parallel_for((size_t)layer->weights->rows, 16, &job, finish_rows);
-}
-
-static float total(size_t count, const float *values) {
-  float sum = 0;
-  for (size_t i = 0; i < count; i++) sum += values[i];
-  return sum;
-}
-
-static void finish(const backward_job *job, qk_training_gradients *g) {
-  const qk_training_block *b = job->block;
-  const size_t width = (size_t)b->width, inner = qk_block_inner(b), hidden = (size_t)b->hidden;
-  qk_tree_sum((size_t)qk_block_leaves(b), job->at.count, job->sums, job->sums);
-  const float *s = job->sums;
-  const block_sums *at = &job->at;
-  finish_layer(&b->qkv, b->norm1_step, NULL, s + at->qkv_bias, g->qkv_weight, g->qkv_bias, NULL);
-  finish_layer(&b->projection, b->attention_step, b->gain1, s + at->projection_bias, g->projection_weight,
-               g->projection_bias, g->gain1);
-  finish_layer(&b->expand, b->norm2_step, NULL, s + at->expand_bias, g->expand_weight, g->expand_bias, NULL);
-  finish_layer(&b->contract, b->hidden_step, b->gain2, s + at->contract_bias, g->contract_weight, g->contract_bias,
-               g->gain2);
-  memcpy(g->norm1_weight, s + at->norm1_weight, width * sizeof(float));
-  memcpy(g->norm1_bias, s + at->norm1_bias, width * sizeof(float));
-  memcpy(g->norm2_weight, s + at->norm2_weight, width * sizeof(float));
-  memcpy(g->norm2_bias, s + at->norm2_bias, width * sizeof(float));
-  g->norm1_step = total(width, s + at->norm1_step);
-  g->norm2_step = total(width, s + at->norm2_step);
-  for (size_t part = 0; part < 3; part++) g->qkv_step[part] = total(inner, s + at->qkv_step + part * inner);
-  g->attention_step = total(inner, s + at->attention_step);
-  g->hidden_input_step = total(hidden, s + at->hidden_input_step);
-  g->hidden_step = total(hidden, s + at->hidden_step);
-}
-
 qk_status qk_training_block_backward(const qk_training_block *block, const float *gy, float *gx,
                                      qk_training_gradients *gradients) {
   if (!gy || !gx || !gradients) return QK_NULL_POINTER;
   const qk_status checked = qk_block_check(block);
   if (checked != QK_OK) return checked;
   backward_job job = { .block = block, .gy = gy, .gx = gx };
-  place_sums(block, &job.at);
+  qk_place_sums(block, &job.at);
   qk_memory memory = { .base = NULL };
   take_all(&job, &memory);
   memory.base = qk_scratch(QK_SCRATCH_BLOCK_CALL, memory.used);
@@ -390,6 +306,8 @@ qk_status qk_training_block_backward(const qk_training_block *block, const float
     weight_gradient(block, &job.contract, &block->contract, gradients->contract_weight),
   };
   const qk_status status = qk_weight_gradients(4, weights);
-  if (status == QK_OK) finish(&job, gradients);
+  if (status == QK_OK)
+    QK_PHASE("sums of leaves", QK_RESOURCE_MEMORY, (double)qk_block_leaves(block) * (double)job.at.count * 4,
+             qk_finish_gradients(block, &job.at, job.sums, gradients));
   return status;
 }

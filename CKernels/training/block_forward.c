@@ -4,16 +4,22 @@
 #include "block_leaf.h"
 #include <stdatomic.h>
 
-/// Values of one accumulator unit in units of what the row becomes.
+/// Values of one accumulator unit in units of what the row becomes, and for the layers whose products end in codes the same
+/// in slot order.
 typedef struct block_factors {
-  float *qkv, *projection, *expand, *contract;
+  float *qkv, *projection, *expand, *contract, *qkv_slots, *expand_slots;
 } block_factors;
 
 typedef struct forward_job {
   const qk_training_block *block;
   block_factors factors;
+  qk_row_constants qkv, expand;  ///< with these factors
   atomic_int status;
 } forward_job;
+
+static size_t slot_bytes(const qk_packed_weights *w) {
+  return (size_t)(w->slots8 + w->slots4 + QK_ROW_SLACK) * sizeof(float);
+}
 
 static void take_factors(const qk_training_block *b, qk_memory *memory, block_factors *f) {
   const size_t inner = qk_block_inner(b);
@@ -21,6 +27,8 @@ static void take_factors(const qk_training_block *b, qk_memory *memory, block_fa
   f->projection = qk_take(memory, (size_t)b->width * sizeof(float));
   f->expand = qk_take(memory, (size_t)b->hidden * sizeof(float));
   f->contract = qk_take(memory, (size_t)b->width * sizeof(float));
+  f->qkv_slots = qk_take(memory, slot_bytes(b->qkv.weights));
+  f->expand_slots = qk_take(memory, slot_bytes(b->expand.weights));
 }
 
 static void fill_factors(const qk_training_block *b, const block_factors *f) {
@@ -43,11 +51,18 @@ static qk_gemm_arguments product_of(const qk_training_linear *layer, const void 
   };
 }
 
+static qk_status multiply(const qk_gemm_arguments *arguments) {
+  qk_status status;
+  QK_PHASE("forward products", QK_RESOURCE_INT8,
+           2.0 * arguments->tokens * arguments->weights->rows * arguments->weights->depth, status = qk_gemm(arguments));
+  return status;
+}
+
 static qk_status sums_of(const qk_training_linear *layer, const void *codes, int is_unsigned, size_t rows, int32_t *sums) {
   qk_gemm_arguments arguments = product_of(layer, codes, is_unsigned, rows);
   arguments.form = QK_OUTPUT_ACCUMULATOR;
   arguments.output = sums;
-  return qk_gemm(&arguments);
+  return multiply(&arguments);
 }
 
 static qk_status exact_norm(const qk_layer_norm_arguments *norm, size_t rows, size_t width, const int16_t *input,
@@ -61,22 +76,22 @@ static qk_status exact_norm(const qk_layer_norm_arguments *norm, size_t rows, si
   return qk_layer_norm(&a);
 }
 
-/// A linear layer to codes and remainders. In exact mode a second product gives the codes of the requantiser; it costs a
-/// twelfth of the backward pass.
-static qk_status linear_codes(const qk_block_leaf *l, const qk_training_linear *layer, const int8_t *input,
-                              const float *factor, int32_t limit, int32_t *sums, int8_t *codes, int8_t *rest) {
-  const qk_training_block *b = l->block;
+/// A linear layer to codes, in exact mode those of the requantiser, and remainders.
+static qk_status linear_codes(const qk_block_leaf *l, const qk_training_linear *layer, const qk_row_constants *constants,
+                              const int8_t *input, int32_t limit, int16_t *pairs, int8_t *codes, int8_t *rest) {
   const size_t width = (size_t)layer->weights->rows;
-  const qk_status status = sums_of(layer, input, 0, l->rows, sums);
-  if (status != QK_OK) return status;
-  qk_block_row_passes(b)->sums_to_codes(l->rows, width, sums, factor, (float)-limit, (float)limit, codes, rest);
-  if (!b->exact) return QK_OK;
   qk_gemm_arguments arguments = product_of(layer, input, 0, l->rows);
-  arguments.form = QK_OUTPUT_INT8;
+  arguments.constants = constants;
+  arguments.scales = constants->row_scales;
+  arguments.form = l->block->exact ? QK_OUTPUT_EXACT_AND_REST : QK_OUTPUT_CODE_AND_REST;
   arguments.lo = -limit;
   arguments.hi = limit;
-  arguments.output = codes;
-  return qk_gemm(&arguments);
+  arguments.output = pairs;
+  const qk_status status = multiply(&arguments);
+  if (status == QK_OK)
+    QK_PHASE("forward split", QK_RESOURCE_CACHE, qk_leaf_bytes(l, width, 2 + 1 + 1),
+             qk_block_row_passes(l->block)->split_codes(l->rows * width, pairs, codes, rest));
+  return status;
 }
 
 #define TRY(call)                             \
@@ -85,7 +100,7 @@ static qk_status linear_codes(const qk_block_leaf *l, const qk_training_linear *
     if (status_of_call != QK_OK) return status_of_call; \
   } while (0)
 
-static qk_status norm_codes(const qk_block_leaf *l, int which, const float *x, const int16_t *stream) {
+static qk_status compute_norm_codes(const qk_block_leaf *l, int which, const float *x, const int16_t *stream) {
   const qk_training_block *b = l->block;
   const size_t width = (size_t)b->width, at = l->row * width;
   float *statistics = (which == 1 ? b->statistics1 : b->statistics2) + 2 * l->row;
@@ -101,7 +116,14 @@ static qk_status norm_codes(const qk_block_leaf *l, int which, const float *x, c
   return QK_OK;
 }
 
-static qk_status attention_codes(const qk_block_leaf *l, void *head_memory, float *context) {
+static qk_status norm_codes(const qk_block_leaf *l, int which, const float *x, const int16_t *stream) {
+  qk_status status;
+  QK_PHASE("forward LayerNorm", QK_RESOURCE_CACHE, qk_leaf_bytes(l, (size_t)l->block->width, 4 + 1),
+           status = compute_norm_codes(l, which, x, stream));
+  return status;
+}
+
+static qk_status compute_attention_codes(const qk_block_leaf *l, void *head_memory, float *context) {
   const qk_training_block *b = l->block;
   const size_t inner = qk_block_inner(b), tokens = (size_t)b->tokens;
   const float limit = qk_block_limit(b);
@@ -127,6 +149,13 @@ static qk_status attention_codes(const qk_block_leaf *l, void *head_memory, floa
   return qk_attention(&a);
 }
 
+static qk_status attention_codes(const qk_block_leaf *l, void *head_memory, float *context) {
+  qk_status status;
+  QK_PHASE("forward attention", QK_RESOURCE_INT16, qk_head_operations(l, 2),
+           status = compute_attention_codes(l, head_memory, context));
+  return status;
+}
+
 /// A linear layer onto the residual stream: x and y in float, or `from` and `to` in the saturating codes of deployment,
 /// whose values then are y.
 static qk_status linear_branch(const qk_block_leaf *l, const qk_training_linear *layer, const void *input, int is_unsigned,
@@ -140,14 +169,15 @@ static qk_status linear_branch(const qk_block_leaf *l, const qk_training_linear 
     arguments.residual = from + at;
     arguments.residual_stride = width;
     arguments.output = to + at;
-    const qk_status status = qk_gemm(&arguments);
+    const qk_status status = multiply(&arguments);
     if (status == QK_OK) qk_dequantize_int16(l->rows * width, b->exact->residual_step, to + at, y + at);
     return status;
   }
   const qk_status status = sums_of(layer, input, is_unsigned, l->rows, sums);
   if (status != QK_OK) return status;
-  qk_block_row_passes(b)->add_branch(l->rows, width, (size_t)b->tokens, sums, factor, keep ? keep + l->image : NULL,
-                                     x + at, y + at);
+  QK_PHASE("forward residual", QK_RESOURCE_CACHE, qk_leaf_bytes(l, width, 4 + 4 + 4),
+           qk_block_row_passes(b)->add_branch(l->rows, width, (size_t)b->tokens, sums, factor,
+                                              keep ? keep + l->image : NULL, x + at, y + at));
   return QK_OK;
 }
 
@@ -173,7 +203,7 @@ static qk_status forward_leaf(const forward_job *job, const qk_block_leaf *l) {
   }
 
   TRY(norm_codes(l, 1, b->x, e ? e->input : NULL));
-  TRY(linear_codes(l, &b->qkv, b->norm1_codes + l->row * width, job->factors.qkv, (int32_t)qk_block_limit(b), sums,
+  TRY(linear_codes(l, &b->qkv, &job->qkv, b->norm1_codes + l->row * width, (int32_t)qk_block_limit(b), (int16_t *)sums,
                    b->qkv_codes + l->row * 3 * inner, b->qkv_rest + l->row * 3 * inner));
   TRY(attention_codes(l, head_memory, context));
   TRY(linear_branch(l, &b->projection, b->attention_codes + l->row * inner, 0, job->factors.projection, b->keep1, sums,
@@ -181,9 +211,10 @@ static qk_status forward_leaf(const forward_job *job, const qk_block_leaf *l) {
 
   TRY(norm_codes(l, 2, b->middle, e ? e->middle : NULL));
   int8_t *codes = b->hidden_codes + l->row * hidden;
-  TRY(linear_codes(l, &b->expand, b->norm2_codes + l->row * width, job->factors.expand, QK_HIDDEN_LIMIT, sums, codes,
+  TRY(linear_codes(l, &b->expand, &job->expand, b->norm2_codes + l->row * width, QK_HIDDEN_LIMIT, (int16_t *)sums, codes,
                    b->hidden_rest + l->row * hidden));
-  qk_look_up(l->rows * hidden, codes, b->hidden_table, gelu);
+  QK_PHASE("forward GELU", QK_RESOURCE_CACHE, qk_leaf_bytes(l, hidden, 1 + 1),
+           qk_look_up(l->rows * hidden, codes, b->hidden_table, gelu));
   return linear_branch(l, &b->contract, gelu, 1, job->factors.contract, b->keep2, sums, b->middle, b->y,
                        e ? e->middle : NULL, e ? e->output : NULL);
 }
@@ -208,6 +239,8 @@ qk_status qk_training_block_forward(const qk_training_block *block) {
   memory.used = 0;
   take_factors(block, &memory, &job.factors);
   fill_factors(block, &job.factors);
+  job.qkv = qk_rescale_rows(block->qkv.weights, block->qkv.constants, job.factors.qkv, job.factors.qkv_slots);
+  job.expand = qk_rescale_rows(block->expand.weights, block->expand.constants, job.factors.expand, job.factors.expand_slots);
   qk_parallel_for((size_t)qk_block_leaves(block), 1, &job, forward_leaves);
   return (qk_status)job.status;
 }

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include "attention.h"
+#include "ckernels/profile.h"
 #include "passes.h"
 
 /// Codes in front of GELU always have 8 bits.
@@ -59,6 +60,17 @@ static inline qk_head qk_leaf_head(const qk_block_leaf *l, size_t image, size_t 
     .step = { b->qkv_step[0], b->qkv_step[1], b->qkv_step[2] }, .score_scale = qk_block_score_scale(b),
     .levels = qk_block_levels(b), .probabilities = b->probabilities + index * tokens * tokens,
   };
+}
+
+/// Bytes of a pass over the rows of a leaf that reads and writes so many an element: the work of its interval.
+static inline double qk_leaf_bytes(const qk_block_leaf *l, size_t width, double bytes) {
+  return (double)l->rows * (double)width * bytes;
+}
+
+/// Operations of `count` products of T×D and T×T matrices of all heads of a leaf.
+static inline double qk_head_operations(const qk_block_leaf *l, int count) {
+  const double tokens = l->block->tokens;
+  return 2.0 * count * l->images * tokens * tokens * (double)qk_block_inner(l->block);
 }
 
 /// QK_OK when sizes are in range and nothing is missing.

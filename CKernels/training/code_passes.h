@@ -13,15 +13,12 @@
     STORE_BYTES(rest, cut);                                                                 \
   } while (0)
 
-QK_CLONES static void sums_to_codes(size_t rows, size_t width, const int32_t *sums, const float *factor, float lo, float hi,
-                              int8_t *codes, int8_t *rest) {
-#pragma clang fp contract(off)
-  const lanes low = ALL(lo), high = ALL(hi);
-  for (size_t r = 0; r < rows; r++, sums += width, codes += width, rest += width)
-    for (size_t c = 0; c < width; c += QK_LANES) {
-      const lanes v = TO_FLOATS(LOAD_INTS(sums + c)) * LOAD(factor + c);
-      PUT_CODES(v, low, high, codes + c, rest + c);
-    }
+QK_CLONES static void split_codes(size_t count, const int16_t *pairs, int8_t *codes, int8_t *rest) {
+  for (size_t i = 0; i < count; i += QK_LANES) {
+    const short_lanes pair = *(const short_lanes *)(pairs + i);
+    *(byte_lanes *)(codes + i) = __builtin_convertvector(pair, byte_lanes);
+    *(byte_lanes *)(rest + i) = __builtin_convertvector(pair >> 8, byte_lanes);
+  }
 }
 
 QK_CLONES static void values_to_codes(size_t rows, size_t width, const float *x, float factor, float lo, float hi,

@@ -54,8 +54,8 @@ static inline __attribute__((always_inline)) float measure_row(const int steps, 
     if (steps & IS_CUT) CUT(gradient, rest + c, low, high, o->step + c);
     if (steps) STORE(g + c, gradient);
     STORE(o->bias + c, LOAD(o->bias + c) + gradient);
-    STORE(o->largest + c, LARGER(LOAD(o->largest + c), MAGNITUDE(gradient)));
-    top = LARGER(top, MAGNITUDE(gradient * LOAD(o->row_step + c)));
+    STORE(o->largest + c, LARGER_MAGNITUDE(LOAD(o->largest + c), MAGNITUDE(gradient)));
+    top = LARGER_MAGNITUDE(top, MAGNITUDE(gradient * LOAD(o->row_step + c)));
   }
   return LARGEST_OF(top);
 }
@@ -124,7 +124,7 @@ static inline __attribute__((always_inline)) void all_panels(size_t rows, size_t
 QK_CLONES static void round_rows(size_t rows, size_t width, const float *g, size_t stride, int16_t *left, float *scale) {
   for (size_t r = 0; r < rows; r++, g += stride, left += width) {
     lanes top = { 0 };
-    for (size_t c = 0; c < width; c += QK_LANES) top = LARGER(top, MAGNITUDE(LOAD(g + c)));
+    for (size_t c = 0; c < width; c += QK_LANES) top = LARGER_MAGNITUDE(top, MAGNITUDE(LOAD(g + c)));
     left_row(width, g, NULL, code_factor(LARGEST_OF(top), &scale[r]), left);
   }
 }
@@ -133,7 +133,7 @@ QK_CLONES static void round_columns(size_t rows, size_t width, const float *g, f
   memset(factor, 0, width * sizeof *factor);
   for (size_t r = 0; r < rows; r++)
     for (size_t c = 0; c < width; c += QK_LANES)
-      STORE(factor + c, LARGER(LOAD(factor + c), MAGNITUDE(LOAD(g + r * width + c))));
+      STORE(factor + c, LARGER_MAGNITUDE(LOAD(factor + c), MAGNITUDE(LOAD(g + r * width + c))));
   for (size_t c = 0; c < width; c++) factor[c] = code_factor(factor[c], &scale[c]);
   all_panels(rows, width, g, width, factor, panels);
 }
@@ -141,7 +141,7 @@ QK_CLONES static void round_columns(size_t rows, size_t width, const float *g, f
 QK_CLONES static float round_panels(size_t rows, size_t width, const float *g, size_t stride, float *factor, int16_t *panels) {
   lanes top = { 0 };
   for (size_t r = 0; r < rows; r++)
-    for (size_t c = 0; c < width; c += QK_LANES) top = LARGER(top, MAGNITUDE(LOAD(g + r * stride + c)));
+    for (size_t c = 0; c < width; c += QK_LANES) top = LARGER_MAGNITUDE(top, MAGNITUDE(LOAD(g + r * stride + c)));
   float unit;
   const float shared = code_factor(LARGEST_OF(top), &unit);
   for (size_t c = 0; c < width; c++) factor[c] = shared;

@@ -8,12 +8,6 @@
 #include "ckernels/gradient.h"
 #include "ckernels/training_block.h"
 
-/// A remainder byte: round(252·(code − v)) inside the range of the quantiser, |.| ≤ 126; −128 and 127 mean that v was
-/// below or above.
-#define QK_REST_UNITS 252.0f
-#define QK_REST_BELOW (-128)
-#define QK_REST_ABOVE 127
-
 /// Units of the two halves of an entry of qk_output_gradient's table.
 #define QK_SLOPE_UNIT 0x1p-14f
 #define QK_TABLE_UNIT 0x1p-7f
@@ -54,10 +48,9 @@ typedef struct qk_output_gradient {
 /// The passes for one granule of widths.
 typedef struct qk_block_passes {
   size_t lanes;  ///< widths are multiples of it
-  /// codes[r][c] = clamp(round(v), lo, hi), v = float(sums[r][c])·factor[c], and their remainders.
-  void (*sums_to_codes)(size_t rows, size_t width, const int32_t *sums, const float *factor, float lo, float hi,
-                        int8_t *codes, int8_t *rest);
-  /// The same of v = x[r][c]·factor.
+  /// Codes and remainders (QK_REST_UNITS) of QK_OUTPUT_CODE_AND_REST, each to its own array.
+  void (*split_codes)(size_t count, const int16_t *pairs, int8_t *codes, int8_t *rest);
+  /// Codes and remainders of v = x[r][c]·factor.
   void (*values_to_codes)(size_t rows, size_t width, const float *x, float factor, float lo, float hi, int8_t *codes,
                           int8_t *rest);
   /// y[r][c] = x[r][c] + keep[r / rows_per_image]·(float(sums[r][c])·factor[c]); keep may be null.

@@ -4,8 +4,8 @@ import QuasarTensor
 public struct Variable {
   public let tape: Tape
   let index: NodeIndex
+  public let value: Tensor
 
-  public var value: Tensor { tape.nodes[index].value }
   public var shape: [Int] { value.shape }
 }
 
@@ -34,8 +34,9 @@ public final class Tape {
   }
 
   func append(_ operation: Operation, _ value: Tensor, needsGradient: Bool) -> Variable {
-    nodes.append(Node(operation: operation, value: value, needsGradient: needsGradient))
-    return Variable(tape: self, index: nodes.count - 1)
+    // Without a backward pass a value lives as long as somebody reads it.
+    if recording { nodes.append(Node(operation: operation, value: value, needsGradient: needsGradient)) }
+    return Variable(tape: self, index: nodes.count - 1, value: value)
   }
 
   /// Data that needs no gradient.
@@ -63,9 +64,11 @@ public final class Tape {
     var gradients = Gradients(count: output.index + 1)
     gradients.add(seed.reshaped(output.shape), to: output.index)
     let lastUses = observe == nil ? [:] : parametersByFirstNode(upTo: output.index)
-    for index in stride(from: output.index, through: 0, by: -1) where nodes[index].needsGradient {
-      if let gradient = gradients.take(index) { propagate(nodes[index], gradient, into: &gradients) }
-      try observe?(lastUses[index] ?? [])
+    try Profile.measure("backward, other") {
+      for index in stride(from: output.index, through: 0, by: -1) where nodes[index].needsGradient {
+        if let gradient = gradients.take(index) { propagate(nodes[index], gradient, into: &gradients) }
+        try observe?(lastUses[index] ?? [])
+      }
     }
   }
 

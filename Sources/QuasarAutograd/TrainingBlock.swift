@@ -72,6 +72,8 @@ public struct TrainingBlock {
   public var keep1: Tensor?
   public var keep2: Tensor?
   public var exact: ExactTrainingBlock?
+  /// Keep only input and output, and compute the block again in the backward pass: the same bits in less memory.
+  public var recomputed = false
 
   public init(
     name: String, shape: AttentionShape, width: Int, hidden: Int, activationBits: Int,
@@ -123,9 +125,7 @@ extension Tape {
       "\(block.name): input \(x.shape) for \(block.shape) of width \(block.width)")
     precondition((codes == nil) == (block.exact == nil), "\(block.name): codes of the input belong to exact mode")
     let activations = BlockActivations(block, x: x.value, codes: codes)
-    try qk_training_block_forward(&activations.descriptor).check("\(block.name): forward pass")
-    // The descriptor's pointers lead into the block, which the activations own.
-    defer { withExtendedLifetime(activations) {} }
+    try activations.forward(keeping: recording && !block.recomputed)
     let y = append(
       .trainingBlock(x: x.index, activations), activations.y.reshaped(x.shape), needsGradient: recording)
     return (y, activations.outputCodes)
@@ -138,27 +138,44 @@ final class BlockActivations {
   let y: Tensor
   /// Codes of y in exact mode.
   let outputCodes: NDArray<Int16>?
-  var descriptor = qk_training_block()
+  private let x: Tensor
+  private let inputCodes: NDArray<Int16>?
+  private var descriptor = qk_training_block()
   private var owners: [Any] = []
+  /// What the forward pass writes beside y and its codes.
+  private var buffers: [Any] = []
+
+  private var rows: Int { block.shape.batch * block.shape.tokens }
+  private var inner: Int { block.shape.heads * block.shape.headDimension }
 
   init(_ block: TrainingBlock, x: Tensor, codes inputCodes: NDArray<Int16>?) {
     self.block = block
+    self.x = x
+    self.inputCodes = inputCodes
     let rows = block.shape.batch * block.shape.tokens
-    let inner = block.shape.heads * block.shape.headDimension
     y = Tensor(uninitialized: [rows, block.width])
     outputCodes = block.exact.map { _ in NDArray<Int16>(uninitialized: [rows, block.width]) }
-    owners = [x]
+    fillConstants()
+  }
+
+  /// Computes y; keeps what the backward pass reads, unless the block is to be computed again then.
+  func forward(keeping: Bool) throws {
+    allocate()
+    defer { if !keeping { buffers = [] } }
+    try qk_training_block_forward(&descriptor).check("\(block.name): forward pass")
+  }
+
+  private func allocate() {
     func codes(_ width: Int) -> UnsafeMutablePointer<Int8> {
       let array = NDArray<Int8>(uninitialized: [rows, width])
-      owners.append(array)
+      buffers.append(array)
       return array.pointer
     }
     func values(_ width: Int) -> UnsafeMutablePointer<Float> {
       let array = Tensor(uninitialized: [rows, width])
-      owners.append(array)
+      buffers.append(array)
       return array.pointer
     }
-    fillConstants()
     descriptor.x = UnsafePointer(x.pointer)
     descriptor.middle = values(block.width)
     descriptor.y = y.pointer
@@ -174,9 +191,9 @@ final class BlockActivations {
     descriptor.hidden_rest = codes(block.hidden)
     let probabilities = NDArray<UInt8>(
       uninitialized: [block.shape.batch * block.shape.heads, block.shape.tokens, block.shape.tokens])
-    owners.append(probabilities)
+    buffers.append(probabilities)
     descriptor.probabilities = probabilities.pointer
-    fillExact(rows, inputCodes)
+    fillExact()
   }
 
   private func fillConstants() {
@@ -213,23 +230,27 @@ final class BlockActivations {
     descriptor.contract = block.contract.descriptor
   }
 
-  private func fillExact(_ rows: Int, _ input: NDArray<Int16>?) {
-    guard let exact = block.exact, let input, let outputCodes else { return }
+  private func fillExact() {
+    guard let exact = block.exact, let inputCodes, let outputCodes else { return }
     let middle = NDArray<Int16>(uninitialized: [rows, block.width])
     let descriptors = StableArray([
       qk_exact_block(
         norm1: exact.norm1, norm2: exact.norm2, attention: exact.attention, residual_step: exact.residualStep,
-        input: UnsafePointer(input.pointer), middle: middle.pointer, output: outputCodes.pointer)
+        input: UnsafePointer(inputCodes.pointer), middle: middle.pointer, output: outputCodes.pointer)
     ])
-    owners.append(input)
-    owners.append(middle)
-    owners.append(descriptors)
+    buffers.append(middle)
+    buffers.append(descriptors)
     descriptor.exact = UnsafePointer(descriptors.pointer)
   }
 
   /// Adds the gradients of all parameters and returns that of x.
   func backward(_ g: Tensor) -> Tensor {
-    let inner = block.shape.heads * block.shape.headDimension
+    if buffers.isEmpty {
+      allocate()
+      let status = qk_training_block_forward(&descriptor)
+      precondition(status == QK_OK, "\(block.name): no memory to compute the block again")
+    }
+    defer { if block.recomputed { buffers = [] } }
     let gx = Tensor(uninitialized: g.shape)
     let layers = [block.qkv, block.projection, block.expand, block.contract]
     let weights = layers.map { Tensor(uninitialized: [$0.weight.rows.count, $0.weight.width]) }
@@ -252,9 +273,13 @@ final class BlockActivations {
     let status = qk_training_block_backward(&descriptor, g.pointer, gx.pointer, &out)
     // The forward pass has checked everything else.
     precondition(status == QK_OK, "\(block.name): no memory for the backward pass")
-    for (layer, (weight, bias)) in zip(layers, zip(weights, biases)) {
-      layer.weight.addGradient(weight)
-      layer.bias.addGradient(bias)
+    // Latent weight, its gradient read and written, and the gradient that is added.
+    let bytes = 16 * weights.reduce(0) { $0 + Double($1.count) }
+    Profile.measure("gradients into slices", .memory, work: bytes) {
+      for (layer, (weight, bias)) in zip(layers, zip(weights, biases)) {
+        layer.weight.addGradient(weight)
+        layer.bias.addGradient(bias)
+      }
     }
     for (vector, sum) in zip(vectors, sums) {
       qk_accumulate(block.width, 1, sum.pointer, vector.gradient.pointer)

@@ -65,6 +65,12 @@ public final class AdamW {
   /// One update with the gradients of all parameters, which are cleared; returns the gradient norm.
   @discardableResult
   public func update(learningRate: Float) -> Float {
+    // Gradient twice and cleared; value and both moments read and written.
+    let bytes = 36 * parameters.reduce(0) { $0 + Double($1.value.count) }
+    return Profile.measure("optimiser", .memory, work: bytes) { step(learningRate) }
+  }
+
+  private func step(_ learningRate: Float) -> Float {
     step += 1
     let norm = gradientNorm()
     var kernel = qk_adamw_settings()

@@ -16,12 +16,18 @@ import QuasarTrain
 public final class Pipeline {
   public let configuration: PipelineConfiguration
   public let output: String
+  private let session: SessionOptions
   private let progress: ProgressReporter
   private var state: PipelineState
 
-  public init(_ configuration: PipelineConfiguration, output: String, progress: ProgressReporter) throws {
+  /// `session`: what the trainings do besides; no part of the configuration, so a run may go on with another one.
+  public init(
+    _ configuration: PipelineConfiguration, output: String, session: SessionOptions = SessionOptions(),
+    progress: ProgressReporter
+  ) throws {
     self.configuration = configuration
     self.output = output
+    self.session = session
     self.progress = progress
     state = PipelineState(configuration: configuration)
     if let known = try PipelineState.read(output) {
@@ -39,7 +45,9 @@ public final class Pipeline {
     let space = try SearchSpace.load(configuration.space)
     let device = try Device.load(configuration.device)
     let hardware = try HardwareModel(device: device, clockMHz: configuration.clockMHz)
-    let data = try DataSpecification(parsing: configuration.data).open(size: space.geometry.imageSize)
+    let data = try images(for: space.geometry)
+    let teacher = try configuration.teacher.map { try Teacher(RunDirectory($0).load()) }
+    let sources = configuration.teacher.map { ["teacher": $0] } ?? [:]
     try data.train.checkFits(space.geometry)
 
     state.dataset = DatasetSummary(
@@ -55,9 +63,7 @@ public final class Pipeline {
     }
     let supernetRun = RunDirectory(output + "/supernet")
     try step("supernet") {
-      try Workflow.trainSupernet(
-        space: space, data: data, options: configuration.train, seed: configuration.seed,
-        directory: supernetRun, resume: true, progress: progress)
+      try trainSupernet(space, data, supernetRun, teacher, sources)
       return "about 10^\(Workflow.fixed(space.logSize, 0)) sub-networks share one set of weights"
     }
     let supernet = try supernetRun.load()
@@ -76,7 +82,8 @@ public final class Pipeline {
       try step("finetune-\(label)") {
         try Workflow.finetune(
           supernet: supernet, architecture: architecture, data: data, options: configuration.finetune,
-          seed: configuration.seed, directory: directory, resume: true, progress: progress)
+          seed: configuration.seed, directory: directory, resume: true, teacher: teacher, session: session,
+          sources: sources, progress: progress)
         return "embedding \(architecture.embedDimension), depth \(architecture.depth)"
       }
       try step("evaluate-\(label)") {
@@ -98,6 +105,29 @@ public final class Pipeline {
       subnets: state.subnets.sorted { $0.fpsTarget < $1.fpsTarget }, report: reportPath)
     try AtomicFile.write(JSONText.encode(summary), to: output + "/summary.json")
     return summary
+  }
+
+  private func images(for geometry: ImageGeometry) throws -> ImageSources {
+    let specification = try DataSpecification(parsing: configuration.data)
+    guard let cache = configuration.cache else { return try specification.open(size: geometry.imageSize) }
+    return try Workflow.cached(
+      specification, for: geometry, in: cache, workers: ProcessInfo.processInfo.activeProcessorCount, progress: progress
+    )
+  }
+
+  private func trainSupernet(
+    _ space: SearchSpace, _ data: ImageSources, _ directory: RunDirectory, _ teacher: Teacher?,
+    _ sources: [String: String]
+  ) throws {
+    var (weights, sources): (TimmWeights?, [String: String]) = (nil, sources)
+    if let initial = configuration.initial {
+      sources["init"] = initial.file
+      // A run that goes on has its weights already.
+      if !directory.hasCheckpoint { weights = try initial.load(for: space).weights }
+    }
+    try Workflow.trainSupernet(
+      space: space, data: data, options: configuration.train, seed: configuration.seed, directory: directory,
+      resume: true, initial: weights, teacher: teacher, session: session, sources: sources, progress: progress)
   }
 
   /// Runs a step unless it is recorded as done.

@@ -9,11 +9,17 @@ import QuasarTrain
 public struct PipelineConfiguration: Codable, Sendable, Equatable {
   public var name: String
   public var data: String
+  /// Folder of an image cache of `data`; nil: images in memory.
+  public var cache: String?
   public var space: String
   public var device: String
   public var clockMHz: Double?
   public var targets: [Double]
   public var seed: UInt64
+  /// Start weights of the supernet; nil: random ones.
+  public var initial: InitialWeights?
+  /// Run folder of the network that teaches supernet and fine-tuning; nil: the largest sub-network.
+  public var teacher: String?
   public var train: TrainingOptions
   public var search: SearchOptions
   public var finetune: TrainingOptions
@@ -32,15 +38,20 @@ public struct PipelineConfiguration: Codable, Sendable, Equatable {
   public init(yaml: String, file: String) throws {
     let root = try StrictYAML(text: yaml, file: file)
     try root.allowOnly([
-      "name", "data", "space", "device", "clock_mhz", "targets_fps", "seed", "train", "search", "finetune",
+      "name", "data", "cache", "space", "device", "clock_mhz", "targets_fps", "seed", "init", "teacher", "train",
+      "search",
+      "finetune",
     ])
     name = try root.string("name")
     data = try root.string("data")
+    cache = root.has("cache") ? try root.string("cache") : nil
     space = try root.string("space")
     device = try root.string("device")
     clockMHz = root.has("clock_mhz") ? try root.number("clock_mhz", 1...2000) : nil
     targets = try root.numbers("targets_fps", 0.001...1e9)
     seed = UInt64(try root.integer("seed", 0...Int.max))
+    initial = root.has("init") ? try InitialWeights(root.nested("init")) : nil
+    teacher = root.has("teacher") ? try root.string("teacher") : nil
     var train = TrainingOptions()
     if root.has("train") { try train.read(root.nested("train")) }
     self.train = train
@@ -72,7 +83,8 @@ extension TrainingOptions {
       "epochs", "batch_size", "learning_rate", "warm_up", "schedule", "decay_points", "decay_factor",
       "full_precision", "exact", "label_smoothing", "flip", "crop_scale", "shift", "random_erasing", "rand_augment",
       "rand_augment_magnitude", "repeats", "drop_path", "random_subnets", "sandwich", "distillation", "weight_decay",
-      "hard_distillation", "progressive", "mixup", "cutmix", "average", "accumulation", "entanglement", "products",
+      "hard_distillation", "progressive", "mixup", "cutmix", "average", "accumulation", "entanglement", "layer_scale",
+      "products",
       "optimizer", "calibration_percentile", "gptq_start", "oscillation_threshold", "oscillation_momentum",
     ])
     if yaml.has("epochs") { epochs = try yaml.integer("epochs", 1...100_000) }
@@ -105,6 +117,7 @@ extension TrainingOptions {
     if yaml.has("average") { average = Float(try yaml.number("average", 0...0.999999)) }
     if yaml.has("accumulation") { accumulation = try yaml.integer("accumulation", 1...65_536) }
     if yaml.has("entanglement") { entanglement = try yaml.choice("entanglement") }
+    if yaml.has("layer_scale") { layerScale = try yaml.bool("layer_scale") }
     if yaml.has("products") { products = try yaml.choice("products") }
     if yaml.has("calibration_percentile") { calibrationPercentile = try yaml.number("calibration_percentile", 0...100) }
     if yaml.has("gptq_start") { gptqStart = try yaml.bool("gptq_start") }

@@ -40,7 +40,8 @@ public enum Workflow {
         let (size, random, entanglement) = (SupernetSize(space), RandomSource(seed: seed), options.entanglement)
         if let initial { return try initial.supernet(size: size, random: random, entanglement: entanglement) }
         return try Supernet(
-          size: size, preprocessing: Preprocessing(of: kept), random: random, entanglement: entanglement)
+          size: size, preprocessing: Preprocessing(of: kept), random: random, entanglement: entanglement,
+          gain: options.layerScale ? nil : 1)
       })
     try run(trainer, directory, data.classNames, heldOut, session, sources, progress)
   }

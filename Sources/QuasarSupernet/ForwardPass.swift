@@ -53,16 +53,18 @@ public typealias DropPath = (_ branch: Int) -> Tensor?
 extension Supernet {
   /// Logits of the sub-network `architecture` for a batch.
   ///
+  /// With `recomputed`, quantised blocks are computed again in the backward pass instead of keeping their activations.
   /// Throws in `exact` mode when a layer cannot be expressed in integers (its name is in the message). The
   /// architecture must fit (`checkFits`).
   public func forward(
     _ tape: Tape, _ input: PatchBatch, architecture: Architecture, mode: ForwardMode,
-    products: TrainingProducts = .integer, dropPath: DropPath? = nil, recorder: (any ActivationObserver)? = nil
+    products: TrainingProducts = .integer, recomputed: Bool = false, dropPath: DropPath? = nil,
+    recorder: (any ActivationObserver)? = nil
   ) throws -> ForwardResult {
     var pass = ForwardPass(
-      tape: tape, net: self, architecture: architecture, mode: mode, products: products, batch: input.batch,
-      recorder: recorder)
-    return try pass.run(input, dropPath: dropPath)
+      tape: tape, net: self, architecture: architecture, mode: mode, products: products, recomputed: recomputed,
+      batch: input.batch, recorder: recorder)
+    return try Profile.measure("forward, other") { try pass.run(input, dropPath: dropPath) }
   }
 }
 
@@ -74,6 +76,7 @@ private struct ForwardPass {
   let architecture: Architecture
   let mode: ForwardMode
   let products: TrainingProducts
+  let recomputed: Bool
   let batch: Int
   let recorder: (any ActivationObserver)?
   /// Residual stream codes [batch·tokens, width] in `exact` mode.
@@ -86,13 +89,14 @@ private struct ForwardPass {
 
   init(
     tape: Tape, net: Supernet, architecture: Architecture, mode: ForwardMode, products: TrainingProducts,
-    batch: Int, recorder: (any ActivationObserver)?
+    recomputed: Bool, batch: Int, recorder: (any ActivationObserver)?
   ) {
     self.tape = tape
     self.net = net
     self.architecture = architecture
     self.mode = mode
     self.products = products
+    self.recomputed = recomputed
     self.batch = batch
     self.recorder = recorder
   }
@@ -149,8 +153,15 @@ private struct ForwardPass {
   private func fusedBlocks(_ dropPath: DropPath?) throws -> [TrainingBlock?] {
     try parallelMap(architecture.depth) { i in
       guard usesIntegerProducts(i) else { return nil }
-      return try net.trainingBlock(
-        architecture, block: i, shape: attentionShape(i), isExact: isExact, dropPath: dropPath)
+      // Latent rows, codes, packed rows, panels for the backward pass: 4 + 1 + 1 + 2 bytes a weight.
+      let shape = attentionShape(i)
+      let weights = width * (4 * shape.heads * shape.headDimension + 2 * architecture.hiddenWidth(i))
+      return try Profile.measure("weights to codes", .memory, work: 8 * Double(weights)) {
+        var block = try net.trainingBlock(
+          architecture, block: i, shape: shape, isExact: isExact, dropPath: dropPath)
+        block.recomputed = recomputed
+        return block
+      }
     }
   }
 

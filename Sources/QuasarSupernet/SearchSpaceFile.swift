@@ -4,7 +4,7 @@ import QuasarTensor
 extension SearchSpace {
   /// Names of the built-in spaces.
   public static let presets = [
-    "fashion-s", "cifar-s", "autoformer-t", "autoformer-s", "autoformer-b", "deit-t", "deit-s", "deit-b",
+    "fashion-s", "cifar-xs", "cifar-s", "autoformer-t", "autoformer-s", "autoformer-b", "deit-t", "deit-s", "deit-b",
   ]
 
   /// A built-in space by name, or the space in a YAML file.

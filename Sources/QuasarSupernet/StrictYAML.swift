@@ -67,9 +67,9 @@ public struct StrictYAML {
     try list(key) { try integer($0, key, range) }
   }
 
-  /// A non-empty list of distinct numbers.
-  public func numbers(_ key: String, _ range: ClosedRange<Double>) throws -> [Double] {
-    try list(key) { try number($0, key, range) }
+  /// A non-empty list of numbers, distinct ones unless `repeating`.
+  public func numbers(_ key: String, _ range: ClosedRange<Double>, repeating: Bool = false) throws -> [Double] {
+    try list(key, repeating: repeating) { try number($0, key, range) }
   }
 
   /// A non-empty list of distinct words out of `choices`.
@@ -119,7 +119,9 @@ public struct StrictYAML {
     return node
   }
 
-  private func list<Element: Equatable>(_ key: String, _ read: (Node) throws -> Element) throws -> [Element] {
+  private func list<Element: Equatable>(
+    _ key: String, repeating: Bool = false, _ read: (Node) throws -> Element
+  ) throws -> [Element] {
     let node = try value(key)
     guard let sequence = node.sequence, !sequence.isEmpty else {
       throw error(key, node, "expected a list such as [1, 2]")
@@ -127,7 +129,7 @@ public struct StrictYAML {
     var result: [Element] = []
     for item in sequence {
       let element = try read(item)
-      guard !result.contains(element) else { throw error(key, item, "\(element) is listed twice") }
+      guard repeating || !result.contains(element) else { throw error(key, item, "\(element) is listed twice") }
       result.append(element)
     }
     return result

@@ -81,9 +81,13 @@ public final class Supernet {
   /// Every learned tensor, in a fixed order.
   public let parameters: [Parameter]
 
+  /// γ of every block, in their order: what `layer_scale: false` holds at 1.
+  public var layerScales: [Parameter] { blocks.flatMap { [$0.gain1, $0.gain2] } }
+
+  /// `gain`: γ at the start; nil: small numbers by depth.
   public init(
     size: SupernetSize, preprocessing: Preprocessing, random: RandomSource,
-    entanglement: Entanglement = .independentSteps
+    entanglement: Entanglement = .independentSteps, gain: Float? = nil
   ) {
     precondition(
       preprocessing.mean.count == size.geometry.channels
@@ -107,7 +111,7 @@ public final class Supernet {
       value: random.normal("position", shape: [geometry.tokens, d], deviation: 0.02))
     // CaiT's rule: the deeper the network, the smaller the first branches.
     let depth = size.attentionWidths.count
-    let gain: Float = depth <= 18 ? 0.1 : (depth <= 24 ? 1e-5 : 1e-6)
+    let gain = gain ?? (depth <= 18 ? 0.1 : (depth <= 24 ? 1e-5 : 1e-6))
     blocks = (0..<depth).map {
       BlockParameters(index: $0, size: size, gain: gain, entanglement: entanglement, random: random)
     }

@@ -29,8 +29,7 @@ struct BatchSource {
   ///
   /// Repeats do not change it: an epoch then holds each image of its first 1/repeats repeats times.
   var stepsPerEpoch: Int { max(1, data.count / imagesPerStep) }
-  /// Images of all batches that one update accumulates, repeats included.
-  var imagesPerStep: Int { options.batchSize * options.accumulation }
+  var imagesPerStep: Int { options.imagesPerStep }
 
   /// Whether a batch costs little more than copying it: no file is read, nothing is resampled.
   ///

@@ -63,11 +63,16 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
   public var oscillationThreshold: Float = 0
   /// Share of the newest update in the frequency.
   public var oscillationMomentum: Float = 0.01
+  /// Learn the factors of the residual branches; otherwise they stay as they start, at 1 with random weights.
+  public var layerScale = true
   /// How the two precisions of a row share its weights.
   public var entanglement = Entanglement.independentSteps
   /// What multiplies the matrices of quantised blocks.
   public var products = TrainingProducts.integer
   public var optimizer = AdamW.Settings()
+
+  /// Images of all batches that one update accumulates, repeats included: batch size · accumulation.
+  public var imagesPerStep: Int { batchSize * accumulation }
 
   public init() {}
 

@@ -43,6 +43,8 @@ public struct SessionOptions: Sendable {
   public var evaluatedSubnets = 2
   /// Checkpoints of epochs that are kept beside the latest one.
   public var kept = KeptCheckpoints()
+  /// Compute blocks again in the backward pass instead of keeping their activations.
+  public var recomputes = false
 
   public init() {}
 }
@@ -77,6 +79,7 @@ public struct TrainingSession {
     self.options = options
     evaluated = TrainingSession.evaluated(trainer, random: options.evaluatedSubnets)
     configuration = RunConfiguration(trainer: trainer, heldOut: heldOut, evaluated: evaluated, sources: sources)
+    trainer.recomputes = options.recomputes
     self.trainer = trainer
     self.directory = directory
     self.classNames = classNames

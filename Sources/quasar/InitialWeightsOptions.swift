@@ -19,7 +19,6 @@ struct InitialWeightsOptions: ParsableArguments {
 
   /// The weights in the file, with a line that says where the head comes from; nil without --init.
   func load(_ space: SearchSpace, resume: Bool) throws -> TimmWeights? {
-    let geometry = space.geometry
     guard let file else {
       guard mean == nil, deviation == nil else {
         throw QuasarError(.usage, "--init-mean and --init-deviation belong to --init FILE; name the file")
@@ -33,30 +32,14 @@ struct InitialWeightsOptions: ParsableArguments {
     guard (mean == nil) == (deviation == nil) else {
       throw QuasarError(.usage, "--init-mean and --init-deviation come together; give both or neither")
     }
-    guard mean != nil || geometry.channels == 3 else {
-      throw QuasarError(
-        .usage,
-        "--init \(file): ImageNet's pixels have 3 channels, the images of the space \(geometry.channels); give --init-mean "
-          + "and --init-deviation")
-    }
-    var preprocessing = TimmWeights.imageNet
+    var initial = InitialWeights(file: file)
     if let mean, let deviation {
-      preprocessing = Preprocessing(
+      initial.pixels = Preprocessing(
         mean: try numbers(mean, "--init-mean"), deviation: try numbers(deviation, "--init-deviation"))
     }
-    let weights = try TimmWeights(contentsOf: file, preprocessing: preprocessing)
-    try weights.check(SupernetSize(space))
-    Console.note("\(file): \(describe(weights.head(classes: geometry.classes), classes: geometry.classes))")
+    let (weights, note) = try initial.load(for: space)
+    Console.note(note)
     return weights
-  }
-
-  private func describe(_ head: TimmWeights.Head, classes: Int) -> String {
-    switch head {
-    case .taken: "weights and head of \(classes) classes are taken"
-    case .random(let found?):
-      "its head has \(found) classes, the space \(classes): the head stays random, all other weights are taken"
-    case .random(nil): "it has no head: the head stays random, all other weights are taken"
-    }
   }
 
   private func numbers(_ text: String, _ option: String) throws -> [Float] {

@@ -7,6 +7,7 @@ protocol SharedCommand {}
 extension TrainCommand: SharedCommand {}
 extension FinetuneCommand: SharedCommand {}
 extension SearchCommand: SharedCommand {}
+extension ExchangeBench: SharedCommand {}
 
 /// The processes that a launcher started with this one.
 enum Launch {
@@ -18,17 +19,17 @@ enum Launch {
     guard MPIProcesses.announced() > 1 else { return }
     guard command is SharedCommand else {
       throw QuasarError(
-        .usage, "several processes can share train, finetune and search; start this command without mpirun")
+        .usage,
+        "several processes can share train, finetune, search and bench exchange; start this command without mpirun")
     }
     processes = try MPIProcesses.launched()
   }
 
-  /// A progress bar of the first process; the others are silent.
-  static func progress(_ step: String? = nil) -> any ProgressReporter {
-    guard processes.isFirst else { return SilentProgress() }
-    let progress = ConsoleProgress()
+  /// A progress bar of the first process; the others are silent. A recording is collected at every update.
+  static func progress(_ step: String? = nil, recording: ProfileRecording? = nil) -> any ProgressReporter {
+    let progress: any ProgressReporter = processes.isFirst ? ConsoleProgress() : SilentProgress()
     if let step { progress.begin(step) }
-    return progress
+    return recording.map { ProfiledProgress(progress: progress, recording: $0) } ?? progress
   }
 
   /// body() of the first process, and after it those of the others, which find what it left on disk.

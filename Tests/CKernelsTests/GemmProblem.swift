@@ -45,7 +45,13 @@ final class GemmProblem {
         Int.random(in: 0..<10, using: &random) == 0
           ? qk_requantiser(multiplier: 0, shift: 1) : random.requantiser(factors)
       })
-    scales = Guarded((0..<rows).map { _ in Float.random(in: -2...2, using: &random) })
+    // For codes, whose range holds 256 values, often small.
+    let isCode = form == QK_OUTPUT_CODE_AND_REST || form == QK_OUTPUT_EXACT_AND_REST
+    scales = Guarded(
+      (0..<rows).map { _ in
+        let scale = Float.random(in: -2...2, using: &random)
+        return isCode && Int.random(in: 0..<4, using: &random) > 0 ? scale * 0x1p-12 : scale
+      })
     table = Guarded((0..<256).map { _ in UInt8.random(in: 0...255, using: &random) })
     residual = Guarded(
       (0..<(tokens - 1) * residualStride + rows).map { _ in
@@ -56,7 +62,7 @@ final class GemmProblem {
   var elementBytes: Int {
     switch form {
     case QK_OUTPUT_ACCUMULATOR, QK_OUTPUT_INT32, QK_OUTPUT_FLOAT: 4
-    case QK_OUTPUT_RESIDUAL, QK_OUTPUT_INT16: 2
+    case QK_OUTPUT_RESIDUAL, QK_OUTPUT_INT16, QK_OUTPUT_CODE_AND_REST, QK_OUTPUT_EXACT_AND_REST: 2
     default: 1
     }
   }
@@ -116,6 +122,13 @@ final class GemmProblem {
         switch form {
         case QK_OUTPUT_ACCUMULATOR: value = acc
         case QK_OUTPUT_FLOAT: value = Int((Float(acc) * scales.base[n]).bitPattern)
+        case QK_OUTPUT_CODE_AND_REST, QK_OUTPUT_EXACT_AND_REST:
+          let v = Float(acc) * scales.base[n]
+          let near = min(max(v.rounded(.toNearestOrEven), Float(lo)), Float(hi))
+          let taken = Int(((near - v) * 252).rounded(.toNearestOrEven))
+          let rest = v < Float(lo) ? -128 : v > Float(hi) ? 127 : taken
+          let code = form == QK_OUTPUT_EXACT_AND_REST ? Oracle.requantise(acc, m, s, lo, hi) : Int(near)
+          value = rest * 256 + (code & 255)
         case QK_OUTPUT_TABLE: value = Int(table.base[Oracle.requantise(acc, m, s, lo, hi) + 128])
         case QK_OUTPUT_RESIDUAL:
           let delta = Oracle.requantise(acc, m, s, -32768, 32767)
@@ -133,5 +146,5 @@ final class GemmProblem {
 
 let outputForms = [
   QK_OUTPUT_ACCUMULATOR, QK_OUTPUT_INT32, QK_OUTPUT_INT8, QK_OUTPUT_TABLE, QK_OUTPUT_RESIDUAL, QK_OUTPUT_UINT8,
-  QK_OUTPUT_INT16, QK_OUTPUT_FLOAT,
+  QK_OUTPUT_INT16, QK_OUTPUT_FLOAT, QK_OUTPUT_CODE_AND_REST, QK_OUTPUT_EXACT_AND_REST,
 ]

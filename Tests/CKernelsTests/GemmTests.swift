@@ -188,6 +188,37 @@ import Testing
     }
   }
 
+  /// v = 2.3 → code 2, 252·(2 − 2.3) = −75.6 → −76; 2.5 → 2 (even), −126; −7.5 → −8; beyond 7 and below −8: sides.
+  @Test func codesAndWhatRoundingTook() {
+    let values: [(Int32, Int, Int)] = [
+      (23, 2, -76), (25, 2, -126), (-75, -8, -126), (75, 7, 127), (70, 7, 0), (71, 7, 127), (-80, -8, 0),
+      (-81, -8, -128),
+    ]
+    let packed = Packed(Matrix.constant(1, rows: 1, depth: 1))
+    let activation = Guarded<UInt8>([0])
+    let scale = Guarded<Float>([0.1])
+    for isa in instructionSets {
+      for (acc, code, rest) in values {
+        let bias = Guarded<Int32>([acc])
+        let output = Guarded<Int16>(count: 1)
+        var a = qk_gemm_arguments()
+        (a.tokens, a.activation_stride, a.output_stride) = (1, 1, 1)
+        a.activations = UnsafeRawPointer(activation.base)
+        a.bias = UnsafePointer(bias.base)
+        a.scales = UnsafePointer(scale.base)
+        a.form = QK_OUTPUT_CODE_AND_REST
+        (a.lo, a.hi) = (-8, 7)
+        a.output = UnsafeMutableRawPointer(output.base)
+        withUnsafePointer(to: packed.weights) { weights in
+          a.weights = weights
+          #expect(qk_gemm_with(isa, &a) == QK_OK)
+        }
+        let pair = Int(output.base[0])
+        #expect(Int(Int8(truncatingIfNeeded: pair)) == code && pair >> 8 == rest, "\(acc) on \(isa.rawValue): \(pair)")
+      }
+    }
+  }
+
   @Test func refusals() {
     let p = GemmProblem(
       tokens: 3, rows: 5, depth: 9, isUnsigned: false, form: QK_OUTPUT_INT8, share: 2, slack: 1,
@@ -234,6 +265,20 @@ import Testing
           a.scales = nil
         }
       ),
+      (
+        QK_NULL_POINTER, "scales of codes",
+        { a, _ in
+          a.form = QK_OUTPUT_CODE_AND_REST
+          a.scales = nil
+        }
+      ),
+      (
+        QK_NULL_POINTER, "requantisers of exact codes",
+        { a, _ in
+          a.form = QK_OUTPUT_EXACT_AND_REST
+          a.requantisers = nil
+        }
+      ),
       (QK_BAD_SIZE, "tokens", { a, _ in a.tokens = 0 }),
       (QK_BAD_SIZE, "tokens < 0", { a, _ in a.tokens = -1 }),
       (QK_BAD_SIZE, "rows", { _, w in w.rows = 0 }),
@@ -254,7 +299,7 @@ import Testing
           a.residual_stride = 4
         }
       ),
-      (QK_BAD_SPEC, "form", { a, _ in a.form = qk_output_form(9) }),
+      (QK_BAD_SPEC, "form", { a, _ in a.form = qk_output_form(10) }),
       (
         QK_CODE_OUT_OF_RANGE, "lo > hi",
         { a, _ in
@@ -268,6 +313,13 @@ import Testing
         { a, _ in
           a.form = QK_OUTPUT_TABLE
           a.lo = -129
+        }
+      ),
+      (
+        QK_CODE_OUT_OF_RANGE, "range of codes",
+        { a, _ in
+          a.form = QK_OUTPUT_CODE_AND_REST
+          a.hi = 128
         }
       ),
       (

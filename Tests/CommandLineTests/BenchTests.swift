@@ -50,6 +50,27 @@ import Testing
     _ = try self.records(sizes + ["--activations", "unsigned", "--activation-bits", "6", "--isa", "reference"])
   }
 
+  @Test func exchangesNeedProcesses() throws {
+    try expectRefusal(["nobody to exchange with", "mpirun"], ["exchange", "--space", "fashion-s"])
+    try expectRefusal(["--batch-ms -1"], ["exchange", "--batch-ms=-1"])
+  }
+
+  @Test func profileOfOneMode() throws {
+    let work = try Workplace()
+    let trace = work.path("trace.json")
+    let steps = ["train", "--arch", "vit-cifar", "--batch", "4", "--mode"]
+    let record = try #require(try records(steps + ["qat", "--profile", trace]).first)
+    let profile = try #require(record["profile"] as? [String: Any])
+    let lines = try #require(profile["lines"] as? [[String: Any]])
+    let shares = lines.compactMap { $0["share"] as? Double }.reduce(profile["idleShare"] as? Double ?? 0, +)
+    #expect(profile["steps"] as? Int == 3 && abs(shares - 1) < 0.01, "\(shares)")
+    let products = try #require(lines.first { $0["name"] as? String == "forward products" })
+    // 9 blocks of four products, leaves of 4 images.
+    #expect(products["callsPerStep"] as? Double == 36 && (products["ofBound"] as? Double ?? 0) > 0)
+    #expect(FileManager.default.fileExists(atPath: trace))
+    try expectRefusal(["one mode at a time"], steps + ["qat,fp32", "--profile", trace])
+  }
+
   @Test func suite() throws {
     // One round: the 24 products are not small.
     let records = try records(["gemm", "--suite", "deit", "--weight-bits", "4"], rounds: 1)

@@ -18,7 +18,7 @@ import Testing
       [
         "--warm-up", "0.25", "--label-smoothing", "0.125", "--weight-decay", "0.375", "--drop-path", "0.0625",
         "--no-flip",
-        "--shift", "3", "--random-erasing", "0.75", "--no-sandwich", "--random-subnets", "2",
+        "--shift", "3", "--random-erasing", "0.75", "--no-sandwich", "--random-subnets", "2", "--no-layer-scale",
       ])
     #expect(result.status == 0, "\(result.errors)")
     var expected = TrainingOptions()
@@ -32,7 +32,10 @@ import Testing
     expected.randomErasing = 0.75
     expected.sandwich = false
     expected.randomSubnets = 2
-    #expect(try RunDirectory(work.path("net")).load().description.options == expected)
+    expected.layerScale = false
+    let checkpoint = try RunDirectory(work.path("net")).load()
+    #expect(checkpoint.description.options == expected)
+    #expect(checkpoint.net.layerScales.allSatisfy { $0.value.scalars.allSatisfy { $0 == 1 } })
   }
 
   @Test func whatIsLeftOutKeepsItsDefault() throws {
@@ -41,7 +44,9 @@ import Testing
     #expect(try train(work, "written", ["--flip", "--sandwich"]).status == 0)
     var expected = TrainingOptions()
     expected.epochs = 1
-    #expect(try RunDirectory(work.path("plain")).load().description.options == expected)
+    let checkpoint = try RunDirectory(work.path("plain")).load()
+    #expect(checkpoint.description.options == expected)
+    #expect(checkpoint.net.layerScales.contains { $0.value.scalars.contains { $0 != 0.1 } })
     #expect(try work.bytes("plain/checkpoint.safetensors") == work.bytes("written/checkpoint.safetensors"))
   }
 

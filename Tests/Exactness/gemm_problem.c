@@ -1,4 +1,5 @@
 #include "gemm_problem.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,7 +77,8 @@ static void fill_rows(const gemm_shape *s, random_numbers *r, int at_end, qk_gem
   for (int32_t n = 0; n < s->rows; n++) {
     bias[n] = (int32_t)(wide ? next_corner(r, -limit, limit) : next_in(r, -9999, 9999));
     q[n] = s->high_word ? next_requantiser(r, 17, 32) : next_requantiser(r, 1, QK_REQUANTISER_MAX_SHIFT);
-    scale[n] = (float)next_in(r, -(1 << 24), 1 << 24) * 0x1p-23f;
+    // Below 2; for codes, whose range holds 256 values, often far below.
+    scale[n] = (float)next_in(r, -(1 << 24), 1 << 24) * (s->form > QK_OUTPUT_FLOAT && next_bits(r) % 4 ? 0x1p-36f : 0x1p-23f);
   }
   for (int i = 0; i < 256; i++) table[i] = (uint8_t)next_bits(r);
   a->bias = bias;
@@ -120,6 +122,20 @@ static problem make_problem(const gemm_shape *s) {
   return p;
 }
 
+/// round(252·(c − v)) with c = round(v), ties to even; −128 and 127 for v below and above the range. Also the code.
+static int64_t rest_of(float v, int64_t lo, int64_t hi, int64_t *code) {
+  // |v| < 2^31·2, where doubles have all fractions of a float; c − v is exact.
+  const double whole = floor((double)v), fraction = (double)v - whole;
+  int64_t rounded = (int64_t)whole;
+  if (fraction > 0.5 || (fraction == 0.5 && rounded % 2 != 0)) rounded++;
+  *code = rounded < lo ? lo : rounded > hi ? hi : rounded;
+  if ((double)v < (double)lo) return -128;
+  if ((double)v > (double)hi) return 127;
+  const double taken = (float)((double)(float)((double)*code - (double)v) * 252.0), below = floor(taken);
+  const double part = taken - below;
+  return (int64_t)below + (part > 0.5 || (part == 0.5 && (int64_t)below % 2 != 0));
+}
+
 /// ⌊(acc·M + 2^(S−1)) / 2^S⌋ by division, clamped.
 static int64_t requantised(int64_t acc, qk_requantiser r, int64_t lo, int64_t hi) {
   const int64_t divisor = (int64_t)1 << r.shift, value = acc * r.multiplier + divisor / 2;
@@ -136,6 +152,14 @@ void write_expected(const qk_gemm_arguments *a, int32_t t, int32_t n, int64_t su
   if (a->form == QK_OUTPUT_FLOAT) {
     const float product = (float)sum * a->scales[n];
     memcpy(place, &product, sizeof product);
+    return;
+  }
+  if (a->form == QK_OUTPUT_CODE_AND_REST || a->form == QK_OUTPUT_EXACT_AND_REST) {
+    int64_t code;
+    const int64_t rest = rest_of((float)sum * a->scales[n], a->lo, a->hi, &code);
+    if (a->form == QK_OUTPUT_EXACT_AND_REST) code = requantised(sum, a->requantisers[n], a->lo, a->hi);
+    place[0] = (uint8_t)code;
+    place[1] = (uint8_t)rest;
     return;
   }
   if (a->form != QK_OUTPUT_ACCUMULATOR)
@@ -174,7 +198,8 @@ void check_gemm(const gemm_shape *s) {
   qk_row_constants constants;
   if (s->seed % 4 < 2) {
     void *memory = place(&constants_arena, qk_row_constants_bytes(&p.weights), 64, 1);
-    const int plain = s->form == QK_OUTPUT_ACCUMULATOR || s->form == QK_OUTPUT_FLOAT;
+    const int plain = s->form == QK_OUTPUT_ACCUMULATOR || s->form == QK_OUTPUT_FLOAT
+        || s->form == QK_OUTPUT_CODE_AND_REST;
     if (plain && s->seed % 8 < 4) p.arguments.requantisers = NULL;
     if (qk_prepare_rows(&p.weights, p.arguments.bias, p.arguments.requantisers, p.arguments.scales, memory, &constants)
         != QK_OK) abort();

@@ -2,7 +2,7 @@
 #include "gemm_problem.h"
 #include "ckernels/parallel.h"
 
-enum { FORMS = QK_OUTPUT_FLOAT + 1 };
+enum { FORMS = QK_OUTPUT_EXACT_AND_REST + 1 };
 
 /// Turns with the number of the case, so that neighbouring shapes differ in everything else.
 static gemm_shape shape_of(int32_t tokens, int32_t rows, int32_t depth, uint64_t turn) {
@@ -64,7 +64,8 @@ void check_forms(void) {
 void check_extremes(void) {
   uint64_t turn = 0;
   static const int32_t depths[] = { QK_MAX_DEPTH, QK_MAX_DEPTH - 1, 16384, 4096 };
-  static const qk_output_form forms[] = { QK_OUTPUT_ACCUMULATOR, QK_OUTPUT_INT32, QK_OUTPUT_FLOAT, QK_OUTPUT_RESIDUAL };
+  static const qk_output_form forms[] = { QK_OUTPUT_ACCUMULATOR, QK_OUTPUT_INT32, QK_OUTPUT_FLOAT, QK_OUTPUT_RESIDUAL,
+                                         QK_OUTPUT_EXACT_AND_REST };
   for (int d = 0; d < 4; d++)
     for (int32_t is_unsigned = 0; is_unsigned < 2; is_unsigned++)
       for (int mask = 0; mask < 3; mask++)

@@ -48,6 +48,52 @@ import Testing
     #expect(plain.schedule == .cosine && plain.cropScale == 1 && plain.randAugment == 0 && plain.repeats == 1)
   }
 
+  private func configuration(_ lines: String) throws -> PipelineConfiguration {
+    try PipelineConfiguration(
+      yaml: """
+        name: keys
+        data: folder:images
+        space: cifar-s
+        device: pynq-z2
+        targets_fps: [1000]
+        seed: 1
+        \(lines)
+        """, file: "keys.yaml")
+  }
+
+  @Test func startWeightsTeacherAndCache() throws {
+    let found = try configuration(
+      """
+      init: {file: deit.safetensors, mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.5]}
+      teacher: runs/large
+      cache: images.cache
+      """)
+    #expect(found.initial?.file == "deit.safetensors")
+    #expect(found.initial?.pixels?.mean == [0.5, 0.5, 0.5] && found.initial?.pixels?.deviation == [0.25, 0.25, 0.5])
+    #expect(found.teacher == "runs/large" && found.cache == "images.cache")
+    #expect(try configuration("init: {file: deit.safetensors}").initial == InitialWeights(file: "deit.safetensors"))
+    let plain = try configuration("")
+    #expect(plain.initial == nil && plain.teacher == nil && plain.cache == nil)
+  }
+
+  @Test(arguments: [
+    ("init: {mean: [0.5]}", "keys.yaml:7: init.file", "missing"),
+    ("init: {file: a, mean: [0.5]}", "keys.yaml:7: init.mean", "come together"),
+    ("init: {file: a, mean: [0.5], deviation: [0]}", "keys.yaml:7: init.deviation", "1e-06"),
+    ("init: deit.safetensors", "keys.yaml:7: init", "nested"),
+    ("init: {file: a, scale: 1}", "keys.yaml:7: init.scale", "unknown"),
+    ("teacher: [a]", "keys.yaml:7: teacher", "expected a text"),
+    ("cache: {a: b}", "keys.yaml:7: cache", "expected a text"),
+  ])
+  func faultsOfSourcesHaveTheirLine(line: String, place: String, says: String) throws {
+    do {
+      _ = try configuration(line)
+      Issue.record("\(line) is accepted")
+    } catch let error as QuasarError {
+      #expect(error.message.hasPrefix(place) && error.message.contains(says), "\(error.message)")
+    }
+  }
+
   @Test(arguments: [
     ("schedule: line", "keys.yaml:9: train.schedule", "cosine, step"),
     ("decay_points: [0.5, 1.5]", "keys.yaml:9: train.decay_points", "0.0 to 1.0"),

@@ -24,7 +24,7 @@ import Testing
   /// that step gradients are made of see that.
   private func run(
     _ architecture: Architecture, _ mode: ForwardMode, _ products: TrainingProducts, biases: Bool = false,
-    dropPath: DropPath? = nil
+    recomputed: Bool = false, dropPath: DropPath? = nil
   ) throws -> Run {
     let net = try Tiny.net()
     if !biases {
@@ -32,7 +32,8 @@ import Testing
     }
     let tape = Tape()
     let result = try net.forward(
-      tape, Tiny.patches(Self.images), architecture: architecture, mode: mode, products: products, dropPath: dropPath)
+      tape, Tiny.patches(Self.images), architecture: architecture, mode: mode, products: products,
+      recomputed: recomputed, dropPath: dropPath)
     let classes = architecture.geometry.classes
     let targets = Tensor(
       (0..<Self.images * classes).map { $0 % classes == $0 / classes % classes ? 1 : 0 },
@@ -91,6 +92,17 @@ import Testing
         #expect(difference(fused, plain, suffix) < 0.05, "\(architecture.embedDimension) wide, \(suffix)")
       }
     }
+  }
+
+  /// In exact mode the block has codes of the residual stream besides.
+  @Test(arguments: [ForwardMode.quantized, .exact])
+  func blocksThatAreComputedAgainGiveTheSameBits(mode: ForwardMode) throws {
+    let dropPath: DropPath = { branch in
+      Tensor((0..<Self.images).map { $0 % 3 == branch % 3 ? 0 : 1.25 }, shape: [Self.images])
+    }
+    #expect(
+      try run(Tiny.full, mode, .integer, recomputed: true, dropPath: dropPath)
+        == run(Tiny.full, mode, .integer, dropPath: dropPath))
   }
 
   @Test(arguments: [ForwardMode.quantized, .exact])

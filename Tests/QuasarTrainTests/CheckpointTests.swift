@@ -109,6 +109,44 @@ import Testing
     #expect(error?.message.contains("ranking.blocks.0.projection is no order of its 16 rows") == true)
   }
 
+  /// Options that did not exist when a checkpoint was written have their defaults; what is there stays.
+  @Test func olderOptionsAreCompleted() throws {
+    try withTemporaryFolder { folder in
+      let path = folder + "/c.safetensors"
+      _ = try write(path)
+      let file = try SafetensorsFile.read(path)
+      let whole = try Checkpoint(contentsOf: path).description
+      let text = try #require(file.metadata["description"])
+      var json = try #require(JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+      var options = try #require(json["options"] as? [String: Any])
+      var optimizer = try #require(options["optimizer"] as? [String: Any])
+      optimizer["rule"] = nil
+      optimizer["weightDecay"] = 0.375
+      options["optimizer"] = optimizer
+      options["gptqStart"] = nil
+      options["decayPoints"] = nil
+      json["options"] = options
+      json["seed"] = UInt64.max
+      func rewrite() throws {
+        var metadata = file.metadata
+        metadata["description"] = String(
+          decoding: try JSONSerialization.data(withJSONObject: json), as: UTF8.self)
+        var copy = SafetensorsFile(metadata: metadata)
+        for name in file.names { try copy.add(file.tensor(named: name), named: name) }
+        try copy.write(to: path)
+      }
+      try rewrite()
+      var expected = whole
+      expected.options.optimizer.weightDecay = 0.375
+      expected.seed = .max
+      #expect(try Checkpoint(contentsOf: path).description == expected)
+      // Only options are completed.
+      json["totalSteps"] = nil
+      try rewrite()
+      #expect(quasarError { _ = try Checkpoint(contentsOf: path) }?.kind == .badData)
+    }
+  }
+
   @Test func foreignFilesAreRefused() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/x.safetensors"

@@ -90,6 +90,19 @@ static inline columns16 load_columns(const int high_word, const qk_gemm_finish *
 
 static inline int16x8_t narrow_words(int32x4_t a, int32x4_t b) { return vqmovn_high_s32(vqmovn_s32(a), b); }
 
+/// clamp(round(v), lo, hi) in the lower byte of 4 words, what that took in the upper one; the lower byte is `code` instead
+/// where `exact`.
+static inline __attribute__((always_inline)) int32x4_t code_and_rest4(const columns16 *c, float32x4_t v, const int exact,
+                                                                      int32x4_t code) {
+  const float32x4_t low = vcvtq_f32_s32(c->lo), high = vcvtq_f32_s32(c->hi);
+  const float32x4_t clamped = vmaxq_f32(low, vminq_f32(high, vrndnq_f32(v)));
+  int32x4_t rest = vcvtnq_s32_f32(vmulq_f32(vsubq_f32(clamped, v), vdupq_n_f32(QK_REST_UNITS)));
+  rest = vbslq_s32(vcltq_f32(v, low), vdupq_n_s32(QK_REST_BELOW), rest);
+  rest = vbslq_s32(vcgtq_f32(v, high), vdupq_n_s32(QK_REST_ABOVE), rest);
+  const int32x4_t lower = exact ? code : vcvtq_s32_f32(clamped);
+  return vorrq_s32(vshlq_n_s32(rest, 8), vandq_s32(lower, vdupq_n_s32(255)));
+}
+
 /// The finished 16 columns of one token, in the form of the output; `form`, `high_word` and `sum_shift` are constants
 /// after inlining.
 static inline __attribute__((always_inline)) void finish16(const qk_output_form form, const int high_word,
@@ -110,7 +123,14 @@ static inline __attribute__((always_inline)) void finish16(const qk_output_form 
     }
     return;
   }
-  const words16 code = requantise16(high_word, c, sum);
+  const int exact = form == QK_OUTPUT_EXACT_AND_REST;
+  words16 code = { 0 };
+  if (form != QK_OUTPUT_CODE_AND_REST) code = requantise16(high_word, c, sum);
+  if (exact || form == QK_OUTPUT_CODE_AND_REST)
+    for (int i = 0; i < 4; i++) {
+      const float32x4_t v = vmulq_f32(vcvtq_f32_s32(vaddq_s32(sum.v[i], c->bias.v[i])), c->scale[i]);
+      code.v[i] = code_and_rest4(c, v, exact, code.v[i]);
+    }
   if (form == QK_OUTPUT_INT32) {
     for (int i = 0; i < 4; i++) vst1q_s32((int32_t *)out + 4 * i, code.v[i]);
     return;
@@ -124,6 +144,8 @@ static inline __attribute__((always_inline)) void finish16(const qk_output_form 
       vst1q_u8(out, qk_look_up_neon(table, veorq_u8(codes, vdupq_n_u8(128))));
       break;
     }
+    case QK_OUTPUT_CODE_AND_REST:
+    case QK_OUTPUT_EXACT_AND_REST:
     case QK_OUTPUT_INT16:
       vst1q_s16(out, low);
       vst1q_s16((int16_t *)out + 8, high);
@@ -140,8 +162,8 @@ static inline __attribute__((always_inline)) void finish_tokens(const qk_output_
                                                                 const int sum_shift, const qk_gemm_finish *f,
                                                                 int32_t tokens, const int32_t *sums) {
   const size_t element = form == QK_OUTPUT_ACCUMULATOR || form == QK_OUTPUT_INT32 || form == QK_OUTPUT_FLOAT ? 4
-      : form == QK_OUTPUT_INT16 || form == QK_OUTPUT_RESIDUAL                                                ? 2
-                                                                                                             : 1;
+      : form == QK_OUTPUT_INT8 || form == QK_OUTPUT_UINT8 || form == QK_OUTPUT_TABLE                          ? 1
+                                                                                                             : 2;
   uint8x16x4_t table[4];
   if (form == QK_OUTPUT_TABLE)
     for (int i = 0; i < 4; i++) table[i] = vld1q_u8_x4(f->table + 64 * i);
@@ -190,6 +212,8 @@ void qk_finish_neon(const qk_gemm_finish *f, int32_t tokens, const int32_t *sums
     case QK_OUTPUT_TABLE: finish_requantised(QK_OUTPUT_TABLE, f, tokens, sums); break;
     case QK_OUTPUT_INT16: finish_requantised(QK_OUTPUT_INT16, f, tokens, sums); break;
     case QK_OUTPUT_RESIDUAL: finish_requantised(QK_OUTPUT_RESIDUAL, f, tokens, sums); break;
+    case QK_OUTPUT_CODE_AND_REST: finish_shifted(QK_OUTPUT_CODE_AND_REST, 0, f, tokens, sums); break;
+    case QK_OUTPUT_EXACT_AND_REST: finish_requantised(QK_OUTPUT_EXACT_AND_REST, f, tokens, sums); break;
   }
 }
 #endif

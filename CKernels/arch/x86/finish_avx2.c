@@ -24,6 +24,21 @@ static inline __m256i requantise8(const qk_gemm_finish *f, int32_t column, __m25
   return _mm256_max_epi32(_mm256_set1_epi32(f->lo), _mm256_min_epi32(_mm256_set1_epi32(f->hi), code));
 }
 
+/// clamp(round(v), lo, hi) in the lower byte of 8 words, what that took in the upper one; the lower byte is `code` instead
+/// where `exact`.
+static inline __attribute__((always_inline)) __m256i code_and_rest8(const qk_gemm_finish *f, __m256 v, const int exact,
+                                                                    __m256i code) {
+  const __m256 low = _mm256_set1_ps((float)f->lo), high = _mm256_set1_ps((float)f->hi);
+  const __m256 rounded = _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __m256 clamped = _mm256_max_ps(low, _mm256_min_ps(high, rounded));
+  const __m256 taken = _mm256_mul_ps(_mm256_sub_ps(clamped, v), _mm256_set1_ps(QK_REST_UNITS));
+  __m256 rest = _mm256_round_ps(taken, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  rest = _mm256_blendv_ps(rest, _mm256_set1_ps(QK_REST_BELOW), _mm256_cmp_ps(v, low, _CMP_LT_OQ));
+  rest = _mm256_blendv_ps(rest, _mm256_set1_ps(QK_REST_ABOVE), _mm256_cmp_ps(v, high, _CMP_GT_OQ));
+  const __m256i lower = exact ? code : _mm256_cvttps_epi32(clamped);
+  return _mm256_or_si256(_mm256_slli_epi32(_mm256_cvttps_epi32(rest), 8), _mm256_and_si256(lower, _mm256_set1_epi32(255)));
+}
+
 /// Columns column…column+7 of one token; `form` is a constant after inlining, `count` < 8 only at the last columns.
 static inline __attribute__((always_inline)) void finish8(const qk_output_form form, const qk_gemm_finish *f,
                                                           int32_t column, int32_t count, const int32_t *sums,
@@ -66,6 +81,15 @@ static inline __attribute__((always_inline)) void finish8(const qk_output_form f
       _mm_store_si128((__m128i *)image, qk_narrow16_avx2(requantise8(f, column, sum)));
       qk_copy_rows_avx2(out + 2 * column, image, count, 2);
       break;
+    case QK_OUTPUT_CODE_AND_REST:
+    case QK_OUTPUT_EXACT_AND_REST: {
+      const int exact = form == QK_OUTPUT_EXACT_AND_REST;
+      const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(biased), _mm256_loadu_ps(f->scale + column));
+      const __m256i codes = exact ? requantise8(f, column, sum) : _mm256_setzero_si256();
+      _mm_store_si128((__m128i *)image, qk_narrow16_avx2(code_and_rest8(f, v, exact, codes)));
+      qk_copy_rows_avx2(out + 2 * column, image, count, 2);
+      break;
+    }
     case QK_OUTPUT_RESIDUAL: {
       _mm_store_si128((__m128i *)image, _mm_setzero_si128());
       qk_copy_rows_avx2(image, residual + column, count, 2);
@@ -100,6 +124,8 @@ void qk_finish_avx2(const qk_gemm_finish *f, int32_t tokens, const int32_t *sums
     case QK_OUTPUT_TABLE: finish_form(QK_OUTPUT_TABLE, f, tokens, sums); break;
     case QK_OUTPUT_INT16: finish_form(QK_OUTPUT_INT16, f, tokens, sums); break;
     case QK_OUTPUT_RESIDUAL: finish_form(QK_OUTPUT_RESIDUAL, f, tokens, sums); break;
+    case QK_OUTPUT_CODE_AND_REST: finish_form(QK_OUTPUT_CODE_AND_REST, f, tokens, sums); break;
+    case QK_OUTPUT_EXACT_AND_REST: finish_form(QK_OUTPUT_EXACT_AND_REST, f, tokens, sums); break;
   }
 }
 

@@ -51,6 +51,22 @@ static inline __m512i qk_bytes64(const __m512i code[4], int is_unsigned) {
   return _mm512_permutexvar_epi32(order, is_unsigned ? _mm512_packus_epi16(a, b) : _mm512_packs_epi16(a, b));
 }
 
+/// clamp(round(v), lo, hi) in the lower byte of 16 words, what that took in the upper one; the lower byte is `code` instead
+/// where `exact`.
+static inline __attribute__((always_inline)) __m512i qk_code_and_rest16(const qk_gemm_finish *f, __m512 v, const int exact,
+                                                                        __m512i code) {
+  const __m512 low = _mm512_set1_ps((float)f->lo), high = _mm512_set1_ps((float)f->hi);
+  const __m512 rounded = _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __m512 clamped = _mm512_max_ps(low, _mm512_min_ps(high, rounded));
+  const __m512 taken = _mm512_mul_ps(_mm512_sub_ps(clamped, v), _mm512_set1_ps(QK_REST_UNITS));
+  __m512i rest = _mm512_cvt_roundps_epi32(taken, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  rest = _mm512_mask_mov_epi32(rest, _mm512_cmp_ps_mask(v, low, _CMP_LT_OQ), _mm512_set1_epi32(QK_REST_BELOW));
+  rest = _mm512_mask_mov_epi32(rest, _mm512_cmp_ps_mask(v, high, _CMP_GT_OQ), _mm512_set1_epi32(QK_REST_ABOVE));
+  const __m512i lower = exact ? _mm512_max_epi32(_mm512_set1_epi32(f->lo), _mm512_min_epi32(_mm512_set1_epi32(f->hi), code))
+                              : _mm512_cvttps_epi32(clamped);
+  return _mm512_or_si512(_mm512_slli_epi32(rest, 8), _mm512_and_si512(lower, _mm512_set1_epi32(255)));
+}
+
 /// Writes the 64 columns of one token; `form`, `high_word` and `sum_shift` are constants after inlining.
 static inline __attribute__((always_inline)) void qk_finish_token(const qk_output_form form, const int high_word, const int sum_shift,
                                                                   const qk_gemm_finish *f, const qk_columns16 c[4],
@@ -66,7 +82,11 @@ static inline __attribute__((always_inline)) void qk_finish_token(const qk_outpu
     const __m512i biased = _mm512_add_epi32(sum, c[p].bias);
     if (form == QK_OUTPUT_ACCUMULATOR) code[p] = biased;
     else if (form == QK_OUTPUT_FLOAT) code[p] = _mm512_castps_si512(_mm512_mul_ps(_mm512_cvtepi32_ps(biased), c[p].scale));
-    else code[p] = qk_requantise16(high_word, f, 16 * p, &c[p], sum);
+    else if (form != QK_OUTPUT_CODE_AND_REST) code[p] = qk_requantise16(high_word, f, 16 * p, &c[p], sum);
+    if (form == QK_OUTPUT_CODE_AND_REST || form == QK_OUTPUT_EXACT_AND_REST) {
+      const __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(biased), c[p].scale);
+      code[p] = qk_code_and_rest16(f, v, form == QK_OUTPUT_EXACT_AND_REST, code[p]);
+    }
   }
   switch (form) {
     case QK_OUTPUT_ACCUMULATOR:
@@ -98,6 +118,8 @@ static inline __attribute__((always_inline)) void qk_finish_token(const qk_outpu
       _mm512_mask_storeu_epi8(out, columns, entries);
       break;
     }
+    case QK_OUTPUT_CODE_AND_REST:
+    case QK_OUTPUT_EXACT_AND_REST:
     case QK_OUTPUT_INT16:
     case QK_OUTPUT_RESIDUAL: {
       __m512i words[2];
@@ -107,7 +129,7 @@ static inline __attribute__((always_inline)) void qk_finish_token(const qk_outpu
         const __mmask32 lanes = (__mmask32)(columns >> (32 * h));
         if (form == QK_OUTPUT_RESIDUAL) {
           words[h] = _mm512_adds_epi16(words[h], _mm512_maskz_loadu_epi16(lanes, residual + 32 * h));
-        } else {
+        } else if (form == QK_OUTPUT_INT16) {
           words[h] = _mm512_max_epi16(_mm512_set1_epi16((short)f->lo),
                                       _mm512_min_epi16(_mm512_set1_epi16((short)f->hi), words[h]));
         }
@@ -168,6 +190,8 @@ static inline __attribute__((always_inline)) void qk_finish_any(const qk_gemm_fi
     case QK_OUTPUT_TABLE: qk_finish_requantised(QK_OUTPUT_TABLE, f, tokens, sums); break;
     case QK_OUTPUT_INT16: qk_finish_requantised(QK_OUTPUT_INT16, f, tokens, sums); break;
     case QK_OUTPUT_RESIDUAL: qk_finish_requantised(QK_OUTPUT_RESIDUAL, f, tokens, sums); break;
+    case QK_OUTPUT_CODE_AND_REST: qk_finish_shifted(QK_OUTPUT_CODE_AND_REST, 0, f, tokens, sums); break;
+    case QK_OUTPUT_EXACT_AND_REST: qk_finish_requantised(QK_OUTPUT_EXACT_AND_REST, f, tokens, sums); break;
   }
 }
 

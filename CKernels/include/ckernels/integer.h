@@ -18,8 +18,17 @@ typedef enum qk_output_form {
   QK_OUTPUT_RESIDUAL,         ///< int16: sat16(residual + clamp16(requantised))
   QK_OUTPUT_UINT8,            ///< uint8: requantised and clamped to lo…hi (within 0…255)
   QK_OUTPUT_INT16,            ///< int16: requantised and clamped to lo…hi (within −32768…32767)
-  QK_OUTPUT_FLOAT             ///< float: float(accumulator)·scales[n], each step rounded once; requantisers unused
+  QK_OUTPUT_FLOAT,            ///< float: float(accumulator)·scales[n], each step rounded once; requantisers unused
+  QK_OUTPUT_CODE_AND_REST,    ///< int16: the code clamp(round(v), lo, hi) of v = float(accumulator)·scales[n] in the
+                              ///< lower byte, what rounding took in the upper one; lo…hi within −128…127, requantisers unused
+  QK_OUTPUT_EXACT_AND_REST    ///< int16: the requantised code, clamped to lo…hi, and the same upper byte
 } qk_output_form;
+
+/// What rounding v to c = round(v) took, as a byte: round(252·(c − v)) for lo ≤ v ≤ hi, |.| ≤ 126; −128 below, 127 above.
+/// Ties to even, every step rounded once in float. Example: v = 2.3 → c = 2, 252·(−0.3) → −76.
+#define QK_REST_UNITS 252.0f
+#define QK_REST_BELOW (-128)
+#define QK_REST_ABOVE 127
 
 /// What the kernels need of bias and requantisers, in slot order: made once per layer by qk_prepare_rows.
 ///
@@ -49,7 +58,7 @@ size_t qk_row_constants_bytes(const qk_packed_weights *weights);
 
 /// Checks weights, bias and requantisers once and lays out what depends on them in `memory` (64-byte aligned).
 ///
-/// requantisers may be null (accumulators and float outputs only), scales too (all forms but QK_OUTPUT_FLOAT). A
+/// requantisers may be null for forms that do not use them, scales too (QK_OUTPUT_FLOAT and …_AND_REST use them). A
 /// layer that keeps *out next to its weights saves the O(rows) checks of every call.
 qk_status qk_prepare_rows(const qk_packed_weights *weights, const int32_t *bias, const qk_requantiser *requantisers,
                           const float *scales, void *memory, qk_row_constants *out);
@@ -62,8 +71,8 @@ typedef struct qk_gemm_arguments {
   size_t activation_stride;            ///< bytes from one row of X to the next, ≥ depth
   const qk_packed_weights *weights;
   const int32_t *bias;                 ///< [rows], |bias| < 2^30
-  const qk_requantiser *requantisers;  ///< [rows]; may be null for QK_OUTPUT_ACCUMULATOR and QK_OUTPUT_FLOAT
-  const float *scales;                 ///< [rows], QK_OUTPUT_FLOAT only
+  const qk_requantiser *requantisers;  ///< [rows]; may be null for forms that do not use them
+  const float *scales;                 ///< [rows], QK_OUTPUT_FLOAT and …_AND_REST only
   const qk_row_constants *constants;   ///< qk_prepare_rows of the four above, or null: then made in this call
   qk_output_form form;
   int32_t lo, hi;                      ///< clamp of the requantised forms; TABLE uses them for the index code
@@ -76,6 +85,11 @@ typedef struct qk_gemm_arguments {
 
 /// Bytes of one output element: 4, 2 or 1; 0 for a value outside the enum.
 size_t qk_output_bytes(qk_output_form form);
+
+/// The constants of the same weights with other scales, [rows]: `slot_scales` holds slots + QK_ROW_SLACK floats that have
+/// to live as long as the result.
+qk_row_constants qk_rescale_rows(const qk_packed_weights *weights, const qk_row_constants *constants, const float *scales,
+                                 float *slot_scales);
 
 /// Runs the GEMM with the current ISA; output is untouched on refusal. Example: 1 token (2, 3), one row (4, −5) and
 /// bias 1 give the accumulator −6.

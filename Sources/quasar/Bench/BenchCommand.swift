@@ -14,6 +14,7 @@ struct BenchCommand: ParsableCommand {
       """,
     subcommands: [
       GEMMBench.self, AttentionBench.self, ElementwiseBench.self, InferBench.self, TrainBench.self, PoolBench.self,
+      ExchangeBench.self,
     ])
 }
 

@@ -18,6 +18,8 @@ struct TrainBench: ParsableCommand {
   @Option(name: .long, help: "8 or 6.") var activationBits = 8
   @Option(name: .long, help: "integer, or float for fp32 products operation by operation.") var products = "integer"
 
+  @OptionGroup var profile: ProfileOption
+
   func run() throws {
     try bench.validate(common)
     try checkSizes([("--batch", batch, 1...4096)])
@@ -32,6 +34,9 @@ struct TrainBench: ParsableCommand {
       }
       return mode
     }
+    guard profile.profile == nil || modes.count == 1 else {
+      throw QuasarError(.usage, "--profile takes one mode at a time, not \(mode)")
+    }
     let architecture = try Architecture.named(arch)
     let works = try modes.map {
       try TrainingStepWork(
@@ -40,10 +45,18 @@ struct TrainBench: ParsableCommand {
     let meter = PeakMeter()
     let timings = try BenchRounds.measure(
       works.map { work in BenchCase(run: { try work.step() }) }, rounds: bench.rounds, meter: meter)
-    let records = modes.indices.map { i in
+    let report = try profile.record(imagesPerStep: works[0].images) { recording in
+      guard let recording else { return }
+      for _ in 0..<max(3, bench.rounds) {
+        try Profile.measure("step") { _ = try works[0].step() }
+        recording.collect()
+      }
+    }
+    let records = try modes.indices.map { i in
       BenchRecord(
         bench: "train", name: "\(arch)-\(modes[i].rawValue)", shape: "\(arch)-b\(batch)", timing: timings[i],
-        value: Double(works[i].images) / timings[i].median, unit: "img/s")
+        value: Double(works[i].images) / timings[i].median, unit: "img/s",
+        extra: try report.map { ["profile": try Console.object($0)] } ?? [:])
     }
     try bench.report(records, json: common.json) { "\(BenchRecord.machine)\n\(BenchRecord.table(records))" }
   }

@@ -1,0 +1,178 @@
+import CKernels
+import Foundation
+
+/// Where the time of steps goes: sums over named phases of all threads, and the intervals behind them.
+///
+/// Records from its making until `stop` or its end; one recording at a time in a process. Phases are measured in the C core
+/// (`qk_phase_begin`) and with `measure`; nothing that is measured flows back into the work.
+public final class Profile {
+  /// What bounds the speed of a phase, and what its work counts.
+  public enum Resource: String, Codable, CaseIterable, Sendable {
+    case none
+    /// Operations, two a multiplication with its addition, on 8-bit codes.
+    case int8
+    /// Operations on 16-bit codes.
+    case int16
+    /// Operations in fp32.
+    case float
+    /// Bytes of rows that the cache of a core holds, read and written.
+    case cache
+    /// Bytes of arrays that it does not hold.
+    case memory
+
+    fileprivate var kernel: qk_resource {
+      switch self {
+      case .none: return QK_RESOURCE_NONE
+      case .int8: return QK_RESOURCE_INT8
+      case .int16: return QK_RESOURCE_INT16
+      case .float: return QK_RESOURCE_FLOAT
+      case .cache: return QK_RESOURCE_CACHE
+      case .memory: return QK_RESOURCE_MEMORY
+      }
+    }
+
+    fileprivate init(_ kernel: qk_resource) {
+      self = Resource.allCases.first { $0.kernel == kernel } ?? .none
+    }
+  }
+
+  /// A finished interval; times in seconds after the start of the recording.
+  public struct Interval: Equatable, Sendable {
+    public var name: String
+    public var thread: Int
+    public var start: Double
+    public var seconds: Double
+
+    public init(name: String, thread: Int, start: Double, seconds: Double) {
+      self.name = name
+      self.thread = thread
+      self.start = start
+      self.seconds = seconds
+    }
+  }
+
+  /// All intervals of one name within the steps.
+  public struct Phase: Codable, Equatable, Sendable {
+    public var name: String
+    public var resource: Resource
+    public var count = 0
+    /// Time outside nested intervals, over all threads. A step 0…10 with a product 2…5 in it: step 7, product 3.
+    public var seconds = 0.0
+    /// Operations or bytes.
+    public var work = 0.0
+
+    public init(name: String, resource: Resource = .none, count: Int = 0, seconds: Double = 0, work: Double = 0) {
+      self.name = name
+      self.resource = resource
+      self.count = count
+      self.seconds = seconds
+      self.work = work
+    }
+  }
+
+  /// All that was recorded.
+  public struct Sums: Equatable, Sendable {
+    public var steps = 0
+    /// Of all steps.
+    public var seconds = 0.0
+    /// The longest first, equal times by name.
+    public var phases: [Phase] = []
+    /// Intervals that the buffer did not hold: times are too small by what they were.
+    public var lost = 0
+
+    public init(steps: Int = 0, seconds: Double = 0, phases: [Phase] = [], lost: Int = 0) {
+      self.steps = steps
+      self.seconds = seconds
+      self.phases = phases
+      self.lost = lost
+    }
+  }
+
+  /// The intervals of the first steps, in the order of their ends.
+  public private(set) var traced: [Interval] = []
+
+  private let step: String
+  private let tracedSteps: Int
+  private let buffer: UnsafeMutableBufferPointer<qk_interval>
+  private var total = Sums()
+  private var phases: [String: Phase] = [:]
+
+  /// `step`: the phase that counts as a step; what lies outside is left out. `capacity`: intervals between two calls of
+  /// `collect`. `clock` gives nanoseconds and never goes back; nil: the monotonic clock.
+  public init(
+    step: String = "step", tracedSteps: Int = 10, capacity: Int = 1 << 18, clock: (@convention(c) () -> UInt64)? = nil
+  ) {
+    self.step = step
+    self.tracedSteps = tracedSteps
+    buffer = .allocate(capacity: capacity)
+    qk_profile_start(buffer.baseAddress, capacity, clock)
+  }
+
+  deinit {
+    stop()
+    buffer.deallocate()
+  }
+
+  /// Ends the recording.
+  public func stop() {
+    qk_profile_stop()
+  }
+
+  /// body(), recorded under `name` with `work` units of `resource`, also when it throws; just body() with no recording.
+  public static func measure<Value>(
+    _ name: StaticString, _ resource: Resource = .none, work: Double = 0, _ body: () throws -> Value
+  ) rethrows -> Value {
+    var phase = qk_phase()
+    return try withUnsafeMutablePointer(to: &phase) { phase in
+      name.withUTF8Buffer { text in
+        // Literals end with a zero byte and live as long as the program.
+        qk_phase_begin(phase, UnsafeRawPointer(text.baseAddress)?.assumingMemoryBound(to: CChar.self))
+      }
+      defer { qk_phase_end(phase, resource.kernel, work) }
+      return try body()
+    }
+  }
+
+  /// Adds what has been recorded to the sums; call it between steps, while nothing runs.
+  public func collect() {
+    var lostNow = 0
+    let recorded = buffer.prefix(qk_profile_count(&lostNow))
+    total.lost += lostNow
+    var names: [UnsafePointer<CChar>: String] = [:]
+    func name(_ interval: qk_interval) -> String {
+      guard let pointer = interval.name else { return "" }
+      if let known = names[pointer] { return known }
+      let text = String(cString: pointer)
+      names[pointer] = text
+      return text
+    }
+    let found = recorded.filter { name($0) == step }
+    for one in found { total.seconds += Double(one.duration) * 1e-9 }
+    for interval in recorded {
+      guard found.contains(where: { $0.start <= interval.start && interval.start <= $0.start + $0.duration }) else {
+        continue
+      }
+      let name = name(interval)
+      var phase = phases[name] ?? Phase(name: name)
+      if interval.resource != QK_RESOURCE_NONE { phase.resource = Resource(interval.resource) }
+      phase.count += 1
+      phase.seconds += Double(interval.own) * 1e-9
+      phase.work += interval.work
+      phases[name] = phase
+      if total.steps < tracedSteps {
+        traced.append(
+          Interval(
+            name: name, thread: Int(interval.thread), start: Double(interval.start) * 1e-9,
+            seconds: Double(interval.duration) * 1e-9))
+      }
+    }
+    total.steps += found.count
+    qk_profile_rewind()
+  }
+
+  public var sums: Sums {
+    var sums = total
+    sums.phases = phases.values.sorted { ($1.seconds, $0.name) < ($0.seconds, $1.name) }
+    return sums
+  }
+}
