@@ -131,7 +131,9 @@ public final class Trainer {
     }
     let rate = schedule.rate(at: step)
     oscillation?.clearFrozenGradients()
-    if !options.layerScale { net.layerScales.forEach { $0.clearGradient() } }
+    if !options.layerScale {
+      for parameter in net.layerScales { parameter.clearGradient() }
+    }
     let norm = optimizer.update(learningRate: rate)
     guard loss.isFinite, norm.isFinite else {
       throw QuasarError(
