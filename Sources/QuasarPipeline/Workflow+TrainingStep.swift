@@ -34,12 +34,14 @@ public final class TrainingStepWork {
   private let targets: Tensor
   private let mode: ForwardMode
   private let products: TrainingProducts
+  private let recomputes: Bool
   private let optimizer: AdamW
 
-  /// Half of all rows have 8 bits; `architecture` gives the sizes.
+  /// Half of all rows have 8 bits; `architecture` gives the sizes. `recomputes`: blocks are computed again in the backward
+  /// pass.
   public init(
     _ architecture: Architecture, mode: TrainingStepMode, batch count: Int, activationBits: Int = 8,
-    products: TrainingProducts = .integer
+    products: TrainingProducts = .integer, recomputes: Bool = false
   ) throws {
     let mixed = architecture.uniform(share: .half, activationBits: activationBits)
     let geometry = mixed.geometry
@@ -54,6 +56,7 @@ public final class TrainingStepWork {
       (0..<count).map { $0 % geometry.classes }, classes: geometry.classes, smoothing: 0.1)
     self.mode = mode.forward
     self.products = products
+    self.recomputes = recomputes
     architectures =
       mode == .supernet || mode == .supernetFP32 ? TrainingStepWork.cycle(mixed) : [mixed]
     optimizer = AdamW(net.parameters)
@@ -93,7 +96,8 @@ public final class TrainingStepWork {
     var last: Float = 0
     for architecture in architectures {
       let tape = Tape()
-      let result = try net.forward(tape, batch, architecture: architecture, mode: mode, products: products)
+      let result = try net.forward(
+        tape, batch, architecture: architecture, mode: mode, products: products, recomputed: recomputes)
       let loss = tape.crossEntropy(result.logits, targets: targets)
       tape.backward(from: loss)
       optimizer.update(learningRate: 1e-4)

@@ -1,10 +1,19 @@
 import CKernels
+import Foundation
 import Quasar
 
 /// The process-wide settings of the kernels.
 enum Machine {
   static func setThreads(_ count: Int) {
     qk_set_thread_count(Int32(count))
+  }
+
+  /// Most bytes that the process has held in memory so far.
+  static var peakMemory: Int {
+    var usage = rusage()
+    // Glibc's RUSAGE_SELF is an enumeration whose C function takes a number.
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return Int(usage.ru_maxrss) * 1024
   }
 
   static var threads: Int { Int(qk_thread_count()) }

@@ -18,6 +18,7 @@ struct TrainBench: ParsableCommand {
   @Option(name: .long, help: "8 or 6.") var activationBits = 8
   @Option(name: .long, help: "integer, or float for fp32 products operation by operation.") var products = "integer"
 
+  @OptionGroup var memory: MemoryOption
   @OptionGroup var profile: ProfileOption
 
   func run() throws {
@@ -38,13 +39,17 @@ struct TrainBench: ParsableCommand {
       throw QuasarError(.usage, "--profile takes one mode at a time, not \(mode)")
     }
     let architecture = try Architecture.named(arch)
+    let before = Machine.peakMemory
     let works = try modes.map {
       try TrainingStepWork(
-        architecture, mode: $0, batch: batch, activationBits: activationBits, products: products)
+        architecture, mode: $0, batch: batch, activationBits: activationBits, products: products,
+        recomputes: memory.recompute)
     }
     let meter = PeakMeter()
     let timings = try BenchRounds.measure(
       works.map { work in BenchCase(run: { try work.step() }) }, rounds: bench.rounds, meter: meter)
+    // The peak in front of the profile, whose buffers are none of the training's.
+    let peak = Machine.peakMemory - before
     let report = try profile.record(imagesPerStep: works[0].images) { recording in
       guard let recording else { return }
       for _ in 0..<max(3, bench.rounds) {
@@ -56,8 +61,14 @@ struct TrainBench: ParsableCommand {
       BenchRecord(
         bench: "train", name: "\(arch)-\(modes[i].rawValue)", shape: "\(arch)-b\(batch)", timing: timings[i],
         value: Double(works[i].images) / timings[i].median, unit: "img/s",
-        extra: try report.map { ["profile": try Console.object($0)] } ?? [:])
+        extra: try ["peak_bytes": peak].merging(report.map { ["profile": try Console.object($0)] } ?? [:]) { $1 })
     }
-    try bench.report(records, json: common.json) { "\(BenchRecord.machine)\n\(BenchRecord.table(records))" }
+    try bench.report(records, json: common.json) {
+      """
+      \(BenchRecord.machine)
+      \(BenchRecord.table(records))
+      peak memory \(Workflow.fixed(Double(peak) / 1e6, 0)) MB more than before
+      """
+    }
   }
 }
