@@ -12,9 +12,9 @@ struct ProfileOption: ParsableArguments {
   var profile: String?
 
   /// body with a recording, which it collects after every step, where one is asked for; then prints the report and writes
-  /// the trace, also when body is interrupted.
+  /// the trace, also when body is interrupted. Of several processes the first one is recorded.
   func record(imagesPerStep: Int, _ body: (ProfileRecording?) throws -> Void) throws -> ProfileReport? {
-    guard let profile else {
+    guard let profile, Launch.processes.isFirst else {
       try body(nil)
       return nil
     }
