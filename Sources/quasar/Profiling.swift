@@ -69,23 +69,23 @@ final class ProfileRecording {
   /// After a step.
   func collect() {
     profile.collect()
-    rates.append(meter.rate() * 1e9 / Double(meter.threads))
-    // What the meter's loops recorded is no part of a step.
-    profile.collect()
+    // Outside of every phase, so the meter's loops record nothing.
+    rates.append(rate())
   }
+
+  private func rate() -> Double { meter.rate() * 1e9 / Double(meter.threads) }
 
   /// What one thread reaches beside the others, operations or bytes a second, at the speed that the machine had in the
   /// median of the steps.
   func bounds() -> [Profile.Resource: Double] {
     let beside = rates.sorted()[rates.count / 2]
-    let copies = (0..<7).map { _ in
-      (
-        rate: meter.rate() * 1e9 / Double(meter.threads),
-        [256 << 10, 256 << 20].map { ProfileRecording.bytesPerSecond($0) }
-      )
+    /// Of a copy on every thread, `workingSet` bytes on each; the median of seven.
+    func copied(_ workingSet: Int) -> Double {
+      let copy = CopyMeter(workingSet: workingSet * Machine.threads)
+      copy.run()
+      return (0..<7).map { _ in beside / rate() * ProfileRecording.bytesPerSecond(copy) }.sorted()[3]
     }
-    func copy(_ i: Int) -> Double { copies.map { $0.1[i] * beside / $0.rate }.sorted()[copies.count / 2] }
-    var bounds: [Profile.Resource: Double] = [.int8: beside, .cache: copy(0), .memory: copy(1)]
+    var bounds: [Profile.Resource: Double] = [.int8: beside, .cache: copied(256 << 10), .memory: copied(256 << 20)]
     // Instructions of one rate: 64 products of bytes, 32 of words, 16 of floats with VNNI. Without it, products of bytes
     // are products of words.
     switch meter.isa {
@@ -96,11 +96,9 @@ final class ProfileRecording {
     return bounds
   }
 
-  /// Of a copy on every thread, `workingSet` bytes on each.
-  private static func bytesPerSecond(_ workingSet: Int) -> Double {
-    let copy = CopyMeter(workingSet: workingSet * Machine.threads)
+  /// Of one thread beside the others.
+  private static func bytesPerSecond(_ copy: CopyMeter) -> Double {
     let clock = ContinuousClock()
-    copy.run()
     let repeats = max(1, (64 << 20) / copy.bytes)
     let seconds = clock.measure { for _ in 0..<repeats { copy.run() } }.seconds
     return Double(copy.bytes * repeats) / seconds / Double(Machine.threads)

@@ -31,9 +31,7 @@ struct BenchOptions: ParsableArguments {
 
   func validate(_ common: CommonOptions) throws {
     try common.apply()
-    guard (1...100_000).contains(rounds) else {
-      throw QuasarError(.usage, "--rounds \(rounds): use 1 to 100000")
-    }
+    try checkSizes([("--rounds", rounds, 1...100_000)])
   }
 
   /// Prints the results as JSON, or `text` with the line on noise; then compares them with --check.

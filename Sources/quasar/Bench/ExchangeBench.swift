@@ -20,7 +20,7 @@ struct ExchangeBench: ParsableCommand {
 
   func run() throws {
     try common.apply()
-    guard (1...100_000).contains(rounds) else { throw QuasarError(.usage, "--rounds \(rounds): use 1 to 100000") }
+    try checkSizes([("--rounds", rounds, 1...100_000)])
     guard (0...1e9).contains(batchMs) else { throw QuasarError(.usage, "--batch-ms \(batchMs): use 0 to 1e9") }
     let processes = Launch.processes
     guard processes.size > 1 else {
