@@ -1,7 +1,7 @@
 /// The speed to expect of n = 2^k processes that compute a batch each: from the time of a batch and of an exchange.
 ///
-/// Gradients are exchanged level by level, k = log2 n of them, while the last backward pass computes: all but the first
-/// buckets hide behind it. A backward pass is two thirds of a step.
+/// Gradients are exchanged level by level, k = log2 n of them, while the last backward pass computes: all but the last
+/// bucket hide behind it. A backward pass is two thirds of a step.
 ///
 ///     T(n) = t + k·latency + max(k·level/buckets, k·level − 2t/3)
 public struct ScalingEstimate: Sendable {
