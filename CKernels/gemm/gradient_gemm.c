@@ -7,9 +7,9 @@
 #include <stdatomic.h>
 
 enum {
-  /// Outputs and inputs of one task of a weight gradient: its sums, 144 KiB a level of the tree, stay in the L2 cache
+  /// Outputs and inputs of one task of a weight gradient: its sums, 72 KiB a level of the tree, stay in the L2 cache
   /// while the panels of one leaf after the other pass.
-  TASK_OUTPUTS = 192,
+  TASK_OUTPUTS = 96,
   TASK_INPUTS = 192,
   TILE_COLUMNS = QK_GRADIENT_TILE_PANELS * QK_GRADIENT_COLUMNS,
   LEVELS = 32
@@ -17,37 +17,62 @@ enum {
 
 static int32_t minimum(int32_t a, int32_t b) { return a < b ? a : b; }
 
-static size_t panel_step(int32_t depth) { return (size_t)(depth + 1) / 2 * 2 * QK_GRADIENT_COLUMNS; }
-
-size_t qk_gradient_panel_elements(size_t rows, size_t columns) {
-  return qk_blocks(columns, QK_GRADIENT_COLUMNS) * qk_blocks(rows, 2) * 2 * QK_GRADIENT_COLUMNS;
+static size_t panel_step(qk_gradient_form form, size_t rows) {
+  return qk_blocks(rows, qk_gradient_group(form)) * QK_GRADIENT_LINE_BYTES;
 }
 
-/// One block of depth of all rows; `right` is where the block starts in the first panel.
+size_t qk_gradient_panel_bytes(qk_gradient_form form, size_t rows, size_t columns) {
+  return qk_blocks(columns, QK_GRADIENT_COLUMNS) * panel_step(form, rows);
+}
+
+/// Bytes that are brought to the L2 cache during a product. The panels of all leaves lie in the L3 cache at best, and a
+/// core waits for a dozen lines at most: asked for at once they stall it, one by one between the products they do not.
+typedef struct fetch_range {
+  const uint8_t *from;
+  size_t bytes;
+} fetch_range;
+
+/// One block of depth of all rows.
 static void multiply_block(const qk_gradient_kernel *kernel, const qk_gradient_product *p, int32_t first, int32_t depth,
-                           int32_t accumulate) {
-  const size_t step = panel_step(p->depth);
+                           int32_t accumulate, fetch_range fetch) {
+  const size_t step = panel_step(p->form, (size_t)p->depth), group = qk_gradient_group(p->form);
+  const size_t first_group = (size_t)first / group;
+  const uint8_t *left = (const uint8_t *)p->left + first_group * p->group_step;
+  const uint8_t *right = (const uint8_t *)p->right + first_group * QK_GRADIENT_LINE_BYTES;
   for (int32_t column = 0; column < p->columns; column += TILE_COLUMNS) {
     qk_gradient_tile tile = {
-      .pairs = (depth + 1) / 2, .columns = minimum(TILE_COLUMNS, p->columns - column),
-      .row_step = p->row_step, .pair_step = p->pair_step, .panel_step = step,
-      .right = p->right + (size_t)(column / QK_GRADIENT_COLUMNS) * step + (size_t)first * QK_GRADIENT_COLUMNS,
+      .groups = (int32_t)qk_blocks((size_t)depth, group), .columns = minimum(TILE_COLUMNS, p->columns - column),
+      .row_step = p->row_step, .group_step = p->group_step, .panel_step = step, .offset = p->right_offset,
+      .right = right + (size_t)(column / QK_GRADIENT_COLUMNS) * step,
       .output_stride = p->output_stride, .accumulate = accumulate,
     };
     tile.panels = (tile.columns + QK_GRADIENT_COLUMNS - 1) / QK_GRADIENT_COLUMNS;
     for (int32_t row = 0; row < p->rows; row += QK_GRADIENT_TILE_ROWS) {
       tile.rows = minimum(QK_GRADIENT_TILE_ROWS, p->rows - row);
-      tile.left = p->left + (size_t)row * p->row_step + (size_t)(first / 2) * p->pair_step;
+      tile.fetch = fetch.from ? fetch.from + fetch.bytes * row / p->rows : tile.right;
+      tile.fetch_step = fetch.from ? fetch.bytes * tile.rows / p->rows / tile.groups : 0;
+      tile.left = left + (size_t)row * p->row_step;
+      tile.left_sums = p->left_sums ? p->left_sums + row : NULL;
       tile.scale = p->scale + row;
       tile.output = p->output + (size_t)row * p->output_stride + column;
-      kernel->multiply(&tile);
+      if (p->form == QK_GRADIENT_BYTES) kernel->multiply_bytes(&tile);
+      else kernel->multiply_words(&tile);
     }
   }
 }
 
-static void multiply(const qk_gradient_kernel *kernel, const qk_gradient_product *p) {
-  for (int32_t first = 0; first < p->depth; first += QK_GRADIENT_DEPTH)
-    multiply_block(kernel, p, first, minimum(QK_GRADIENT_DEPTH, p->depth - first), p->accumulate || first > 0);
+static void multiply(const qk_gradient_kernel *kernel, const qk_gradient_product *p, fetch_range fetch) {
+  const int32_t block = p->form == QK_GRADIENT_BYTES ? QK_GRADIENT_BYTE_DEPTH : QK_GRADIENT_DEPTH;
+  for (int32_t first = 0; first < p->depth; first += block)
+    multiply_block(kernel, p, first, minimum(block, p->depth - first), p->accumulate || first > 0, fetch);
+}
+
+/// What both forms ask of an operand of codes.
+static qk_status check_form(qk_gradient_form form, const int32_t *sums, int32_t offset) {
+  if (form != QK_GRADIENT_WORDS && form != QK_GRADIENT_BYTES) return QK_BAD_SPEC;
+  if (form == QK_GRADIENT_BYTES && sums == NULL) return QK_NULL_POINTER;
+  const int32_t most = form == QK_GRADIENT_BYTES ? QK_GRADIENT_CODE_LIMIT : 0;
+  return offset < 0 || offset > most ? QK_BAD_SPEC : QK_OK;
 }
 
 static const qk_gradient_kernel *kernel_of(qk_isa isa) {
@@ -59,8 +84,11 @@ qk_status qk_gradient_multiply_with(qk_isa isa, const qk_gradient_product *p) {
   if (!qk_isa_usable(isa)) return QK_ISA_NOT_AVAILABLE;
   if (!p || !p->left || !p->right || !p->scale || !p->output) return QK_NULL_POINTER;
   if (p->rows < 1 || p->depth < 1 || p->columns < 1 || p->output_stride < (size_t)p->columns) return QK_BAD_SIZE;
+  const qk_status form = check_form(p->form, p->left_sums, p->right_offset);
+  if (form != QK_OK) return form;
+  if (p->form == QK_GRADIENT_BYTES && p->depth > QK_GRADIENT_BYTE_DEPTH) return QK_BAD_SIZE;
   if ((uintptr_t)p->right % 64 != 0) return QK_MISALIGNED;
-  multiply(kernel_of(isa), p);
+  multiply(kernel_of(isa), p, (fetch_range){ NULL, 0 });
   return QK_OK;
 }
 
@@ -80,22 +108,53 @@ static size_t tasks_of(const qk_weight_gradient *g) {
   return qk_blocks((size_t)g->outputs, TASK_OUTPUTS) * qk_blocks((size_t)g->inputs, TASK_INPUTS);
 }
 
+/// What a task reads of one leaf: consecutive panels of either operand.
+typedef struct leaf_panels {
+  const uint8_t *gradient, *input;
+  size_t gradient_bytes, input_bytes;
+} leaf_panels;
+
+static leaf_panels panels_of(const qk_weight_gradient *g, const qk_gradient_leaf *leaf, int32_t n0, int32_t outputs,
+                             int32_t k0, int32_t inputs) {
+  const size_t step = panel_step(g->form, (size_t)leaf->rows);
+  return (leaf_panels){
+    .gradient = (const uint8_t *)leaf->gradient + (size_t)(n0 / QK_GRADIENT_COLUMNS) * step,
+    .input = (const uint8_t *)leaf->input + (size_t)(k0 / QK_GRADIENT_COLUMNS) * step,
+    .gradient_bytes = qk_gradient_panel_bytes(g->form, (size_t)leaf->rows, (size_t)outputs),
+    .input_bytes = qk_gradient_panel_bytes(g->form, (size_t)leaf->rows, (size_t)inputs),
+  };
+}
+
+/// Part `part` of `parts` of the panels of the next leaf.
+static fetch_range fetch_part(const leaf_panels *next, int32_t part, int32_t parts) {
+  const size_t total = next->gradient_bytes + next->input_bytes, at = total * (size_t)part / (size_t)parts;
+  return (fetch_range){ .from = at < next->gradient_bytes ? next->gradient + at : next->input + (at - next->gradient_bytes),
+                        .bytes = total / (size_t)parts };
+}
+
 /// One leaf of a task's outputs n0… and inputs k0… onto or into `sums` [TASK_OUTPUTS][TASK_INPUTS]. The panels of one tile
-/// of inputs stay in the L1 cache while those of the outputs pass.
-static void multiply_leaf(const qk_gradient_kernel *kernel, const qk_gradient_leaf *leaf, int32_t n0, int32_t outputs,
-                          int32_t k0, int32_t inputs, float *sums, int32_t accumulate) {
-  const size_t step = panel_step(leaf->rows);
+/// of inputs stay in the L1 cache while those of the outputs pass; those of the next leaf are fetched meanwhile.
+static void multiply_leaf(const qk_gradient_kernel *kernel, const qk_weight_gradient *g, int32_t index, int32_t n0,
+                          int32_t outputs, int32_t k0, int32_t inputs, float *sums, int32_t accumulate) {
+  const qk_gradient_leaf *leaf = &g->leaves[index];
+  const size_t step = panel_step(g->form, (size_t)leaf->rows);
+  const leaf_panels now = panels_of(g, leaf, n0, outputs, k0, inputs);
+  leaf_panels next = { .gradient_bytes = 0 };
+  if (index + 1 < g->leaf_count) next = panels_of(g, leaf + 1, n0, outputs, k0, inputs);
+  const int32_t parts = (int32_t)(qk_blocks((size_t)inputs, TILE_COLUMNS) * qk_blocks((size_t)outputs, QK_GRADIENT_COLUMNS));
+  int32_t part = 0;
   for (int32_t k = 0; k < inputs; k += TILE_COLUMNS)
-    for (int32_t n = 0; n < outputs; n += QK_GRADIENT_COLUMNS) {
+    for (int32_t n = 0; n < outputs; n += QK_GRADIENT_COLUMNS, part++) {
       const qk_gradient_product product = {
-        .rows = minimum(QK_GRADIENT_COLUMNS, outputs - n), .depth = leaf->rows,
-        .columns = minimum(TILE_COLUMNS, inputs - k),
-        .left = leaf->gradient + (size_t)((n0 + n) / QK_GRADIENT_COLUMNS) * step,
-        .row_step = 2, .pair_step = 2 * QK_GRADIENT_COLUMNS,
-        .right = leaf->input + (size_t)((k0 + k) / QK_GRADIENT_COLUMNS) * step, .scale = leaf->scale + n0 + n,
-        .output = sums + (size_t)n * TASK_INPUTS + k, .output_stride = TASK_INPUTS, .accumulate = accumulate,
+        .form = g->form, .rows = minimum(QK_GRADIENT_COLUMNS, outputs - n), .depth = leaf->rows,
+        .columns = minimum(TILE_COLUMNS, inputs - k), .left = now.gradient + (size_t)(n / QK_GRADIENT_COLUMNS) * step,
+        .row_step = QK_GRADIENT_GROUP_BYTES, .group_step = QK_GRADIENT_LINE_BYTES,
+        .left_sums = leaf->sums ? leaf->sums + n0 + n : NULL,
+        .right = now.input + (size_t)(k / QK_GRADIENT_COLUMNS) * step, .right_offset = g->input_offset,
+        .scale = leaf->scale + n0 + n, .output = sums + (size_t)n * TASK_INPUTS + k, .output_stride = TASK_INPUTS,
+        .accumulate = accumulate,
       };
-      multiply(kernel, &product);
+      multiply(kernel, &product, fetch_part(&next, part, parts));
     }
 }
 
@@ -113,7 +172,7 @@ static void run_task(const weight_job *job, const qk_weight_gradient *g, int32_t
   for (int32_t i = 0; i < g->leaf_count; i++) {
     const int32_t merges = __builtin_ctz(~(uint32_t)i);
     if (level[0] == NULL) level[0] = memory + used++ * count;
-    multiply_leaf(job->kernel, &g->leaves[i], n0, outputs, k0, inputs, level[0], merges > 0);
+    multiply_leaf(job->kernel, g, i, n0, outputs, k0, inputs, level[0], merges > 0);
     for (int32_t l = 1; l <= merges; l++) {
       if (l < merges) add(count, level[l], level[l - 1]);
       float *sum = level[l - 1];
@@ -153,7 +212,8 @@ static void run_tasks(void *context, size_t begin, size_t end) {
       return;
     }
     const int32_t n0 = (int32_t)(left / ranges) * TASK_OUTPUTS, k0 = (int32_t)(left % ranges) * TASK_INPUTS;
-    QK_PHASE("weight gradient products", QK_RESOURCE_INT16, operations_of(g, n0, k0), run_task(job, g, n0, k0, memory));
+    QK_PHASE("weight gradient products", g->form == QK_GRADIENT_BYTES ? QK_RESOURCE_INT8 : QK_RESOURCE_INT16,
+             operations_of(g, n0, k0), run_task(job, g, n0, k0, memory));
   }
 }
 
@@ -164,6 +224,8 @@ static qk_status check_weight_gradient(const qk_weight_gradient *g) {
     const qk_gradient_leaf *leaf = &g->leaves[i];
     if (!leaf->gradient || !leaf->scale || !leaf->input) return QK_NULL_POINTER;
     if (leaf->rows < 1 || leaf->rows > QK_GRADIENT_DEPTH) return QK_BAD_SIZE;
+    const qk_status form = check_form(g->form, leaf->sums, g->input_offset);
+    if (form != QK_OK) return form;
     if ((uintptr_t)leaf->input % 64 != 0) return QK_MISALIGNED;
   }
   return QK_OK;

@@ -9,26 +9,38 @@ enum {
   QK_GRADIENT_TILE_PANELS = 3
 };
 
-/// output[i][j] (+)= float(Σ left·right)·scale[i] for one tile.
+/// output[i][j] (+)= float(Σ left·right − offset·left_sums[i])·scale[i] for one tile. Steps are in bytes.
 typedef struct qk_gradient_tile {
   int32_t rows, panels;         ///< 1…8, 1…3
-  int32_t pairs;                ///< of k, at most QK_GRADIENT_DEPTH / 2
+  int32_t groups;               ///< of k
   int32_t columns;              ///< that are written, 16·panels − 15 … 16·panels
-  const int16_t *left;
-  size_t row_step, pair_step;   ///< elements
-  const int16_t *right;
-  size_t panel_step;            ///< elements from a panel to the next
+  const uint8_t *left;
+  size_t row_step, group_step;
+  const int32_t *left_sums;     ///< for bytes
+  int32_t offset;
+  const uint8_t *right;
+  size_t panel_step;            ///< from a panel to the next
   const float *scale;
   float *output;
-  size_t output_stride;
+  size_t output_stride;         ///< elements
   int32_t accumulate;
+  const uint8_t *fetch;         ///< asked for in the L2 cache, one line after the other, on the way through the groups
+  size_t fetch_step;            ///< bytes a group
 } qk_gradient_tile;
 
 typedef struct qk_gradient_kernel {
   const char *name;
-  void (*multiply)(const qk_gradient_tile *tile);
+  void (*multiply_words)(const qk_gradient_tile *tile);
+  void (*multiply_bytes)(const qk_gradient_tile *tile);
 } qk_gradient_kernel;
 
 extern const qk_gradient_kernel qk_gradient_reference;
+
+/// The four bytes of a group on the left.
+static inline int32_t qk_group_at(const uint8_t *place) {
+  int32_t bits;
+  __builtin_memcpy(&bits, place, sizeof bits);
+  return bits;
+}
 
 #endif

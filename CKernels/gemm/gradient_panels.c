@@ -1,4 +1,4 @@
-// Codes as panels of 16-bit pairs, the exact operand of the backward products.
+// Codes as panels, the exact operand of the backward products.
 #define QK_LANES 16
 #include "../elementwise/float_common.h"
 #include "../elementwise/lanes.h"
@@ -30,8 +30,8 @@ static inline __attribute__((always_inline)) void pair_of_rows(size_t columns, c
   memcpy(out, line, sizeof line);
 }
 
-QK_CLONES void qk_gradient_code_panels(size_t rows, size_t columns, const void *codes, size_t stride, int is_unsigned,
-                                     int32_t zero, int16_t *panels) {
+QK_CLONES static void word_panels(size_t rows, size_t columns, const void *codes, size_t stride, int is_unsigned,
+                                  int32_t zero, int16_t *panels) {
   const size_t step = qk_blocks(rows, 2) * 2 * QK_GRADIENT_COLUMNS;
   for (size_t r = 0; r < rows; r += 2) {
     const uint8_t *a = (const uint8_t *)codes + r * stride;
@@ -44,6 +44,54 @@ QK_CLONES void qk_gradient_code_panels(size_t rows, size_t columns, const void *
       else pair_of_rows(columns, a, a + stride, 0, zero, step, out);
     }
   }
+}
+
+/// Lines of all panels from four rows, what `flip` says turned over; rows from `count` on are zeros.
+static inline __attribute__((always_inline)) void four_rows(size_t columns, const uint8_t *codes, size_t stride,
+                                                            const int count, uint32_t flip, size_t step, uint8_t *out) {
+  const size_t whole = columns / QK_GRADIENT_COLUMNS * QK_GRADIENT_COLUMNS;
+  const word_lanes flips = (word_lanes){ 0 } + flip;
+  for (size_t c = 0; c < whole; c += QK_GRADIENT_COLUMNS, out += step) {
+    word_lanes line = { 0 };
+#pragma clang loop unroll(full)
+    for (int r = 0; r < count; r++)
+      line |= __builtin_convertvector(*(const unsigned_byte_lanes *)(codes + (size_t)r * stride + c), word_lanes) << 8 * r;
+    *(word_lanes *)(void *)out = line ^ flips;
+  }
+  if (whole == columns) return;
+  uint32_t line[QK_GRADIENT_COLUMNS] = { 0 };
+  for (size_t c = whole; c < columns; c++) {
+    for (int r = 0; r < count; r++) line[c - whole] |= (uint32_t)codes[(size_t)r * stride + c] << 8 * r;
+    line[c - whole] ^= flip;
+  }
+  memcpy(out, line, sizeof line);
+}
+
+QK_CLONES static void byte_panels(size_t rows, size_t columns, const uint8_t *codes, size_t stride, int is_unsigned,
+                                  uint8_t *panels) {
+  const size_t step = qk_blocks(rows, 4) * QK_GRADIENT_LINE_BYTES;
+  // code + 128 is the code with its sign turned over.
+  const uint32_t flip = is_unsigned ? 0 : 0x80808080u;
+  size_t r = 0;
+  for (; r + 4 <= rows; r += 4, codes += 4 * stride, panels += QK_GRADIENT_LINE_BYTES)
+    four_rows(columns, codes, stride, 4, flip, step, panels);
+  switch (rows - r) {
+    case 1: four_rows(columns, codes, stride, 1, flip & 0xff, step, panels); break;
+    case 2: four_rows(columns, codes, stride, 2, flip & 0xffff, step, panels); break;
+    case 3: four_rows(columns, codes, stride, 3, flip & 0xffffff, step, panels); break;
+    default: break;
+  }
+}
+
+int32_t qk_gradient_offset(qk_gradient_form form, int is_unsigned, int32_t zero) {
+  if (form == QK_GRADIENT_WORDS) return 0;
+  return is_unsigned ? zero : zero + 128;
+}
+
+void qk_gradient_code_panels(qk_gradient_form form, size_t rows, size_t columns, const void *codes, size_t stride,
+                             int is_unsigned, int32_t zero, void *panels) {
+  if (form == QK_GRADIENT_BYTES) byte_panels(rows, columns, codes, stride, is_unsigned, panels);
+  else word_panels(rows, columns, codes, stride, is_unsigned, zero, panels);
 }
 
 static inline uint32_t four_codes(const int8_t *codes) {

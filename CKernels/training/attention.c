@@ -13,12 +13,13 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 static void take(size_t tokens, size_t dimension, qk_memory *memory, head_memory *m) {
   m->stride = (tokens + 15) / 16 * 16;
   const size_t widest = larger(m->stride, dimension);
-  const size_t panels = larger(larger(qk_gradient_panel_elements(tokens, dimension), qk_gradient_panel_elements(tokens, tokens)),
-                               qk_gradient_panel_elements(dimension, tokens));
+  const size_t panels = larger(larger(qk_gradient_panel_bytes(QK_GRADIENT_WORDS, tokens, dimension),
+                                      qk_gradient_panel_bytes(QK_GRADIENT_WORDS, tokens, tokens)),
+                               qk_gradient_panel_bytes(QK_GRADIENT_WORDS, dimension, tokens));
   m->queries = qk_take(memory, tokens * dimension * sizeof(int16_t));
   m->left = qk_take(memory, tokens * widest * sizeof(int16_t));
-  m->panels = qk_take(memory, panels * sizeof(int16_t));
-  m->other = qk_take(memory, panels * sizeof(int16_t));
+  m->panels = qk_take(memory, panels);
+  m->other = qk_take(memory, panels);
   m->scores = qk_take(memory, tokens * m->stride * sizeof(float));
   m->scale = qk_take(memory, m->stride * sizeof(float));
   m->factor = qk_take(memory, widest * sizeof(float));
@@ -43,8 +44,8 @@ static head_memory memory_of(const qk_head *h, void *base) {
 static qk_status multiply(size_t rows, size_t depth, size_t columns, const int16_t *left, size_t row_step,
                           const int16_t *right, const float *scale, float *out, size_t stride) {
   const qk_gradient_product product = {
-    .rows = (int32_t)rows, .depth = (int32_t)depth, .columns = (int32_t)columns, .left = left, .row_step = row_step,
-    .pair_step = 2, .right = right, .scale = scale, .output = out, .output_stride = stride,
+    .rows = (int32_t)rows, .depth = (int32_t)depth, .columns = (int32_t)columns, .left = left,
+    .row_step = row_step * sizeof(int16_t), .group_step = QK_GRADIENT_GROUP_BYTES, .right = right, .scale = scale, .output = out, .output_stride = stride,
   };
   return qk_gradient_multiply(&product);
 }
@@ -56,7 +57,8 @@ static qk_status multiply_transposed(size_t rows, size_t depth, size_t columns, 
   for (size_t j = 0; j < rows; j += QK_GRADIENT_COLUMNS) {
     const qk_gradient_product product = {
       .rows = (int32_t)qk_min(QK_GRADIENT_COLUMNS, rows - j), .depth = (int32_t)depth, .columns = (int32_t)columns,
-      .left = panels + j / QK_GRADIENT_COLUMNS * step, .row_step = 2, .pair_step = 2 * QK_GRADIENT_COLUMNS,
+      .left = panels + j / QK_GRADIENT_COLUMNS * step, .row_step = QK_GRADIENT_GROUP_BYTES,
+      .group_step = QK_GRADIENT_LINE_BYTES,
       .right = right, .scale = scale + j, .output = out + j * stride, .output_stride = stride,
     };
     const qk_status status = qk_gradient_multiply(&product);
@@ -84,7 +86,7 @@ qk_status qk_head_forward(const qk_head *h, void *memory, float *out, size_t str
   if (status != QK_OK) return status;
   h->passes->soften(t, m.stride, h->levels, m.scores, h->probabilities, m.left, m.scale);
   divide(t, h->step[2], m.scale);
-  qk_gradient_code_panels(t, d, v, row, 0, 0, m.other);
+  qk_gradient_code_panels(QK_GRADIENT_WORDS, t, d, v, row, 0, 0, m.other);
   return multiply(t, t, d, m.left, m.stride, m.other, m.scale, out, stride);
 }
 
@@ -118,7 +120,7 @@ qk_status qk_head_backward(const qk_head *h, void *memory, const float *gout, fl
   invert_sums(t, h->probabilities, m.scale);
   h->passes->score_gradients(t, m.stride, h->probabilities, m.scale, h->score_scale, m.scores);
   h->passes->weigh_rows(t, d, gout, inner, m.scale, m.rows);
-  qk_gradient_code_panels(t, t, h->probabilities, t, 1, 0, m.other);
+  qk_gradient_code_panels(QK_GRADIENT_WORDS, t, t, h->probabilities, t, 1, 0, m.other);
   const float unit = h->passes->round_panels(t, d, m.rows, d, m.factor, m.panels);
   fill(t, unit, m.scale);
   status = multiply_transposed(t, t, d, m.other, m.panels, m.scale, gv, row);
@@ -127,13 +129,13 @@ qk_status qk_head_backward(const qk_head *h, void *memory, const float *gout, fl
   // dq = dS·k
   h->passes->round_rows(t, m.stride, m.scores, m.stride, m.left, m.scale);
   scale_all(t, h->step[1], m.scale);
-  qk_gradient_code_panels(t, d, k, row, 0, 0, m.panels);
+  qk_gradient_code_panels(QK_GRADIENT_WORDS, t, d, k, row, 0, 0, m.panels);
   status = multiply(t, t, d, m.left, m.stride, m.panels, m.scale, gq, row);
   if (status != QK_OK) return status;
 
   // dk = dSᵀ·q
   h->passes->round_columns(t, m.stride, m.scores, m.factor, m.scale, m.other);
   scale_all(t, h->step[0], m.scale);
-  qk_gradient_code_panels(t, d, h->qkv, row, 0, 0, m.panels);
+  qk_gradient_code_panels(QK_GRADIENT_WORDS, t, d, h->qkv, row, 0, 0, m.panels);
   return multiply_transposed(t, t, d, m.other, m.panels, m.scale, gk, row);
 }

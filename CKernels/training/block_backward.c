@@ -8,9 +8,10 @@
 
 /// Operands of one weight gradient: a panel pair and column scales a leaf.
 typedef struct layer_operands {
-  int16_t *gradient, *input;
+  uint8_t *gradient, *input;
   float *scale;
-  size_t gradient_step, input_step;  ///< elements from one leaf to the next
+  int32_t *sums;                     ///< of gradient codes
+  size_t gradient_step, input_step;  ///< bytes from one leaf to the next
   qk_gradient_leaf *leaves;
 } layer_operands;
 
@@ -31,11 +32,12 @@ static void take_operands(const qk_training_block *b, const qk_training_linear *
   const size_t leaves = (size_t)qk_block_leaves(b);
   const size_t rows = (size_t)qk_training_leaf_images(b->tokens) * (size_t)b->tokens;
   const size_t outputs = (size_t)layer->weights->rows, inputs = (size_t)layer->weights->depth;
-  o->gradient_step = qk_gradient_panel_elements(rows, outputs);
-  o->input_step = qk_gradient_panel_elements(rows, inputs);
-  o->gradient = qk_take(memory, leaves * o->gradient_step * sizeof(int16_t));
-  o->input = qk_take(memory, leaves * o->input_step * sizeof(int16_t));
+  o->gradient_step = qk_gradient_panel_bytes(b->gradient_form, rows, outputs);
+  o->input_step = qk_gradient_panel_bytes(b->gradient_form, rows, inputs);
+  o->gradient = qk_take(memory, leaves * o->gradient_step);
+  o->input = qk_take(memory, leaves * o->input_step);
   o->scale = qk_take(memory, leaves * outputs * sizeof(float));
+  o->sums = qk_take(memory, leaves * outputs * sizeof(int32_t));
   o->leaves = qk_take(memory, leaves * sizeof *o->leaves);
 }
 
@@ -83,8 +85,8 @@ typedef struct leaf_memory {
   float *wide, *gqkv;             ///< [rows][widest], [rows][3·inner]
   void *head;
   float *left_scale, *largest;
-  int32_t *entries;
-  int16_t *left;
+  int32_t *entries, *left_sums;
+  int16_t *left;  ///< or bytes
   uint8_t *gelu;
 } leaf_memory;
 
@@ -97,6 +99,7 @@ static void take_leaf(const qk_training_block *b, size_t rows, qk_memory *memory
   m->gqkv = qk_take(memory, rows * 3 * inner * sizeof(float));
   m->left = qk_take(memory, rows * widest * sizeof(int16_t));
   m->left_scale = qk_take(memory, rows * sizeof(float));
+  m->left_sums = qk_take(memory, rows * sizeof(int32_t));
   m->largest = qk_take(memory, widest * sizeof(float));
   m->entries = qk_take(memory, widest * sizeof(int32_t));
   m->gelu = qk_take(memory, rows * (size_t)b->hidden);
@@ -116,34 +119,40 @@ typedef struct layer_step {
 
 static qk_status run_layer(const qk_block_leaf *l, const leaf_memory *m, layer_step *s) {
   const size_t outputs = (size_t)s->layer->weights->rows, inputs = (size_t)s->layer->weights->depth;
+  const qk_gradient_form form = l->block->gradient_form;
+  const int is_bytes = form == QK_GRADIENT_BYTES;
   const layer_operands *o = s->operands;
-  const size_t leaf = (size_t)l->index;
+  const size_t leaf = (size_t)l->index, element = is_bytes ? sizeof(int8_t) : sizeof(int16_t);
   qk_output_gradient *out = &s->output;
+  out->form = form;
   out->rows = l->rows;
   out->width = outputs;
   out->rows_per_image = (size_t)l->block->tokens;
   out->row_step = s->row_step;
   out->left = m->left;
   out->left_scale = m->left_scale;
+  out->left_sums = m->left_sums;
   out->largest = m->largest;
   out->panels = o->gradient + leaf * o->gradient_step;
   out->panel_scale = o->scale + leaf * outputs;
+  out->panel_sums = o->sums + leaf * outputs;
   // Two walks: magnitudes and sums, then codes of both operands.
-  QK_PHASE("gradients to codes", QK_RESOURCE_CACHE, qk_leaf_bytes(l, outputs, 3 * 4 + 2 * 2),
+  QK_PHASE("gradients to codes", QK_RESOURCE_CACHE, qk_leaf_bytes(l, outputs, 3 * 4 + 2 * (double)element),
            qk_block_row_passes(l->block)->prepare_gradient(out));
-  int16_t *input = o->input + leaf * o->input_step;
-  QK_PHASE("inputs to panels", QK_RESOURCE_CACHE, qk_leaf_bytes(l, inputs, 1 + 2),
-           qk_gradient_code_panels(l->rows, inputs, s->input, inputs, s->input_unsigned, s->input_zero, input));
+  uint8_t *input = o->input + leaf * o->input_step;
+  QK_PHASE("inputs to panels", QK_RESOURCE_CACHE, qk_leaf_bytes(l, inputs, 1 + (double)element),
+           qk_gradient_code_panels(form, l->rows, inputs, s->input, inputs, s->input_unsigned, s->input_zero, input));
   o->leaves[leaf] = (qk_gradient_leaf){ .rows = (int32_t)l->rows, .gradient = out->panels, .scale = out->panel_scale,
-                                        .input = input };
+                                        .sums = is_bytes ? out->panel_sums : NULL, .input = input };
   const qk_gradient_product product = {
-    .rows = (int32_t)l->rows, .depth = (int32_t)outputs, .columns = (int32_t)inputs, .left = m->left,
-    .row_step = outputs, .pair_step = 2, .right = s->layer->panels, .scale = m->left_scale,
+    .form = form, .rows = (int32_t)l->rows, .depth = (int32_t)outputs, .columns = (int32_t)inputs, .left = m->left,
+    .row_step = outputs * element, .group_step = QK_GRADIENT_GROUP_BYTES, .left_sums = is_bytes ? m->left_sums : NULL,
+    .right = s->layer->panels, .right_offset = qk_gradient_offset(form, 0, 0), .scale = m->left_scale,
     .output = s->ginput, .output_stride = inputs,
   };
   qk_status status;
-  QK_PHASE("input gradient products", QK_RESOURCE_INT16, 2.0 * (double)l->rows * (double)outputs * (double)inputs,
-           status = qk_gradient_multiply(&product));
+  QK_PHASE("input gradient products", is_bytes ? QK_RESOURCE_INT8 : QK_RESOURCE_INT16,
+           2.0 * (double)l->rows * (double)outputs * (double)inputs, status = qk_gradient_multiply(&product));
   return status;
 }
 
@@ -276,10 +285,12 @@ static void backward_leaves(void *context, size_t begin, size_t end) {
 }
 
 static qk_weight_gradient weight_gradient(const qk_training_block *b, const layer_operands *o,
-                                          const qk_training_linear *layer, float *output) {
-  return (qk_weight_gradient){ .leaf_count = qk_block_leaves(b), .outputs = layer->weights->rows,
-                               .inputs = layer->weights->depth, .leaves = o->leaves, .output = output,
-                               .output_stride = (size_t)layer->weights->depth };
+                                          const qk_training_linear *layer, int input_unsigned, int32_t input_zero,
+                                          float *output) {
+  return (qk_weight_gradient){ .form = b->gradient_form, .leaf_count = qk_block_leaves(b),
+                               .outputs = layer->weights->rows, .inputs = layer->weights->depth,
+                               .input_offset = qk_gradient_offset(b->gradient_form, input_unsigned, input_zero),
+                               .leaves = o->leaves, .output = output, .output_stride = (size_t)layer->weights->depth };
 }
 
 qk_status qk_training_block_backward(const qk_training_block *block, const float *gy, float *gx,
@@ -300,10 +311,10 @@ qk_status qk_training_block_backward(const qk_training_block *block, const float
   qk_parallel_for((size_t)qk_block_leaves(block), 1, &job, backward_leaves);
   if (job.status != QK_OK) return (qk_status)job.status;
   const qk_weight_gradient weights[] = {
-    weight_gradient(block, &job.qkv, &block->qkv, gradients->qkv_weight),
-    weight_gradient(block, &job.projection, &block->projection, gradients->projection_weight),
-    weight_gradient(block, &job.expand, &block->expand, gradients->expand_weight),
-    weight_gradient(block, &job.contract, &block->contract, gradients->contract_weight),
+    weight_gradient(block, &job.qkv, &block->qkv, 0, 0, gradients->qkv_weight),
+    weight_gradient(block, &job.projection, &block->projection, 0, 0, gradients->projection_weight),
+    weight_gradient(block, &job.expand, &block->expand, 0, 0, gradients->expand_weight),
+    weight_gradient(block, &job.contract, &block->contract, 1, block->hidden_zero, gradients->contract_weight),
   };
   const qk_status status = qk_weight_gradients(4, weights);
   if (status == QK_OK)

@@ -28,6 +28,7 @@ qk_status qk_block_check(const qk_training_block *b) {
       || b->head_dimension < 1 || b->head_dimension > QK_FLOAT_ATTENTION_MAX_HEAD || b->hidden < 1)
     return QK_BAD_SIZE;
   if (b->width % 8 || b->hidden % 8 || b->head_dimension % 8) return QK_BAD_SIZE;
+  if (b->gradient_form != QK_GRADIENT_WORDS && b->gradient_form != QK_GRADIENT_BYTES) return QK_BAD_SPEC;
   if (b->activation_bits != 4 && b->activation_bits != 6 && b->activation_bits != 8) return QK_BAD_SPEC;
   const size_t inner = qk_block_inner(b), width = (size_t)b->width, hidden = (size_t)b->hidden;
   if (!fits(&b->qkv, 3 * inner, width) || !fits(&b->projection, width, inner) || !fits(&b->expand, hidden, width)

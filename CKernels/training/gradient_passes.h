@@ -60,9 +60,9 @@ static inline __attribute__((always_inline)) float measure_row(const int steps, 
   return LARGEST_OF(top);
 }
 
-/// The factor that brings magnitudes up to `largest` to at most QK_GRADIENT_LIMIT, a power of two, so that it and its
-/// inverse are exact; 0 when all are 0.
-static inline float code_factor(float largest, float *unit) {
+/// The factor that brings magnitudes up to `largest` into the range of the codes, and the value of one code; 0 and 0 when
+/// all are 0. That of words is a power of two, so that it and its inverse are exact.
+static inline __attribute__((always_inline)) float code_factor(const qk_gradient_form form, float largest, float *unit) {
   if (!(largest > 0x1p-100f)) {
     *unit = 0;
     return 0;
@@ -71,6 +71,10 @@ static inline float code_factor(float largest, float *unit) {
     // Diverged: the gradient becomes a NaN that the training loop reports.
     *unit = NAN;
     return 0;
+  }
+  if (form == QK_GRADIENT_BYTES) {
+    *unit = largest / (float)QK_GRADIENT_BYTE_LIMIT;
+    return (float)QK_GRADIENT_BYTE_LIMIT / largest;
   }
   // 2^e ≤ largest < 2^(e + 1): times 2^(13 − e) codes stay below 2^14 before rounding, and are clamped to 2^14 − 1.
   union { float f; uint32_t bits; } exponent = { .f = largest }, inverse;
@@ -81,51 +85,80 @@ static inline float code_factor(float largest, float *unit) {
 }
 
 /// Gradient codes. A NaN becomes some code; it is reported by the sums of the bias, which keep it.
-#define CODES_OF(v) \
-  TO_INTS(ROUND(CLAMP((v), (lanes){ 0 } - (float)QK_GRADIENT_LIMIT, (lanes){ 0 } + (float)QK_GRADIENT_LIMIT)))
+#define CODES_OF(v, limit) TO_INTS(ROUND(CLAMP((v), (lanes){ 0 } - (float)(limit), (lanes){ 0 } + (float)(limit))))
 
-/// row_step may be null (all 1).
-static inline __attribute__((always_inline)) void left_row(size_t width, const float *g, const float *row_step,
-                                                           float factor, int16_t *left) {
+/// Codes of a row of the left operand; row_step may be null (all 1). Returns the sum of the codes, for bytes.
+static inline __attribute__((always_inline)) int32_t left_row(const qk_gradient_form form, size_t width, const float *g,
+                                                              const float *row_step, float factor, void *left) {
 #pragma clang fp contract(off)
+  int_lanes total = { 0 };
   for (size_t c = 0; c < width; c += QK_LANES) {
     const lanes scaled = row_step ? LOAD(g + c) * LOAD(row_step + c) : LOAD(g + c);
-    const int_lanes codes = CODES_OF(scaled * factor);
-    *(short_lanes *)(left + c) = __builtin_convertvector(codes, short_lanes);
+    if (form == QK_GRADIENT_BYTES) {
+      const int_lanes codes = CODES_OF(scaled * factor, QK_GRADIENT_BYTE_LIMIT);
+      STORE_BYTES((int8_t *)left + c, codes);
+      total += codes;
+    } else {
+      const int_lanes codes = CODES_OF(scaled * factor, QK_GRADIENT_LIMIT);
+      *(short_lanes *)((int16_t *)left + c) = __builtin_convertvector(codes, short_lanes);
+    }
   }
+  return __builtin_reduce_add(total);
 }
 
-/// A pair of rows as lines of all panels; the last row of an odd number stands beside zeros.
-static inline __attribute__((always_inline)) void panel_rows(size_t width, size_t panel_step, const float *g,
-                                                             const float *next, const float *factor, int16_t *out) {
+/// One group of rows as lines of all panels; rows from `count` on are zeros. Sums of the codes are added to `sums`, for
+/// bytes.
+static inline __attribute__((always_inline)) void panel_rows(const qk_gradient_form form, const size_t count, size_t width,
+                                                             size_t panel_step, const float *g, size_t stride,
+                                                             const float *factor, int32_t *sums, uint8_t *out) {
 #pragma clang fp contract(off)
   for (size_t c = 0; c < width; c += QK_LANES) {
-    const word_lanes low = (word_lanes)CODES_OF(LOAD(g + c) * LOAD(factor + c));
-    word_lanes high = { 0 };
-    if (next) high = (word_lanes)CODES_OF(LOAD(next + c) * LOAD(factor + c));
-    int16_t *line = out + c / QK_GRADIENT_COLUMNS * panel_step + c % QK_GRADIENT_COLUMNS * 2;
-    *(word_lanes *)line = high << 16 | (low & 0xffff);
+    const lanes f = LOAD(factor + c);
+    word_lanes group = { 0 };
+    int_lanes total = { 0 };
+#pragma clang loop unroll(full)
+    for (size_t r = 0; r < count; r++) {
+      const lanes scaled = LOAD(g + r * stride + c) * f;
+      if (form == QK_GRADIENT_BYTES) {
+        const int_lanes codes = CODES_OF(scaled, QK_GRADIENT_BYTE_LIMIT);
+        group |= ((word_lanes)codes & 0xff) << 8 * (uint32_t)r;
+        total += codes;
+      } else {
+        group |= ((word_lanes)CODES_OF(scaled, QK_GRADIENT_LIMIT) & 0xffff) << 16 * (uint32_t)r;
+      }
+    }
+    uint8_t *line = out + c / QK_GRADIENT_COLUMNS * panel_step + c % QK_GRADIENT_COLUMNS * QK_GRADIENT_GROUP_BYTES;
+    *(word_lanes *)(void *)line = group;
+    if (form == QK_GRADIENT_BYTES) *(int_lanes *)(sums + c) += total;
   }
   if (QK_LANES < QK_GRADIENT_COLUMNS && width % QK_GRADIENT_COLUMNS) {
-    int16_t *line = out + width / QK_GRADIENT_COLUMNS * panel_step + QK_LANES * 2;
-    *(word_lanes *)line = (word_lanes){ 0 };
+    uint8_t *line = out + width / QK_GRADIENT_COLUMNS * panel_step + QK_LANES * QK_GRADIENT_GROUP_BYTES;
+    *(word_lanes *)(void *)line = (word_lanes){ 0 };
   }
 }
 
-static inline __attribute__((always_inline)) void all_panels(size_t rows, size_t width, const float *g, size_t stride,
-                                                             const float *factor, int16_t *panels) {
-  const size_t panel_step = (rows + 1) / 2 * 2 * QK_GRADIENT_COLUMNS;
-  for (size_t r = 0; r + 1 < rows; r += 2)
-    panel_rows(width, panel_step, g + r * stride, g + (r + 1) * stride, factor, panels + r * QK_GRADIENT_COLUMNS);
-  if (rows % 2)
-    panel_rows(width, panel_step, g + (rows - 1) * stride, NULL, factor, panels + (rows - 1) * QK_GRADIENT_COLUMNS);
+static inline __attribute__((always_inline)) void all_panels(const qk_gradient_form form, size_t rows, size_t width,
+                                                             const float *g, size_t stride, const float *factor,
+                                                             int32_t *sums, uint8_t *panels) {
+  const size_t group = form == QK_GRADIENT_BYTES ? 4 : 2;
+  const size_t step = (rows + group - 1) / group * QK_GRADIENT_LINE_BYTES;
+  if (form == QK_GRADIENT_BYTES) memset(sums, 0, width * sizeof *sums);
+  size_t r = 0;
+  for (; r + group <= rows; r += group, g += group * stride, panels += QK_GRADIENT_LINE_BYTES)
+    panel_rows(form, group, width, step, g, stride, factor, sums, panels);
+  switch (rows - r) {
+    case 1: panel_rows(form, 1, width, step, g, stride, factor, sums, panels); break;
+    case 2: panel_rows(form, 2, width, step, g, stride, factor, sums, panels); break;
+    case 3: panel_rows(form, 3, width, step, g, stride, factor, sums, panels); break;
+    default: break;
+  }
 }
 
 QK_CLONES static void round_rows(size_t rows, size_t width, const float *g, size_t stride, int16_t *left, float *scale) {
   for (size_t r = 0; r < rows; r++, g += stride, left += width) {
     lanes top = { 0 };
     for (size_t c = 0; c < width; c += QK_LANES) top = LARGER_MAGNITUDE(top, MAGNITUDE(LOAD(g + c)));
-    left_row(width, g, NULL, code_factor(LARGEST_OF(top), &scale[r]), left);
+    left_row(QK_GRADIENT_WORDS, width, g, NULL, code_factor(QK_GRADIENT_WORDS, LARGEST_OF(top), &scale[r]), left);
   }
 }
 
@@ -134,8 +167,8 @@ QK_CLONES static void round_columns(size_t rows, size_t width, const float *g, f
   for (size_t r = 0; r < rows; r++)
     for (size_t c = 0; c < width; c += QK_LANES)
       STORE(factor + c, LARGER_MAGNITUDE(LOAD(factor + c), MAGNITUDE(LOAD(g + r * width + c))));
-  for (size_t c = 0; c < width; c++) factor[c] = code_factor(factor[c], &scale[c]);
-  all_panels(rows, width, g, width, factor, panels);
+  for (size_t c = 0; c < width; c++) factor[c] = code_factor(QK_GRADIENT_WORDS, factor[c], &scale[c]);
+  all_panels(QK_GRADIENT_WORDS, rows, width, g, width, factor, NULL, (uint8_t *)panels);
 }
 
 QK_CLONES static float round_panels(size_t rows, size_t width, const float *g, size_t stride, float *factor, int16_t *panels) {
@@ -143,30 +176,39 @@ QK_CLONES static float round_panels(size_t rows, size_t width, const float *g, s
   for (size_t r = 0; r < rows; r++)
     for (size_t c = 0; c < width; c += QK_LANES) top = LARGER_MAGNITUDE(top, MAGNITUDE(LOAD(g + r * stride + c)));
   float unit;
-  const float shared = code_factor(LARGEST_OF(top), &unit);
+  const float shared = code_factor(QK_GRADIENT_WORDS, LARGEST_OF(top), &unit);
   for (size_t c = 0; c < width; c++) factor[c] = shared;
-  all_panels(rows, width, g, stride, factor, panels);
+  all_panels(QK_GRADIENT_WORDS, rows, width, g, stride, factor, NULL, (uint8_t *)panels);
   return unit;
 }
 
-static inline __attribute__((always_inline)) void measure_rows(const int steps, const qk_output_gradient *o) {
+/// The walk over the rows: steps, sums, magnitudes, and codes of the left operand.
+static inline __attribute__((always_inline)) void measure_rows(const qk_gradient_form form, const int steps,
+                                                               const qk_output_gradient *o) {
+  const size_t element = form == QK_GRADIENT_BYTES ? sizeof(int8_t) : sizeof(int16_t);
   for (size_t r = 0; r < o->rows; r++) {
     float *g = o->g + r * o->width;
-    const float factor = code_factor(measure_row(steps, o, r, g), &o->left_scale[r]);
-    left_row(o->width, g, o->row_step, factor, o->left + r * o->width);
+    const float factor = code_factor(form, measure_row(steps, o, r, g), &o->left_scale[r]);
+    const int32_t sum = left_row(form, o->width, g, o->row_step, factor, (uint8_t *)o->left + r * o->width * element);
+    if (form == QK_GRADIENT_BYTES) o->left_sums[r] = sum;
   }
 }
 
-QK_CLONES static void prepare_gradient(const qk_output_gradient *o) {
+static inline __attribute__((always_inline)) void prepare(const qk_gradient_form form, const qk_output_gradient *o) {
   const size_t width = o->width;
   memset(o->bias, 0, width * sizeof *o->bias);
   memset(o->largest, 0, width * sizeof *o->largest);
   if (o->rest) memset(o->step, 0, width * sizeof *o->step);
   if (o->codes) memset(o->table_step, 0, width * sizeof *o->table_step);
-  if (o->codes) measure_rows(HAS_TABLE | IS_CUT, o);
-  else if (o->rest) measure_rows(IS_CUT, o);
-  else if (o->keep) measure_rows(IS_KEPT, o);
-  else measure_rows(0, o);
-  for (size_t c = 0; c < width; c++) o->largest[c] = code_factor(o->largest[c], &o->panel_scale[c]);
-  all_panels(o->rows, width, o->g, width, o->largest, o->panels);
+  if (o->codes) measure_rows(form, HAS_TABLE | IS_CUT, o);
+  else if (o->rest) measure_rows(form, IS_CUT, o);
+  else if (o->keep) measure_rows(form, IS_KEPT, o);
+  else measure_rows(form, 0, o);
+  for (size_t c = 0; c < width; c++) o->largest[c] = code_factor(form, o->largest[c], &o->panel_scale[c]);
+  all_panels(form, o->rows, width, o->g, width, o->largest, o->panel_sums, o->panels);
+}
+
+QK_CLONES static void prepare_gradient(const qk_output_gradient *o) {
+  if (o->form == QK_GRADIENT_BYTES) prepare(QK_GRADIENT_BYTES, o);
+  else prepare(QK_GRADIENT_WORDS, o);
 }

@@ -28,6 +28,7 @@ typedef struct qk_norm_gradient {
 /// g[r][n] (in place) is multiplied by keep; or by the slope of codes (GELU) and cut by the quantiser whose remainders
 /// are given; or cut alone. bias[n] = Σ_r g; step[n] = Σ_r g·slope of the quantiser; table_step[n] = Σ_r g·table slope.
 typedef struct qk_output_gradient {
+  qk_gradient_form form;                    ///< of the operands
   size_t rows, width, rows_per_image;
   float *g;
   const float *keep;                        ///< or null
@@ -38,10 +39,12 @@ typedef struct qk_output_gradient {
   float lo, hi;                             ///< of the quantiser of `rest`
   const float *row_step;                    ///< [width] factor of column n in the input's gradient
   float *bias, *step, *table_step;          ///< [width]; the last two only with rest, codes
-  int16_t *left;                            ///< [rows][width] codes of g·row_step
+  void *left;                               ///< [rows][width] codes of g·row_step
   float *left_scale;                        ///< [rows]
-  int16_t *panels;                          ///< codes of g as panels of rows × width
+  int32_t *left_sums;                       ///< [rows] sums of the codes, for bytes
+  void *panels;                             ///< codes of g as panels of rows × width
   float *panel_scale;                       ///< [width]
+  int32_t *panel_sums;                      ///< [width], for bytes
   float *largest;                           ///< [width] scratch
 } qk_output_gradient;
 

@@ -51,6 +51,8 @@ public struct TrainingBlock {
   public var width: Int
   public var hidden: Int
   public var activationBits: Int
+  /// Codes of the gradients in the backward products of the four layers.
+  public var gradientForm: qk_gradient_form
   public var norm1: (weight: Parameter, bias: Parameter)
   public var norm2: (weight: Parameter, bias: Parameter)
   public var gain1: Parameter
@@ -76,7 +78,7 @@ public struct TrainingBlock {
   public var recomputed = false
 
   public init(
-    name: String, shape: AttentionShape, width: Int, hidden: Int, activationBits: Int,
+    name: String, shape: AttentionShape, width: Int, hidden: Int, activationBits: Int, gradientForm: qk_gradient_form,
     norm1: (weight: Parameter, bias: Parameter), norm2: (weight: Parameter, bias: Parameter), gain1: Parameter,
     gain2: Parameter, norm1Step: Parameter, qkvStep: Parameter, attentionStep: Parameter, norm2Step: Parameter,
     hiddenInputStep: Parameter, hiddenStep: Parameter, hiddenZero: Int32, hiddenTable: [UInt8], qkv: TrainingLayer,
@@ -87,6 +89,7 @@ public struct TrainingBlock {
     self.width = width
     self.hidden = hidden
     self.activationBits = activationBits
+    self.gradientForm = gradientForm
     self.norm1 = norm1
     self.norm2 = norm2
     self.gain1 = gain1
@@ -204,6 +207,7 @@ final class BlockActivations {
     descriptor.head_dimension = Int32(block.shape.headDimension)
     descriptor.hidden = Int32(block.hidden)
     descriptor.activation_bits = Int32(block.activationBits)
+    descriptor.gradient_form = block.gradientForm
     descriptor.epsilon = 1e-5
     descriptor.norm1_weight = UnsafePointer(block.norm1.weight.value.pointer)
     descriptor.norm1_bias = UnsafePointer(block.norm1.bias.value.pointer)

@@ -5,22 +5,22 @@ import QuasarTensor
 // The integer layers of deployment as parts of a training block.
 
 extension IntegerLinear {
-  /// This layer in a training block: `weight` and `bias` take its gradients.
+  /// This layer in a training block with gradients of `form`: `weight` and `bias` take its gradients.
   ///
   /// `rowSteps` are the values of one weight code, `realBias` the biases before they became codes.
-  public func trainingLayer(weight: WeightSlice, bias: WeightSlice, rowSteps: [Float], realBias: [Float])
-    -> TrainingLayer
-  {
+  public func trainingLayer(
+    form: qk_gradient_form, weight: WeightSlice, bias: WeightSlice, rowSteps: [Float], realBias: [Float]
+  ) -> TrainingLayer {
     var descriptor = qk_training_linear()
     let steps = NDArray(rowSteps, shape: [rows])
     let biases = NDArray(realBias, shape: [rows])
-    let panels = NDArray<Int16>(uninitialized: [qk_gradient_panel_elements(rows, depth)])
-    qk_gradient_code_panels(rows, depth, codes.pointer, depth, 0, 0, panels.pointer)
+    let panels = NDArray<UInt8>(uninitialized: [qk_gradient_panel_bytes(form, rows, depth)])
+    qk_gradient_code_panels(form, rows, depth, codes.pointer, depth, 0, 0, panels.pointer)
     prepared.fill(&descriptor)
     descriptor.row_step = UnsafePointer(steps.pointer)
     descriptor.real_bias = UnsafePointer(biases.pointer)
     descriptor.codes = UnsafePointer(codes.pointer)
-    descriptor.panels = UnsafePointer(panels.pointer)
+    descriptor.panels = UnsafeRawPointer(panels.pointer)
     return TrainingLayer(
       descriptor: descriptor, owners: [prepared, codes, steps, biases, panels], weight: weight, bias: bias)
   }

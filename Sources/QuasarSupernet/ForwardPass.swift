@@ -17,8 +17,19 @@ public enum ForwardMode: String, Codable, CaseIterable, Sendable {
 public enum TrainingProducts: String, Codable, CaseIterable, Sendable {
   /// Integer kernels: the accumulators of deployment forward, gradients as 15-bit codes backward.
   case integer
+  /// The same with gradients of linear layers as 8-bit codes, which take half the time; those of attention have 15 bits.
+  case integer8
   /// fp32 products of dequantised values, operation by operation.
   case float
+
+  /// How the fused blocks round the gradients of their linear layers; nil without fused blocks.
+  var gradientForm: qk_gradient_form? {
+    switch self {
+    case .integer: QK_GRADIENT_WORDS
+    case .integer8: QK_GRADIENT_BYTES
+    case .float: nil
+    }
+  }
 }
 
 /// A batch of images as pixel codes of patches.
@@ -143,22 +154,25 @@ private struct ForwardPass {
       batch: batch, tokens: geometry.tokens, heads: architecture.blocks[i].heads, headDimension: geometry.headDimension)
   }
 
-  /// Quantised blocks whose sizes suit the fused kernels; a recorder wants to see every value.
-  private func usesIntegerProducts(_ i: Int) -> Bool {
-    products == .integer && mode != .full && recorder == nil
-      && TrainingBlock.supports(attentionShape(i), width: width, hidden: architecture.hiddenWidth(i))
+  /// The form of gradients of a quantised block whose sizes suit the fused kernels; a recorder wants to see every value.
+  private func fusedForm(_ i: Int) -> qk_gradient_form? {
+    guard mode != .full, recorder == nil,
+      TrainingBlock.supports(attentionShape(i), width: width, hidden: architecture.hiddenWidth(i))
+    else { return nil }
+    return products.gradientForm
   }
 
   /// The blocks that run as one operation, their weights quantised and packed side by side; nil for all others.
   private func fusedBlocks(_ dropPath: DropPath?) throws -> [TrainingBlock?] {
     try parallelMap(architecture.depth) { i in
-      guard usesIntegerProducts(i) else { return nil }
-      // Latent rows, codes, packed rows, panels for the backward pass: 4 + 1 + 1 + 2 bytes a weight.
+      guard let form = fusedForm(i) else { return nil }
+      // Latent rows, codes, packed rows, panels for the backward pass: 4 + 1 + 1 + 1 or 2 bytes a weight.
+      let bytes = form == QK_GRADIENT_BYTES ? 7.0 : 8
       let shape = attentionShape(i)
       let weights = width * (4 * shape.heads * shape.headDimension + 2 * architecture.hiddenWidth(i))
-      return try Profile.measure("weights to codes", .memory, work: 8 * Double(weights)) {
+      return try Profile.measure("weights to codes", .memory, work: bytes * Double(weights)) {
         var block = try net.trainingBlock(
-          architecture, block: i, shape: shape, isExact: isExact, dropPath: dropPath)
+          architecture, block: i, shape: shape, form: form, isExact: isExact, dropPath: dropPath)
         block.recomputed = recomputed
         return block
       }

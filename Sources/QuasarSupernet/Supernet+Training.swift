@@ -1,3 +1,4 @@
+import CKernels
 import QuasarAutograd
 import QuasarQuant
 import QuasarTensor
@@ -6,20 +7,21 @@ extension Supernet {
   /// Block i of an architecture as one operation on integer products, from the present weights and steps. Throws when a
   /// layer cannot be expressed in integers, with its name.
   func trainingBlock(
-    _ architecture: Architecture, block i: Int, shape: AttentionShape, isExact: Bool, dropPath: DropPath?
+    _ architecture: Architecture, block i: Int, shape: AttentionShape, form: qk_gradient_form, isExact: Bool,
+    dropPath: DropPath?
   ) throws -> TrainingBlock {
     let parameters = blocks[i]
     let bits = architecture.activationBits
     let integers = try integerLinears(architecture, block: i)
     func layer(_ linear: LinearParameters, _ integer: IntegerLinear, _ slice: LayerSlice) -> TrainingLayer {
       integer.trainingLayer(
-        weight: linear.weightSlice(slice),
+        form: form, weight: linear.weightSlice(slice),
         bias: WeightSlice(entries: slice.rows, of: linear.bias), rowSteps: rowScales(linear, slice),
         realBias: slice.rows.map { linear.bias.value.pointer[Int($0)] })
     }
     var block = TrainingBlock(
       name: "blocks.\(i)", shape: shape, width: architecture.embedDimension, hidden: architecture.hiddenWidth(i),
-      activationBits: bits, norm1: (parameters.norm1.weight, parameters.norm1.bias),
+      activationBits: bits, gradientForm: form, norm1: (parameters.norm1.weight, parameters.norm1.bias),
       norm2: (parameters.norm2.weight, parameters.norm2.bias), gain1: parameters.gain1, gain2: parameters.gain2,
       norm1Step: parameters.norm1Step.parameter(bits: bits), qkvStep: parameters.qkvStep.parameter(bits: bits),
       attentionStep: parameters.attentionStep.parameter(bits: bits),

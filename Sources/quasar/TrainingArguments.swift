@@ -3,7 +3,10 @@ import Foundation
 import Quasar
 
 extension Entanglement: ExpressibleByArgument {}
-extension TrainingProducts: ExpressibleByArgument {}
+extension TrainingProducts: ExpressibleByArgument {
+  static let help: ArgumentHelp =
+    "integer (15-bit gradients), integer8 (8-bit gradients), or float for fp32 products of dequantised values."
+}
 extension OptimizerRule: ExpressibleByArgument {}
 extension LearningRateDecay: ExpressibleByArgument {}
 
@@ -90,8 +93,7 @@ struct TrainingArguments: ParsableArguments {
   var entanglement: Entanglement?
   @Flag(inversion: .prefixedNo, help: "Learn the factors of the residual branches; without, they are 1.")
   var layerScale: Bool?
-  @Option(name: .long, help: "integer, or float for fp32 products of dequantised values.") var products:
-    TrainingProducts?
+  @Option(name: .long, help: TrainingProducts.help) var products: TrainingProducts?
   @Option(name: .long, help: "adamw or lamb.") var optimizer: OptimizerRule?
   @Option(
     name: .long, help: "Percentage of activations that codes cover at the start, 90…100; 0: least squared error.")

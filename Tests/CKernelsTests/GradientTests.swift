@@ -25,57 +25,92 @@ import Testing
     { corner ? ($0.next() & 1 == 0 ? -128 : 127) : Int(Int8(truncatingIfNeeded: $0.next())) }
   }
 
-  private static func gradient(_ corner: Bool) -> (inout SplitMix) -> Int {
-    { corner ? ($0.next() & 1 == 0 ? -16383 : 16383) : Int($0.next() % 32767) - 16383 }
+  private static func gradient(_ corner: Bool, _ form: qk_gradient_form) -> (inout SplitMix) -> Int {
+    let limit = Int(form == QK_GRADIENT_BYTES ? QK_GRADIENT_BYTE_LIMIT : QK_GRADIENT_LIMIT)
+    return {
+      corner ? ($0.next() & 1 == 0 ? -limit : limit) : Int($0.next() % UInt64(2 * limit + 1)) - limit
+    }
   }
 
-  /// Panels of codes, from rows or from the transpose.
-  private static func panels(_ m: Matrix, transposed: Bool) -> UnsafeMutablePointer<Int16> {
-    let out = aligned(qk_gradient_panel_elements(m.rows, m.columns), Int16.self)
-    if transposed {
+  private static func group(_ form: qk_gradient_form) -> Int { form == QK_GRADIENT_BYTES ? 4 : 2 }
+
+  /// Panels of the exact operand, words of some sizes from the transpose.
+  private static func panels(_ m: Matrix, _ form: qk_gradient_form, transposed: Bool) -> UnsafeMutablePointer<UInt8> {
+    let out = aligned(qk_gradient_panel_bytes(form, m.rows, m.columns), UInt8.self)
+    if transposed && form == QK_GRADIENT_WORDS {
       let codes = (0..<m.columns).flatMap { c in (0..<m.rows).map { Int8(m[$0, c]) } }
-      qk_gradient_transposed_panels(m.rows, m.columns, codes, m.rows, out)
+      let words = UnsafeMutableRawPointer(out).assumingMemoryBound(to: Int16.self)
+      qk_gradient_transposed_panels(m.rows, m.columns, codes, m.rows, words)
     } else {
-      qk_gradient_code_panels(m.rows, m.columns, m.values.map { Int8($0) }, m.columns, 0, 0, out)
+      qk_gradient_code_panels(form, m.rows, m.columns, m.values.map { Int8($0) }, m.columns, 0, 0, out)
     }
     return out
   }
 
+  /// Panels of a gradient, whose bytes have no offset.
+  private static func gradientPanels(_ m: Matrix, _ form: qk_gradient_form) -> UnsafeMutablePointer<UInt8> {
+    let out = aligned(qk_gradient_panel_bytes(form, m.rows, m.columns), UInt8.self)
+    let group = group(form)
+    let (groups, width) = ((m.rows + group - 1) / group, 4 / group)
+    for r in 0..<groups * group {
+      for c in 0..<(m.columns + 15) / 16 * 16 {
+        let value = r < m.rows && c < m.columns ? m[r, c] : 0
+        let at = ((c / 16 * groups + r / group) * 16 + c % 16) * 4 + r % group * width
+        for byte in 0..<width { out[at + byte] = UInt8(truncatingIfNeeded: value >> (8 * byte)) }
+      }
+    }
+    return out
+  }
+
+  private static let forms = [QK_GRADIENT_WORDS, QK_GRADIENT_BYTES]
+
   @Test func panelsHoldEveryElementOnceAndZeros() {
     var random = SplitMix(3)
-    for (rows, columns) in [(1, 1), (2, 16), (5, 17), (7, 8), (64, 40)] {
-      let m = Matrix(rows, columns, &random, Self.code(false))
-      let zero: Int32 = 9
-      let out = Self.aligned(qk_gradient_panel_elements(rows, columns), Int16.self)
-      let bytes = m.values.map { UInt8(truncatingIfNeeded: $0) }
-      for unsigned: Int32 in [0, 1] {
-        qk_gradient_code_panels(rows, columns, bytes, columns, unsigned, zero, out)
-        let pairs = (rows + 1) / 2
-        for r in 0..<2 * pairs {
-          for c in 0..<(columns + 15) / 16 * 16 {
-            let found = Int(out[((c / 16 * pairs + r / 2) * 16 + c % 16) * 2 + r % 2])
-            var expected = 0
-            if r < rows, c < columns {
-              let byte = bytes[r * columns + c]
-              expected = (unsigned == 1 ? Int(byte) : Int(Int8(bitPattern: byte))) - Int(zero)
+    for form in Self.forms {
+      for (rows, columns) in [(1, 1), (2, 16), (5, 17), (7, 8), (9, 32), (64, 40)] {
+        let m = Matrix(rows, columns, &random, Self.code(false))
+        let zero: Int32 = 9
+        let size = qk_gradient_panel_bytes(form, rows, columns)
+        let out = Self.aligned(size, UInt8.self)
+        let bytes = m.values.map { UInt8(truncatingIfNeeded: $0) }
+        let (group, width) = (Self.group(form), 4 / Self.group(form))
+        let groups = (rows + group - 1) / group
+        #expect(size == (columns + 15) / 16 * groups * 64)
+        for unsigned: Int32 in [0, 1] {
+          qk_gradient_code_panels(form, rows, columns, bytes, columns, unsigned, zero, out)
+          let offset = Int(qk_gradient_offset(form, unsigned, zero))
+          for r in 0..<group * groups {
+            for c in 0..<(columns + 15) / 16 * 16 {
+              let at = ((c / 16 * groups + r / group) * 16 + c % 16) * 4 + r % group * width
+              let found =
+                width == 1 ? Int(out[at]) : Int(Int16(truncatingIfNeeded: Int(out[at]) | Int(out[at + 1]) << 8))
+              var expected = 0
+              if r < rows, c < columns {
+                let byte = bytes[r * columns + c]
+                expected = (unsigned == 1 ? Int(byte) : Int(Int8(bitPattern: byte))) - Int(zero) + offset
+              }
+              #expect(found == expected, "form \(form.rawValue), \(rows)×\(columns), element \(r), \(c)")
             }
-            #expect(found == expected, "\(rows)×\(columns), element \(r), \(c)")
           }
         }
+        out.deallocate()
       }
-      out.deallocate()
     }
   }
 
-  /// Every edge of the tiles, corner values, both layouts of the left operand, several blocks of depth.
-  @Test(arguments: [false, true])
-  func setsEqualTheOracle(corners: Bool) {
+  /// Every edge of the tiles, corner values, several blocks of depth.
+  @Test(arguments: [false, true], [QK_GRADIENT_WORDS, QK_GRADIENT_BYTES])
+  func setsEqualTheOracle(corners: Bool, form: qk_gradient_form) {
     var random = SplitMix(corners ? 5 : 4)
+    let isBytes = form == QK_GRADIENT_BYTES
+    let group = Self.group(form)
     let edges = Array(1...9) + [15, 16, 17, 31, 33, 47, 48, 49, 97]
     var sizes = edges.flatMap { n in [(n, 1 + Int(random.next() % 40), 5), (3, n, n), (8, 7, n)] }
     sizes += [(9, 512, 33), (5, 513, 16), (2, 1025, 50)]
+    if isBytes { sizes.append((1, Int(QK_GRADIENT_BYTE_DEPTH), 2)) }
+    let block = isBytes ? Int(QK_GRADIENT_BYTE_DEPTH) : 512
     for (rows, depth, columns) in sizes {
-      let left = Matrix(rows, depth, &random, Self.gradient(corners))
+      let left = Matrix(rows, depth, &random, Self.gradient(corners, form))
       let right = Matrix(depth, columns, &random, Self.code(corners))
       let scale = (0..<rows).map { _ in Float(random.next() % 1000) / 333 }
       let old = (0..<rows * (columns + 1)).map { _ in Float(random.next() % 1000) - 500 }
@@ -84,28 +119,38 @@ import Testing
       for i in 0..<rows {
         for j in 0..<columns {
           var value = expected[i * (columns + 1) + j]
-          for first in stride(from: 0, to: depth, by: 512) {
+          for first in stride(from: 0, to: depth, by: block) {
             var sum: Int64 = 0
-            for k in first..<min(first + 512, depth) { sum += Int64(left[i, k]) * Int64(right[k, j]) }
+            for k in first..<min(first + block, depth) { sum += Int64(left[i, k]) * Int64(right[k, j]) }
             let part = Float(Int32(sum)) * scale[i]
             value = first == 0 && !accumulate ? part : value + part
           }
           expected[i * (columns + 1) + j] = value
         }
       }
-      let even = (depth + 1) / 2 * 2
-      let rowsLeft = (0..<rows).flatMap { i in (0..<even).map { $0 < depth ? Int16(left[i, $0]) : 0 } }
-      let packed = Self.panels(right, transposed: rows % 2 == 0)
+      let whole = (depth + group - 1) / group * group
+      let rowsLeft: [UInt8] = (0..<rows).flatMap { i in
+        (0..<whole).flatMap { k -> [UInt8] in
+          let value = k < depth ? left[i, k] : 0
+          return (0..<4 / group).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+        }
+      }
+      let sums = (0..<rows).map { i in Int32((0..<depth).reduce(0) { $0 + left[i, $1] }) }
+      let packed = Self.panels(right, form, transposed: rows % 2 == 0)
       for isa in instructionSets {
         var output = old
         let status = output.withUnsafeMutableBufferPointer { output in
           rowsLeft.withUnsafeBufferPointer { rowsLeft in
             scale.withUnsafeBufferPointer { scale in
-              var p = qk_gradient_product(
-                rows: Int32(rows), depth: Int32(depth), columns: Int32(columns), left: rowsLeft.baseAddress,
-                row_step: even, pair_step: 2, right: packed, scale: scale.baseAddress,
-                output: output.baseAddress, output_stride: columns + 1, accumulate: accumulate ? 1 : 0)
-              return qk_gradient_multiply_with(isa, &p)
+              sums.withUnsafeBufferPointer { sums in
+                var p = qk_gradient_product(
+                  form: form, rows: Int32(rows), depth: Int32(depth), columns: Int32(columns),
+                  left: rowsLeft.baseAddress, row_step: whole * 4 / group, group_step: 4,
+                  left_sums: isBytes ? sums.baseAddress : nil, right: packed,
+                  right_offset: qk_gradient_offset(form, 0, 0), scale: scale.baseAddress,
+                  output: output.baseAddress, output_stride: columns + 1, accumulate: accumulate ? 1 : 0)
+                return qk_gradient_multiply_with(isa, &p)
+              }
             }
           }
         }
@@ -117,7 +162,8 @@ import Testing
   }
 
   /// Leaves are added pairwise, then pairs, …; the order of a list would give other bits.
-  @Test func weightGradientsAddLeavesOverTheTree() {
+  @Test(arguments: [QK_GRADIENT_WORDS, QK_GRADIENT_BYTES])
+  func weightGradientsAddLeavesOverTheTree(form: qk_gradient_form) {
     var random = SplitMix(6)
     for leafCount in 1...9 {
       let (outputs, inputs) = (1 + Int(random.next() % 220), 1 + Int(random.next() % 220))
@@ -125,14 +171,18 @@ import Testing
       var parts: [[Float]] = []
       for _ in 0..<leafCount {
         let rows = 1 + Int(random.next() % 20)
-        let g = Matrix(rows, outputs, &random, Self.code(false))
+        let g = Matrix(rows, outputs, &random, Self.gradient(false, form))
         let x = Matrix(rows, inputs, &random, Self.code(false))
         let scale = Self.aligned(outputs, Float.self)
-        for n in 0..<outputs { scale[n] = Float(random.next() % 1000) / 777 }
+        let sums = Self.aligned(outputs, Int32.self)
+        for n in 0..<outputs {
+          scale[n] = Float(random.next() % 1000) / 777
+          sums[n] = Int32((0..<rows).reduce(0) { $0 + g[$1, n] })
+        }
         leaves.append(
           qk_gradient_leaf(
-            rows: Int32(rows), gradient: Self.panels(g, transposed: false), scale: scale,
-            input: Self.panels(x, transposed: false)))
+            rows: Int32(rows), gradient: Self.gradientPanels(g, form), scale: scale, sums: sums,
+            input: Self.panels(x, form, transposed: false)))
         var part: [Float] = []
         for n in 0..<outputs {
           for k in 0..<inputs {
@@ -153,8 +203,9 @@ import Testing
         let status = output.withUnsafeMutableBufferPointer { output in
           leaves.withUnsafeBufferPointer { leaves in
             var g = qk_weight_gradient(
-              leaf_count: Int32(leafCount), outputs: Int32(outputs), inputs: Int32(inputs),
-              leaves: leaves.baseAddress, output: output.baseAddress, output_stride: inputs)
+              form: form, leaf_count: Int32(leafCount), outputs: Int32(outputs), inputs: Int32(inputs),
+              input_offset: qk_gradient_offset(form, 0, 0), leaves: leaves.baseAddress, output: output.baseAddress,
+              output_stride: inputs)
             return qk_weight_gradients_with(isa, 1, &g)
           }
         }
@@ -164,6 +215,7 @@ import Testing
       for leaf in leaves {
         leaf.gradient.deallocate()
         leaf.scale.deallocate()
+        leaf.sums.deallocate()
         leaf.input.deallocate()
       }
     }
@@ -178,12 +230,28 @@ import Testing
     defer { memory.deallocate() }
     let shorts = UnsafeMutableRawPointer(memory).assumingMemoryBound(to: Int16.self)
     p = qk_gradient_product(
-      rows: 0, depth: 1, columns: 1, left: shorts, row_step: 2, pair_step: 2, right: shorts, scale: memory,
-      output: memory, output_stride: 1, accumulate: 0)
+      form: QK_GRADIENT_WORDS, rows: 0, depth: 1, columns: 1, left: shorts, row_step: 4, group_step: 4, left_sums: nil,
+      right: shorts, right_offset: 0, scale: memory, output: memory, output_stride: 1, accumulate: 0)
     #expect(qk_gradient_multiply(&p) == QK_BAD_SIZE)
     p.rows = 1
-    p.right = UnsafePointer(shorts + 2)
+    p.right = UnsafeRawPointer(shorts + 2)
     #expect(qk_gradient_multiply(&p) == QK_MISALIGNED)
+    p.right = UnsafeRawPointer(shorts)
+    p.right_offset = 128
+    #expect(qk_gradient_multiply(&p) == QK_BAD_SPEC)
+    p.form = QK_GRADIENT_BYTES
+    #expect(qk_gradient_multiply(&p) == QK_NULL_POINTER)
+    var sum: Int32 = 0
+    withUnsafePointer(to: &sum) {
+      p.left_sums = $0
+      p.right_offset = 256
+      #expect(qk_gradient_multiply(&p) == QK_BAD_SPEC)
+      p.right_offset = 128
+      p.depth = QK_GRADIENT_BYTE_DEPTH + 1
+      #expect(qk_gradient_multiply(&p) == QK_BAD_SIZE)
+      p.form = qk_gradient_form(7)
+      #expect(qk_gradient_multiply(&p) == QK_BAD_SPEC)
+    }
     var w = qk_weight_gradient()
     #expect(qk_weight_gradients(1, &w) == QK_NULL_POINTER)
   }

@@ -6,12 +6,6 @@
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to=function)
 
-static inline __m256i broadcast_pair(const int16_t *pair) {
-  int32_t bits;
-  memcpy(&bits, pair, sizeof bits);
-  return _mm256_set1_epi32(bits);
-}
-
 static inline void put(__m256i sum, float scale, int accumulate, float *out) {
   const __m256 value = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_set1_ps(scale));
   _mm256_storeu_ps(out, accumulate ? _mm256_add_ps(_mm256_loadu_ps(out), value) : value);
@@ -29,26 +23,37 @@ static inline void finish(__m256i sum, float scale, int accumulate, int32_t colu
   }
 }
 
-/// `rows` is a constant after inlining.
-static inline __attribute__((always_inline)) void tile(const int rows, const qk_gradient_tile *t, int32_t first,
-                                                       int32_t panel) {
+static inline __m256i words(__m256i sum, __m256i a, __m256i b) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
+
+/// Four products of an int8 and a uint8, exact: words of the even bytes and of the odd ones.
+static inline __m256i bytes(__m256i sum, __m256i a, __m256i b) {
+  const __m256i even = _mm256_madd_epi16(_mm256_srai_epi16(_mm256_slli_epi16(a, 8), 8),
+                                         _mm256_and_si256(b, _mm256_set1_epi16(0xff)));
+  const __m256i odd = _mm256_madd_epi16(_mm256_srai_epi16(a, 8), _mm256_srli_epi16(b, 8));
+  return _mm256_add_epi32(sum, _mm256_add_epi32(even, odd));
+}
+
+/// `form` and `rows` are constants after inlining.
+static inline __attribute__((always_inline)) void tile(const qk_gradient_form form, const int rows,
+                                                       const qk_gradient_tile *t, int32_t first, int32_t panel) {
   __m256i sum[4][2];
-  const int16_t *row[4];
+  const uint8_t *row[4];
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) {
     row[r] = t->left + (size_t)(first + r) * t->row_step;
     __asm__("" : "+r"(row[r]));
-    sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+    const int32_t start = form == QK_GRADIENT_BYTES ? -t->offset * t->left_sums[first + r] : 0;
+    sum[r][0] = sum[r][1] = _mm256_set1_epi32(start);
   }
-  const int16_t *right = t->right + (size_t)panel * t->panel_step;
-  for (int32_t k = 0; k < t->pairs; k++, right += 2 * QK_GRADIENT_COLUMNS) {
+  const uint8_t *right = t->right + (size_t)panel * t->panel_step;
+  for (int32_t k = 0; k < t->groups; k++, right += QK_GRADIENT_LINE_BYTES) {
     const __m256i b0 = _mm256_loadu_si256((const __m256i *)right);
-    const __m256i b1 = _mm256_loadu_si256((const __m256i *)(right + 16));
+    const __m256i b1 = _mm256_loadu_si256((const __m256i *)(right + 32));
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) {
-      const __m256i a = broadcast_pair(row[r] + (size_t)k * t->pair_step);
-      sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(a, b0));
-      sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(a, b1));
+      const __m256i a = _mm256_set1_epi32(qk_group_at(row[r] + (size_t)k * t->group_step));
+      sum[r][0] = form == QK_GRADIENT_BYTES ? bytes(sum[r][0], a, b0) : words(sum[r][0], a, b0);
+      sum[r][1] = form == QK_GRADIENT_BYTES ? bytes(sum[r][1], a, b1) : words(sum[r][1], a, b1);
     }
   }
   const int32_t columns = t->columns - 16 * panel;
@@ -60,17 +65,23 @@ static inline __attribute__((always_inline)) void tile(const int rows, const qk_
   }
 }
 
-static void multiply(const qk_gradient_tile *t) {
+static inline __attribute__((always_inline)) void multiply(const qk_gradient_form form, const qk_gradient_tile *t) {
   for (int32_t panel = 0; panel < t->panels; panel++)
     for (int32_t row = 0; row < t->rows; row += 4) switch (t->rows - row) {
-        case 1: tile(1, t, row, panel); break;
-        case 2: tile(2, t, row, panel); break;
-        case 3: tile(3, t, row, panel); break;
-        default: tile(4, t, row, panel); break;
+        case 1: tile(form, 1, t, row, panel); break;
+        case 2: tile(form, 2, t, row, panel); break;
+        case 3: tile(form, 3, t, row, panel); break;
+        default: tile(form, 4, t, row, panel); break;
       }
 }
 
-const qk_gradient_kernel qk_gradient_avx2 = { .name = "gradient_i16_4x16_avx2_maddwd", .multiply = multiply };
+static void multiply_words(const qk_gradient_tile *t) { multiply(QK_GRADIENT_WORDS, t); }
+
+static void multiply_bytes(const qk_gradient_tile *t) { multiply(QK_GRADIENT_BYTES, t); }
+
+const qk_gradient_kernel qk_gradient_avx2 = {
+  .name = "gradient_4x16_avx2_maddwd", .multiply_words = multiply_words, .multiply_bytes = multiply_bytes,
+};
 
 #pragma clang attribute pop
 #endif

@@ -1,40 +1,41 @@
-// The tile of backward products of 8 rows and 48 columns. A file defines, before it includes this inside its target
-// attribute, qk_add_pairs(sum, a, b): sum[lane] + a[2·lane]·b[2·lane] + a[2·lane + 1]·b[2·lane + 1].
+// The tiles of backward products of 8 rows and 48 columns. A file defines, before it includes this inside its target
+// attribute, for a group a of the left operand in every lane and a line b of a panel:
+//   qk_add_words(sum, a, b): sum[lane] + Σ a[lane][i]·b[lane][i], i = 0, 1, int16
+//   qk_add_bytes(sum, a, b): sum[lane] + Σ a[lane][i]·b[lane][i], i = 0…3, a int8 and b uint8
 #include <immintrin.h>
-#include <string.h>
 #include "../../gemm/gradient_gemm.h"
 
-static inline __m512i broadcast_pair(const int16_t *pair) {
-  int32_t bits;
-  memcpy(&bits, pair, sizeof bits);
-  return _mm512_set1_epi32(bits);
-}
-
-/// `rows` and `panels` are constants after inlining.
-static inline __attribute__((always_inline)) void tile(const int rows, const int panels, const qk_gradient_tile *t) {
+/// `form`, `rows` and `panels` are constants after inlining.
+static inline __attribute__((always_inline)) void tile(const qk_gradient_form form, const int rows, const int panels,
+                                                       const qk_gradient_tile *t) {
   __m512i sum[QK_GRADIENT_TILE_ROWS][QK_GRADIENT_TILE_PANELS];
-  const int16_t *row[QK_GRADIENT_TILE_ROWS];
+  const uint8_t *row[QK_GRADIENT_TILE_ROWS];
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) {
     row[r] = t->left + (size_t)r * t->row_step;
     // A register for every row, as in the tile of the forward products.
     __asm__("" : "+r"(row[r]));
+    const __m512i start = form == QK_GRADIENT_BYTES ? _mm512_set1_epi32(-t->offset * t->left_sums[r]) : _mm512_setzero_si512();
 #pragma clang loop unroll(full)
-    for (int p = 0; p < panels; p++) sum[r][p] = _mm512_setzero_si512();
+    for (int p = 0; p < panels; p++) sum[r][p] = start;
   }
-  const int16_t *right = t->right;
-  const size_t panel_step = t->panel_step, pair_step = t->pair_step;
-  const int32_t pairs = t->pairs;
+  const uint8_t *right = t->right;
+  const size_t panel_step = t->panel_step, group_step = t->group_step;
+  const int32_t groups = t->groups;
+  const uint8_t *fetch = t->fetch;
+  const size_t fetch_step = t->fetch_step;
   size_t at = 0;
-  for (int32_t k = 0; k < pairs; k++, at += pair_step, right += 2 * QK_GRADIENT_COLUMNS) {
+  for (int32_t k = 0; k < groups; k++, at += group_step, right += QK_GRADIENT_LINE_BYTES, fetch += fetch_step) {
+    _mm_prefetch((const char *)fetch, _MM_HINT_T1);
     __m512i b[QK_GRADIENT_TILE_PANELS];
 #pragma clang loop unroll(full)
     for (int p = 0; p < panels; p++) b[p] = _mm512_loadu_si512(right + (size_t)p * panel_step);
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) {
-      const __m512i a = broadcast_pair(row[r] + at);
+      const __m512i a = _mm512_set1_epi32(qk_group_at(row[r] + at));
 #pragma clang loop unroll(full)
-      for (int p = 0; p < panels; p++) sum[r][p] = qk_add_pairs(sum[r][p], a, b[p]);
+      for (int p = 0; p < panels; p++)
+        sum[r][p] = form == QK_GRADIENT_BYTES ? qk_add_bytes(sum[r][p], a, b[p]) : qk_add_words(sum[r][p], a, b[p]);
     }
   }
   const __mmask16 last = (__mmask16)(0xffffu >> (16 * panels - t->columns));
@@ -52,23 +53,28 @@ static inline __attribute__((always_inline)) void tile(const int rows, const int
   }
 }
 
-static inline __attribute__((always_inline)) void choose_rows(const int panels, const qk_gradient_tile *t) {
+static inline __attribute__((always_inline)) void choose_rows(const qk_gradient_form form, const int panels,
+                                                              const qk_gradient_tile *t) {
   switch (t->rows) {
-    case 1: tile(1, panels, t); break;
-    case 2: tile(2, panels, t); break;
-    case 3: tile(3, panels, t); break;
-    case 4: tile(4, panels, t); break;
-    case 5: tile(5, panels, t); break;
-    case 6: tile(6, panels, t); break;
-    case 7: tile(7, panels, t); break;
-    default: tile(8, panels, t); break;
+    case 1: tile(form, 1, panels, t); break;
+    case 2: tile(form, 2, panels, t); break;
+    case 3: tile(form, 3, panels, t); break;
+    case 4: tile(form, 4, panels, t); break;
+    case 5: tile(form, 5, panels, t); break;
+    case 6: tile(form, 6, panels, t); break;
+    case 7: tile(form, 7, panels, t); break;
+    default: tile(form, 8, panels, t); break;
   }
 }
 
-static void multiply(const qk_gradient_tile *t) {
+static inline __attribute__((always_inline)) void choose_panels(const qk_gradient_form form, const qk_gradient_tile *t) {
   switch (t->panels) {
-    case 1: choose_rows(1, t); break;
-    case 2: choose_rows(2, t); break;
-    default: choose_rows(3, t); break;
+    case 1: choose_rows(form, 1, t); break;
+    case 2: choose_rows(form, 2, t); break;
+    default: choose_rows(form, 3, t); break;
   }
 }
+
+static void multiply_words(const qk_gradient_tile *t) { choose_panels(QK_GRADIENT_WORDS, t); }
+
+static void multiply_bytes(const qk_gradient_tile *t) { choose_panels(QK_GRADIENT_BYTES, t); }

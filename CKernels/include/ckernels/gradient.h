@@ -1,10 +1,15 @@
-// Products of the backward pass in 16-bit integers.
+// Products of the backward pass in integers.
 //
 // In quantisation-aware training one operand of every backward product is a matrix of codes: dX = (dY·s)·W and
-// dW = dYᵀ·X. The other one, the gradient, is rounded to 15-bit codes with one scale per row (per column for dW) and
-// block, so the product is an integer product, at twice the rate of float on CPUs with VNNI, and its bits depend
-// neither on the instruction set nor on the number of threads. Scales are powers of two; the rounding error of an element
-// is at most 2^−14 of the largest one that shares its scale (bfloat16: 2^−9 of the element itself).
+// dW = dYᵀ·X. The other one, the gradient, is rounded to codes with one scale per row (per column for dW) and block, so
+// the product is an integer product, and its bits depend neither on the instruction set nor on the number of threads.
+// The codes of both operands have one of two forms:
+//
+//   words: gradients of 15 bits. Scales are powers of two; an element is off by at most 2^−14 of the largest one that
+//          shares its scale (bfloat16: by 2^−9 of itself). Twice the rate of float on CPUs with VNNI.
+//   bytes: gradients of 8 bits, off by at most 1/254 of the largest one. Four times the rate of float.
+//
+// Either way k runs in groups of four bytes, two words or four bytes, as the CPU's dot products take them.
 #ifndef CKERNELS_GRADIENT_H
 #define CKERNELS_GRADIENT_H
 
@@ -13,33 +18,51 @@
 #include "ckernels/dispatch.h"
 #include "ckernels/status.h"
 
-/// Largest magnitude of a gradient code, 2^14 − 1.
+typedef enum qk_gradient_form { QK_GRADIENT_WORDS = 0, QK_GRADIENT_BYTES } qk_gradient_form;
+
+/// Largest magnitude of a gradient code: 2^14 − 1, and of 8 bits 127.
 #define QK_GRADIENT_LIMIT 16383
+#define QK_GRADIENT_BYTE_LIMIT 127
 /// Largest magnitude of a code of the exact operand (unsigned 8-bit codes less their zero point).
 #define QK_GRADIENT_CODE_LIMIT 255
-/// Products summed in int32 at a time: 16383·255·512 < 2^31.
+/// Products of words that are summed in int32 at a time: 16383·255·512 < 2^31.
 #define QK_GRADIENT_DEPTH 512
-/// Columns of a panel.
+/// Depth of a product of bytes at most: with the offset sums stay below 2·127·255·32768 < 2^31.
+#define QK_GRADIENT_BYTE_DEPTH 32768
+/// Columns of a panel, bytes of a group and of a line of a panel.
 #define QK_GRADIENT_COLUMNS 16
+#define QK_GRADIENT_GROUP_BYTES 4
+#define QK_GRADIENT_LINE_BYTES 64
 
-/// int16 elements of the panels of a matrix of `rows` rows and `columns` columns, both rounded up.
+/// Elements of a group: 2 words or 4 bytes.
+static inline size_t qk_gradient_group(qk_gradient_form form) { return form == QK_GRADIENT_BYTES ? 4 : 2; }
+
+/// Bytes of the panels of a matrix of `rows` rows and `columns` columns, ⌈columns/16⌉·⌈rows/group⌉·64.
 ///
-/// Panels: [columns/16][rows/2][16][2]; element (r, c) is [c/16][r/2][c%16][r%2], what is beyond the matrix is 0.
-size_t qk_gradient_panel_elements(size_t rows, size_t columns);
+/// Panels: [columns/16][rows/group][16][group]; element (r, c) is [c/16][r/group][c%16][r%group], what is beyond the matrix
+/// is 0. Words are the codes, bytes of the exact operand are unsigned: code + qk_gradient_offset.
+size_t qk_gradient_panel_bytes(qk_gradient_form form, size_t rows, size_t columns);
+
+/// What panels hold beyond codes − zero: 0 for words, zero for unsigned bytes, 128 + zero for signed ones.
+int32_t qk_gradient_offset(qk_gradient_form form, int is_unsigned, int32_t zero);
 
 /// Panels of codes[rows][columns] − zero; rows lie `stride` bytes apart, unsigned codes when is_unsigned is 1.
-void qk_gradient_code_panels(size_t rows, size_t columns, const void *codes, size_t stride, int is_unsigned,
-                             int32_t zero, int16_t *panels);
-/// Panels of the transpose: element (r, c) is codes[c][r].
+void qk_gradient_code_panels(qk_gradient_form form, size_t rows, size_t columns, const void *codes, size_t stride,
+                             int is_unsigned, int32_t zero, void *panels);
+/// Panels of words of the transpose: element (r, c) is codes[c][r].
 void qk_gradient_transposed_panels(size_t rows, size_t columns, const int8_t *codes, size_t stride, int16_t *panels);
 
-/// output[i][j] (+)= Σ_blocks float(Σ_k left[i, k]·right[k, j])·scale[i], blocks of QK_GRADIENT_DEPTH k in order, each
-/// step rounded once. Element (i, k) of the left operand is left[i·row_step + (k/2)·pair_step + k%2].
+/// output[i][j] (+)= Σ_blocks float(Σ_k left[i, k]·right[k, j])·scale[i], each step rounded once; words in blocks of
+/// QK_GRADIENT_DEPTH k in order, bytes in one block. Element (i, k) of the left operand is element k%group of the group
+/// that begins i·row_step + (k/group)·group_step bytes behind `left`.
 typedef struct qk_gradient_product {
-  int32_t rows, depth, columns;  ///< ≥ 1; an odd depth ends with a zero on the left
-  const int16_t *left;
-  size_t row_step, pair_step;    ///< elements
-  const int16_t *right;          ///< panels of depth × columns, 64-byte aligned
+  qk_gradient_form form;
+  int32_t rows, depth, columns;  ///< ≥ 1; a depth that is no multiple of the group ends with zeros on the left
+  const void *left;              ///< int16_t or int8_t
+  size_t row_step, group_step;   ///< bytes
+  const int32_t *left_sums;      ///< [rows] Σ_k left[i, k]; null for words
+  const void *right;             ///< panels of depth × columns, 64-byte aligned
+  int32_t right_offset;          ///< qk_gradient_offset of the panels
   const float *scale;            ///< [rows]
   float *output;
   size_t output_stride;          ///< elements, ≥ columns
@@ -54,17 +77,20 @@ qk_status qk_gradient_multiply_reference(const qk_gradient_product *product);
 
 /// The rows of one leaf of a weight gradient: gradient codes and input codes as panels of the same rows.
 typedef struct qk_gradient_leaf {
-  int32_t rows;             ///< 1…QK_GRADIENT_DEPTH
-  const int16_t *gradient;  ///< panels of rows × outputs
-  const float *scale;       ///< [outputs] value of one gradient code
-  const int16_t *input;     ///< panels of rows × inputs
+  int32_t rows;              ///< 1…QK_GRADIENT_DEPTH
+  const void *gradient;      ///< panels of rows × outputs; bytes are signed and have no offset
+  const float *scale;        ///< [outputs] value of one gradient code
+  const int32_t *sums;       ///< [outputs] sum of the gradient codes; null for words
+  const void *input;         ///< panels of rows × inputs
 } qk_gradient_leaf;
 
 /// output[n][k] = Σ over leaves of float(Σ_t gradient[t, n]·input[t, k])·scale[n].
 ///
 /// Leaves are added over the binary tree of qk_tree_sum, so leaves of several processes can be subtrees.
 typedef struct qk_weight_gradient {
+  qk_gradient_form form;
   int32_t leaf_count, outputs, inputs;
+  int32_t input_offset;     ///< qk_gradient_offset of the panels of inputs
   const qk_gradient_leaf *leaves;
   float *output;
   size_t output_stride;

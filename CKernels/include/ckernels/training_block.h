@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "ckernels/gradient.h"
 #include "ckernels/integer.h"
 
 /// A linear layer of the block, made once per step.
@@ -23,7 +24,7 @@ typedef struct qk_training_linear {
   const float *row_step;                 ///< [rows] value of one weight code
   const float *real_bias;                ///< [rows]
   const int8_t *codes;                   ///< [rows][depth]
-  const int16_t *panels;                 ///< qk_gradient_code_panels of the codes
+  const void *panels;                    ///< qk_gradient_code_panels of the codes, in the block's gradient_form
 } qk_training_linear;
 
 /// The integers of deployment that replace the float functions in exact mode.
@@ -37,6 +38,7 @@ typedef struct qk_exact_block {
 
 typedef struct qk_training_block {
   int32_t images, tokens, width, heads, head_dimension, hidden, activation_bits;
+  qk_gradient_form gradient_form;             ///< of the gradients of the four layers; attention always takes words
   float epsilon;                              ///< of both LayerNorms
   const float *norm1_weight, *norm1_bias, *norm2_weight, *norm2_bias, *gain1, *gain2;  ///< [width]
   const float *keep1, *keep2;                 ///< [images] factor of the branch, or null

@@ -16,7 +16,7 @@ struct TrainBench: ParsableCommand {
   var mode = "qat"
   @Option(name: .long, help: "Images of a step.") var batch = 64
   @Option(name: .long, help: "8 or 6.") var activationBits = 8
-  @Option(name: .long, help: "integer, or float for fp32 products operation by operation.") var products = "integer"
+  @Option(name: .long, help: TrainingProducts.help) var products = TrainingProducts.integer
 
   @OptionGroup var memory: MemoryOption
   @OptionGroup var profile: ProfileOption
@@ -24,9 +24,6 @@ struct TrainBench: ParsableCommand {
   func run() throws {
     try bench.validate(common)
     try checkSizes([("--batch", batch, 1...4096)])
-    guard let products = TrainingProducts(rawValue: products) else {
-      throw QuasarError(.usage, "--products \(products): use integer or float")
-    }
     let modes = try mode.split(separator: ",", omittingEmptySubsequences: false).map { text in
       guard let mode = TrainingStepMode(rawValue: String(text)) else {
         throw QuasarError(
