@@ -10,10 +10,12 @@ let package = Package(
   ],
   dependencies: [.package(name: "quasar", path: "..")],
   targets: [
+    .systemLibrary(
+      name: "OpenBLAS", path: "Sources/OpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .executableTarget(
       name: "kernels", dependencies: [.product(name: "Quasar", package: "quasar")], path: "Sources/Kernels"),
     .executableTarget(
-      name: "float-products", dependencies: [.product(name: "CKernels", package: "quasar")],
+      name: "float-products", dependencies: ["OpenBLAS", .product(name: "CKernels", package: "quasar")],
       path: "Sources/FloatProducts"),
     .executableTarget(
       name: "arithmetic-errors",

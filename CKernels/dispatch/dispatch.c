@@ -63,6 +63,7 @@ qk_kernel_set qk_kernels(qk_isa isa) {
     set.layer_norm = &qk_layer_norm_avx2;
     set.datapath = &qk_datapath_avx2;
     set.bf16_gemm = &qk_bf16_avx2;
+    set.float_gemm = &qk_float_avx2;
     set.gradient = &qk_gradient_avx2;
   }
   if (isa >= QK_ISA_AVX512) {
@@ -70,6 +71,7 @@ qk_kernel_set qk_kernels(qk_isa isa) {
     set.layer_norm = &qk_layer_norm_avx512;
     set.datapath = &qk_datapath_avx512;
     set.gradient = &qk_gradient_avx512;
+    set.float_gemm = &qk_float_avx512;
     set.bf16_gemm = __builtin_cpu_supports("avx512bf16") ? &qk_bf16_avx512bf16 : &qk_bf16_avx512;
   }
   if (isa >= QK_ISA_AVX512VNNI) {
@@ -85,6 +87,7 @@ qk_kernel_set qk_kernels(qk_isa isa) {
     set.attention = &qk_attention_neondot;
     set.layer_norm = &qk_layer_norm_neon;
     set.datapath = &qk_datapath_neon;
+    set.float_gemm = &qk_float_neon;
   }
   if (isa >= QK_ISA_NEONI8MM) {
     set.gemm = &qk_gemm_neoni8mm;
@@ -103,6 +106,7 @@ const char *qk_operation_name(qk_operation operation) {
     case QK_OPERATION_LAYER_NORM: return "layer-norm";
     case QK_OPERATION_DATAPATH: return "datapath";
     case QK_OPERATION_BF16_GEMM: return "bf16-gemm";
+    case QK_OPERATION_FLOAT_GEMM: return "float-gemm";
     case QK_OPERATION_GRADIENT: return "gradient";
     case QK_OPERATION_COUNT: break;
   }
@@ -118,6 +122,7 @@ const char *qk_kernel_name(qk_operation operation, qk_isa isa) {
     case QK_OPERATION_LAYER_NORM: return set.layer_norm ? set.layer_norm->name : "layer_norm_reference";
     case QK_OPERATION_DATAPATH: return set.datapath ? set.datapath->name : "datapath_reference";
     case QK_OPERATION_BF16_GEMM: return set.bf16_gemm ? set.bf16_gemm->name : "gemm_bf16_reference";
+    case QK_OPERATION_FLOAT_GEMM: return set.float_gemm ? set.float_gemm->name : qk_float_reference.name;
     case QK_OPERATION_GRADIENT: return set.gradient ? set.gradient->name : qk_gradient_reference.name;
     case QK_OPERATION_COUNT: break;
   }

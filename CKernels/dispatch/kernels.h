@@ -5,7 +5,7 @@
 #include "../attention/integer_attention.h"
 #include "../datapath/datapath_kernel.h"
 #include "../elementwise/integer_layer_norm.h"
-#include "../gemm/bfloat16_gemm.h"
+#include "../gemm/packed_gemm.h"
 #include "../gemm/gradient_gemm.h"
 #include "../gemm/integer_gemm.h"
 
@@ -15,7 +15,7 @@ typedef struct qk_kernel_set {
   const qk_attention_kernel *attention;
   const qk_layer_norm_kernel *layer_norm;
   const qk_datapath_kernel *datapath;
-  const qk_bf16_kernel *bf16_gemm;
+  const qk_packed_kernel *bf16_gemm, *float_gemm;
   const qk_gradient_kernel *gradient;
   /// out[i] = table[codes[i] + 128]; a helper, not an operation of its own.
   void (*look_up)(size_t count, const int8_t *codes, const uint8_t *table, uint8_t *out);

@@ -1,5 +1,5 @@
 // Argument checks of the bfloat16 product. Nothing is written before they have passed.
-#include "bfloat16_gemm.h"
+#include "packed_gemm.h"
 
 typedef struct byte_range {
   uintptr_t begin, end;

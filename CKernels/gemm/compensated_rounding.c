@@ -1,14 +1,23 @@
 // Rounding that makes up for its errors in later columns (GPTQ, Frantar et al. 2022).
+#include <cblas.h>
 #include <lapacke.h>
 #include "../elementwise/float_common.h"
 #include "../elementwise/row_code.h"
-#include "blas_threads.h"
 
 #pragma clang fp contract(off)
 
+/// OpenBLAS runs on the calling thread: its bits depend on how it splits work. It is told once.
+static void single_threaded_blas(void) {
+  static int configured = 0;
+  if (!__atomic_load_n(&configured, __ATOMIC_ACQUIRE)) {
+    openblas_set_num_threads(1);
+    __atomic_store_n(&configured, 1, __ATOMIC_RELEASE);
+  }
+}
+
 // LAPACK counts columns first: its lower triangle is the upper one of rows, and L·Lᵀ there is Uᵀ·U here.
 int qk_inverse_factor(size_t n, double damping, double *h) {
-  qk_single_threaded_blas();
+  single_threaded_blas();
   for (size_t i = 0; i < n; i++) h[i * n + i] += damping;
   const lapack_int order = (lapack_int)n;
   if (LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'L', order, h, order) != 0) return 0;

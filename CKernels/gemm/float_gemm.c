@@ -1,49 +1,29 @@
-// fp32 products on OpenBLAS: one single-threaded call per block of rows of C.
-#include <cblas.h>
-#include "../elementwise/float_common.h"
-#include "blas_threads.h"
+// fp32 products on packed operands.
+#include "packed_gemm.h"
+#include "../dispatch/kernels.h"
 #include "ckernels/profile.h"
+#include "ckernels/training.h"
 
-typedef struct {
-  int transpose_a, transpose_b;
-  size_t m, n, k, lda, ldb, ldc, block;
-  const float *a, *b;
-  float beta;
-  float *c;
-} gemm_job;
-
-static void gemm_body(void *context, size_t begin, size_t end) {
-  const gemm_job *j = context;
-  for (size_t block = begin; block < end; block++) {
-    size_t first = block * j->block, rows = qk_min(j->block, j->m - first);
-    const float *a = j->transpose_a ? j->a + first : j->a + first * j->lda;
-    cblas_sgemm(CblasRowMajor, j->transpose_a ? CblasTrans : CblasNoTrans,
-                j->transpose_b ? CblasTrans : CblasNoTrans, (int)rows, (int)j->n, (int)j->k, 1.0f, a,
-                (int)j->lda, j->b, (int)j->ldb, j->beta, j->c + first * j->ldc, (int)j->ldc);
-  }
+static qk_status multiply(qk_isa isa, const qk_bf16_gemm_arguments *g) {
+  const qk_packed_kernel *kernel = qk_kernels(isa).float_gemm;
+  return qk_packed_multiply(kernel ? kernel : &qk_float_reference, g);
 }
 
-void qk_single_threaded_blas(void) {
-  static int configured = 0;
-  if (!__atomic_load_n(&configured, __ATOMIC_ACQUIRE)) {
-    openblas_set_num_threads(1);
-    __atomic_store_n(&configured, 1, __ATOMIC_RELEASE);
-  }
+qk_status qk_sgemm_with(qk_isa isa, int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const float *a,
+                        size_t lda, const float *b, size_t ldb, float *c, size_t ldc) {
+  if (!qk_isa_usable(isa)) return QK_ISA_NOT_AVAILABLE;
+  const qk_bf16_gemm_arguments g = {
+    .m = m, .n = n, .k = k, .output = c, .output_stride = ldc,
+    .a = { .values = a, .stride = lda, .element = QK_BF16_FLOAT, .transposed = transpose_a },
+    .b = { .values = b, .stride = ldb, .element = QK_BF16_FLOAT, .transposed = transpose_b },
+  };
+  qk_status status = qk_bf16_check(&g);
+  if (status == QK_OK)
+    QK_PHASE("fp32 products", QK_RESOURCE_FLOAT, 2.0 * (double)m * (double)n * (double)k, status = multiply(isa, &g));
+  return status;
 }
 
-// OpenBLAS's bits depend on how rows are split, so the split depends on m alone: an even number of blocks of
-// 16…256 rows.
-void qk_sgemm(int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const float *a, size_t lda,
-              const float *b, size_t ldb, float beta, float *c, size_t ldc) {
-  qk_single_threaded_blas();
-  if (m == 0 || n == 0) return;
-  size_t blocks = m / 48;
-  size_t least = qk_blocks(m, 256);
-  if (blocks > 16) blocks = 16;
-  if (blocks < least) blocks = least;
-  if (blocks < 2) blocks = 2;
-  size_t block = qk_blocks(qk_blocks(m, blocks), 16) * 16;
-  gemm_job job = {transpose_a, transpose_b, m, n, k, lda, ldb, ldc, block, a, b, beta, c};
-  QK_PHASE("fp32 products", QK_RESOURCE_FLOAT, 2.0 * (double)m * (double)n * (double)k,
-           qk_parallel_for(qk_blocks(m, block), 1, &job, gemm_body));
+qk_status qk_sgemm(int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const float *a, size_t lda,
+                   const float *b, size_t ldb, float *c, size_t ldc) {
+  return qk_sgemm_with(qk_isa_current(), transpose_a, transpose_b, m, n, k, a, lda, b, ldb, c, ldc);
 }

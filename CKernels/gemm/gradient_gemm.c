@@ -55,21 +55,20 @@ static void multiply_block(const qk_gradient_kernel *kernel, const qk_gradient_p
       tile.left_sums = p->left_sums ? p->left_sums + row : NULL;
       tile.scale = p->scale + row;
       tile.output = p->output + (size_t)row * p->output_stride + column;
-      if (p->form == QK_GRADIENT_BYTES) kernel->multiply_bytes(&tile);
-      else kernel->multiply_words(&tile);
+      kernel->multiply[p->form](&tile);
     }
   }
 }
 
 static void multiply(const qk_gradient_kernel *kernel, const qk_gradient_product *p, fetch_range fetch) {
-  const int32_t block = p->form == QK_GRADIENT_BYTES ? QK_GRADIENT_BYTE_DEPTH : QK_GRADIENT_DEPTH;
+  const int32_t block = p->form == QK_GRADIENT_WORDS ? QK_GRADIENT_DEPTH : QK_GRADIENT_BYTE_DEPTH;
   for (int32_t first = 0; first < p->depth; first += block)
     multiply_block(kernel, p, first, minimum(block, p->depth - first), p->accumulate || first > 0, fetch);
 }
 
-/// What both forms ask of an operand of codes.
+/// What a form asks of its operands.
 static qk_status check_form(qk_gradient_form form, const int32_t *sums, int32_t offset) {
-  if (form != QK_GRADIENT_WORDS && form != QK_GRADIENT_BYTES) return QK_BAD_SPEC;
+  if ((int)form < 0 || form >= QK_GRADIENT_FORMS) return QK_BAD_SPEC;
   if (form == QK_GRADIENT_BYTES && sums == NULL) return QK_NULL_POINTER;
   const int32_t most = form == QK_GRADIENT_BYTES ? QK_GRADIENT_CODE_LIMIT : 0;
   return offset < 0 || offset > most ? QK_BAD_SPEC : QK_OK;
@@ -86,7 +85,7 @@ qk_status qk_gradient_multiply_with(qk_isa isa, const qk_gradient_product *p) {
   if (p->rows < 1 || p->depth < 1 || p->columns < 1 || p->output_stride < (size_t)p->columns) return QK_BAD_SIZE;
   const qk_status form = check_form(p->form, p->left_sums, p->right_offset);
   if (form != QK_OK) return form;
-  if (p->form == QK_GRADIENT_BYTES && p->depth > QK_GRADIENT_BYTE_DEPTH) return QK_BAD_SIZE;
+  if (p->form != QK_GRADIENT_WORDS && p->depth > QK_GRADIENT_BYTE_DEPTH) return QK_BAD_SIZE;
   if ((uintptr_t)p->right % 64 != 0) return QK_MISALIGNED;
   multiply(kernel_of(isa), p, (fetch_range){ NULL, 0 });
   return QK_OK;

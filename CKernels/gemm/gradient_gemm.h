@@ -30,8 +30,7 @@ typedef struct qk_gradient_tile {
 
 typedef struct qk_gradient_kernel {
   const char *name;
-  void (*multiply_words)(const qk_gradient_tile *tile);
-  void (*multiply_bytes)(const qk_gradient_tile *tile);
+  void (*multiply[QK_GRADIENT_FORMS])(const qk_gradient_tile *tile);
 } qk_gradient_kernel;
 
 extern const qk_gradient_kernel qk_gradient_reference;

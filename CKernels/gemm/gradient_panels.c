@@ -67,11 +67,12 @@ static inline __attribute__((always_inline)) void four_rows(size_t columns, cons
   memcpy(out, line, sizeof line);
 }
 
-QK_CLONES static void byte_panels(size_t rows, size_t columns, const uint8_t *codes, size_t stride, int is_unsigned,
+/// code + 128 is the code with its sign turned over.
+#define SIGNS 0x80808080u
+
+QK_CLONES static void byte_panels(size_t rows, size_t columns, const uint8_t *codes, size_t stride, uint32_t flip,
                                   uint8_t *panels) {
   const size_t step = qk_blocks(rows, 4) * QK_GRADIENT_LINE_BYTES;
-  // code + 128 is the code with its sign turned over.
-  const uint32_t flip = is_unsigned ? 0 : 0x80808080u;
   size_t r = 0;
   for (; r + 4 <= rows; r += 4, codes += 4 * stride, panels += QK_GRADIENT_LINE_BYTES)
     four_rows(columns, codes, stride, 4, flip, step, panels);
@@ -84,14 +85,14 @@ QK_CLONES static void byte_panels(size_t rows, size_t columns, const uint8_t *co
 }
 
 int32_t qk_gradient_offset(qk_gradient_form form, int is_unsigned, int32_t zero) {
-  if (form == QK_GRADIENT_WORDS) return 0;
+  if (form != QK_GRADIENT_BYTES) return 0;
   return is_unsigned ? zero : zero + 128;
 }
 
 void qk_gradient_code_panels(qk_gradient_form form, size_t rows, size_t columns, const void *codes, size_t stride,
                              int is_unsigned, int32_t zero, void *panels) {
-  if (form == QK_GRADIENT_BYTES) byte_panels(rows, columns, codes, stride, is_unsigned, panels);
-  else word_panels(rows, columns, codes, stride, is_unsigned, zero, panels);
+  if (form == QK_GRADIENT_WORDS) word_panels(rows, columns, codes, stride, is_unsigned, zero, panels);
+  else byte_panels(rows, columns, codes, stride, form == QK_GRADIENT_BYTES && !is_unsigned ? SIGNS : 0, panels);
 }
 
 static inline uint32_t four_codes(const int8_t *codes) {
@@ -100,32 +101,44 @@ static inline uint32_t four_codes(const int8_t *codes) {
   return word;
 }
 
-/// Two lines of one panel, k = 4q … 4q + 3, from 16 rows of codes.
-static inline __attribute__((always_inline)) void two_lines(const int8_t *codes, size_t stride, int16_t *out) {
+/// Lanes i: codes 4q … 4q + 3 of row i of 16.
 #define ROW(i) four_codes(codes + (i) * stride)
-  const word_lanes words = { ROW(0), ROW(1), ROW(2), ROW(3), ROW(4), ROW(5), ROW(6), ROW(7),
-                             ROW(8), ROW(9), ROW(10), ROW(11), ROW(12), ROW(13), ROW(14), ROW(15) };
-#undef ROW
-  const int_lanes w = (int_lanes)words;
+#define SIXTEEN_ROWS                                                                                             \
+  (word_lanes){ ROW(0), ROW(1), ROW(2), ROW(3), ROW(4), ROW(5), ROW(6), ROW(7), ROW(8), ROW(9), ROW(10), ROW(11), \
+                ROW(12), ROW(13), ROW(14), ROW(15) }
+
+/// Two lines of one panel of words, k = 4q … 4q + 3, from 16 rows of codes.
+static inline __attribute__((always_inline)) void two_lines(const int8_t *codes, size_t stride, int16_t *out) {
+  const int_lanes w = (int_lanes)SIXTEEN_ROWS;
   const int_lanes first = w << 24 >> 24, second = w << 16 >> 24, third = w << 8 >> 24, fourth = w >> 24;
   *(word_lanes *)out = (word_lanes)second << 16 | ((word_lanes)first & 0xffff);
   *(word_lanes *)(out + 2 * QK_GRADIENT_COLUMNS) = (word_lanes)fourth << 16 | ((word_lanes)third & 0xffff);
 }
 
-QK_CLONES void qk_gradient_transposed_panels(size_t rows, size_t columns, const int8_t *codes, size_t stride,
-                                           int16_t *panels) {
-  const size_t pairs = qk_blocks(rows, 2), step = pairs * 2 * QK_GRADIENT_COLUMNS;
+/// One code of the transpose.
+static void put_code(qk_gradient_form form, size_t row, int8_t code, uint8_t *panel, size_t column) {
+  const size_t group = qk_gradient_group(form), width = QK_GRADIENT_GROUP_BYTES / group;
+  uint8_t *place = panel + row / group * QK_GRADIENT_LINE_BYTES + column * QK_GRADIENT_GROUP_BYTES + row % group * width;
+  const int16_t value = (int16_t)(code + qk_gradient_offset(form, 0, 0));
+  memcpy(place, &value, width);
+}
+
+QK_CLONES void qk_gradient_transposed_panels(qk_gradient_form form, size_t rows, size_t columns, const int8_t *codes,
+                                             size_t stride, void *out) {
+  uint8_t *panels = out;
+  const int is_words = form == QK_GRADIENT_WORDS;
+  const size_t step = qk_gradient_panel_bytes(form, rows, 1);
   const size_t whole = rows % 4 == 0 ? columns / QK_GRADIENT_COLUMNS * QK_GRADIENT_COLUMNS : 0;
-  for (size_t c = 0; c < whole; c += QK_GRADIENT_COLUMNS)
-    for (size_t k = 0; k < rows; k += 4)
-      two_lines(codes + c * stride + k, stride, panels + c / QK_GRADIENT_COLUMNS * step + k * QK_GRADIENT_COLUMNS);
-  int16_t *rest = panels + whole / QK_GRADIENT_COLUMNS * step;
-  memset(rest, 0, (qk_blocks(columns, QK_GRADIENT_COLUMNS) * step - whole / QK_GRADIENT_COLUMNS * step) * sizeof *rest);
-  for (size_t c = whole; c < columns; c++) {
-    uint32_t *out = (uint32_t *)(void *)(panels + c / QK_GRADIENT_COLUMNS * step) + c % QK_GRADIENT_COLUMNS;
-    const int8_t *line = codes + c * stride;
-    for (size_t p = 0; p < rows / 2; p++)
-      out[p * QK_GRADIENT_COLUMNS] = ((uint32_t)line[2 * p] & 0xffff) | (uint32_t)line[2 * p + 1] << 16;
-    if (rows % 2) out[rows / 2 * QK_GRADIENT_COLUMNS] = (uint32_t)line[rows - 1] & 0xffff;
+  for (size_t c = 0; c < whole; c += QK_GRADIENT_COLUMNS, codes += QK_GRADIENT_COLUMNS * stride, panels += step) {
+    const int8_t *first = codes;
+    for (size_t k = 0; k < rows; k += 4, codes += 4) {
+      if (is_words) two_lines(codes, stride, (int16_t *)(void *)(panels + k / 2 * QK_GRADIENT_LINE_BYTES));
+      else *(word_lanes *)(void *)(panels + k / 4 * QK_GRADIENT_LINE_BYTES) = SIXTEEN_ROWS ^ SIGNS;
+    }
+    codes = first;
   }
+  memset(panels, 0, qk_gradient_panel_bytes(form, rows, columns - whole));
+  for (size_t c = 0; c < columns - whole; c++, codes += stride)
+    for (size_t k = 0; k < rows; k++)
+      put_code(form, k, codes[k], panels + c / QK_GRADIENT_COLUMNS * step, c % QK_GRADIENT_COLUMNS);
 }

@@ -2,7 +2,7 @@
 #include <float.h>
 #include <math.h>
 #include <string.h>
-#include "../gemm/bfloat16_gemm.h"
+#include "../gemm/packed_gemm.h"
 
 uint16_t qk_bf16_round(float value) {
   uint32_t bits;
@@ -42,7 +42,7 @@ qk_status qk_bf16_gemm_reference(const qk_bf16_gemm_arguments *g) {
         sum = fused(whole ? operand(&g->a, i, k + 1) : 0, whole ? operand(&g->b, k + 1, j) : 0, sum);
         sum = fused(operand(&g->a, i, k), operand(&g->b, k, j), sum);
       }
-      qk_bf16_finish_row(g, i, j, 1, &sum);
+      qk_packed_finish_row(g, i, j, 1, &sum);
     }
   return QK_OK;
 }

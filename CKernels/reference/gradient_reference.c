@@ -12,6 +12,12 @@ static int32_t sum_of_bytes(const uint8_t *left, const uint8_t *right) {
   return sum;
 }
 
+static int32_t sum_of_unsigned_bytes(const uint8_t *left, const uint8_t *right) {
+  int32_t sum = 0;
+  for (int i = 0; i < 4; i++) sum += left[i] * (int8_t)right[i];
+  return sum;
+}
+
 static void multiply(const qk_gradient_tile *t, int32_t (*sum_of)(const uint8_t *, const uint8_t *)) {
   for (int32_t i = 0; i < t->rows; i++)
     for (int32_t j = 0; j < t->columns; j++) {
@@ -31,8 +37,10 @@ static void multiply_words(const qk_gradient_tile *t) { multiply(t, sum_of_words
 
 static void multiply_bytes(const qk_gradient_tile *t) { multiply(t, sum_of_bytes); }
 
+static void multiply_unsigned_bytes(const qk_gradient_tile *t) { multiply(t, sum_of_unsigned_bytes); }
+
 const qk_gradient_kernel qk_gradient_reference = {
-  .name = "gradient_reference", .multiply_words = multiply_words, .multiply_bytes = multiply_bytes,
+  .name = "gradient_reference", .multiply = { multiply_words, multiply_bytes, multiply_unsigned_bytes },
 };
 
 qk_status qk_gradient_multiply_reference(const qk_gradient_product *product) {

@@ -4,19 +4,19 @@
 /// Work memory of a head; T tokens rounded up to 16 are the stride of everything T wide.
 typedef struct head_memory {
   size_t stride;
-  int16_t *queries, *left, *panels, *other;  ///< rows, rows, and two sets of panels
+  void *left, *panels, *other;  ///< rows of codes, and two sets of panels
   float *scores, *scale, *factor, *rows;
+  int32_t *sums;
 } head_memory;
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
+/// Panels of words take the most.
 static void take(size_t tokens, size_t dimension, qk_memory *memory, head_memory *m) {
   m->stride = (tokens + 15) / 16 * 16;
   const size_t widest = larger(m->stride, dimension);
-  const size_t panels = larger(larger(qk_gradient_panel_bytes(QK_GRADIENT_WORDS, tokens, dimension),
-                                      qk_gradient_panel_bytes(QK_GRADIENT_WORDS, tokens, tokens)),
+  const size_t panels = larger(qk_gradient_panel_bytes(QK_GRADIENT_WORDS, tokens, widest),
                                qk_gradient_panel_bytes(QK_GRADIENT_WORDS, dimension, tokens));
-  m->queries = qk_take(memory, tokens * dimension * sizeof(int16_t));
   m->left = qk_take(memory, tokens * widest * sizeof(int16_t));
   m->panels = qk_take(memory, panels);
   m->other = qk_take(memory, panels);
@@ -24,6 +24,7 @@ static void take(size_t tokens, size_t dimension, qk_memory *memory, head_memory
   m->scale = qk_take(memory, m->stride * sizeof(float));
   m->factor = qk_take(memory, widest * sizeof(float));
   m->rows = qk_take(memory, tokens * dimension * sizeof(float));
+  m->sums = qk_take(memory, m->stride * sizeof(int32_t));
 }
 
 size_t qk_head_memory(size_t tokens, size_t dimension) {
@@ -40,26 +41,38 @@ static head_memory memory_of(const qk_head *h, void *base) {
   return m;
 }
 
-/// out[i][j] = (Σ_k left·right)·scale[i]
-static qk_status multiply(size_t rows, size_t depth, size_t columns, const int16_t *left, size_t row_step,
-                          const int16_t *right, const float *scale, float *out, size_t stride) {
+/// A left operand: rows of codes `step` bytes apart, with sums for bytes.
+typedef struct left_rows {
+  qk_gradient_form form;
+  const void *codes;
+  size_t step;
+  const int32_t *sums;
+} left_rows;
+
+/// out[i][j] = (Σ_k left·right)·scale[i], the right operand as panels of signed codes.
+static qk_status multiply(const left_rows *left, size_t rows, size_t depth, size_t columns, const void *right,
+                          const float *scale, float *out, size_t stride) {
   const qk_gradient_product product = {
-    .rows = (int32_t)rows, .depth = (int32_t)depth, .columns = (int32_t)columns, .left = left,
-    .row_step = row_step * sizeof(int16_t), .group_step = QK_GRADIENT_GROUP_BYTES, .right = right, .scale = scale, .output = out, .output_stride = stride,
+    .form = left->form, .rows = (int32_t)rows, .depth = (int32_t)depth, .columns = (int32_t)columns,
+    .left = left->codes, .row_step = left->step, .group_step = QK_GRADIENT_GROUP_BYTES, .left_sums = left->sums,
+    .right = right, .right_offset = qk_gradient_offset(left->form, 0, 0), .scale = scale, .output = out,
+    .output_stride = stride,
   };
   return qk_gradient_multiply(&product);
 }
 
-/// out[j][c] = (Σ_i left[i, j]·right[i, c])·scale[j], the left operand as panels.
-static qk_status multiply_transposed(size_t rows, size_t depth, size_t columns, const int16_t *panels,
-                                     const int16_t *right, const float *scale, float *out, size_t stride) {
-  const size_t step = (depth + 1) / 2 * 2 * QK_GRADIENT_COLUMNS;
+/// out[j][c] = (Σ_i left[i, j]·right[i, c])·scale[j], the left operand as panels, with sums for bytes.
+static qk_status multiply_transposed(qk_gradient_form form, size_t rows, size_t depth, size_t columns, const void *panels,
+                                     const int32_t *sums, const void *right, const float *scale, float *out,
+                                     size_t stride) {
+  const size_t step = qk_gradient_panel_bytes(form, depth, 1);
   for (size_t j = 0; j < rows; j += QK_GRADIENT_COLUMNS) {
     const qk_gradient_product product = {
-      .rows = (int32_t)qk_min(QK_GRADIENT_COLUMNS, rows - j), .depth = (int32_t)depth, .columns = (int32_t)columns,
-      .left = panels + j / QK_GRADIENT_COLUMNS * step, .row_step = QK_GRADIENT_GROUP_BYTES,
-      .group_step = QK_GRADIENT_LINE_BYTES,
-      .right = right, .scale = scale + j, .output = out + j * stride, .output_stride = stride,
+      .form = form, .rows = (int32_t)qk_min(QK_GRADIENT_COLUMNS, rows - j), .depth = (int32_t)depth,
+      .columns = (int32_t)columns, .left = (const uint8_t *)panels + j / QK_GRADIENT_COLUMNS * step,
+      .row_step = QK_GRADIENT_GROUP_BYTES, .group_step = QK_GRADIENT_LINE_BYTES, .left_sums = sums ? sums + j : NULL,
+      .right = right, .right_offset = qk_gradient_offset(form, 0, 0), .scale = scale + j, .output = out + j * stride,
+      .output_stride = stride,
     };
     const qk_status status = qk_gradient_multiply(&product);
     if (status != QK_OK) return status;
@@ -79,15 +92,17 @@ qk_status qk_head_forward(const qk_head *h, void *memory, float *out, size_t str
   const head_memory m = memory_of(h, memory);
   const size_t t = h->tokens, d = h->dimension, row = 3 * h->inner;
   const int8_t *k = h->qkv + h->inner, *v = k + h->inner;
-  h->passes->widen_rows(t, d, h->qkv, row, m.queries);
-  qk_gradient_transposed_panels(d, t, k, row, m.panels);
+  h->passes->sum_rows(t, d, h->qkv, row, m.sums);
+  qk_gradient_transposed_panels(QK_GRADIENT_BYTES, d, t, k, row, m.panels);
   fill(t, h->step[0] * h->step[1] * h->score_scale, m.scale);
-  qk_status status = multiply(t, d, t, m.queries, d, m.panels, m.scale, m.scores, m.stride);
+  const left_rows queries = { QK_GRADIENT_BYTES, h->qkv, row, m.sums };
+  qk_status status = multiply(&queries, t, d, t, m.panels, m.scale, m.scores, m.stride);
   if (status != QK_OK) return status;
-  h->passes->soften(t, m.stride, h->levels, m.scores, h->probabilities, m.left, m.scale);
+  h->passes->soften(t, m.stride, h->levels, m.scores, h->probabilities, m.scale);
   divide(t, h->step[2], m.scale);
-  qk_gradient_code_panels(QK_GRADIENT_WORDS, t, d, v, row, 0, 0, m.other);
-  return multiply(t, t, d, m.left, m.stride, m.other, m.scale, out, stride);
+  qk_gradient_code_panels(QK_GRADIENT_UNSIGNED_BYTES, t, d, v, row, 0, 0, m.other);
+  const left_rows probabilities = { QK_GRADIENT_UNSIGNED_BYTES, h->probabilities, t, NULL };
+  return multiply(&probabilities, t, t, d, m.other, m.scale, out, stride);
 }
 
 /// inverse[i] = 1 / Σ_j P
@@ -106,36 +121,42 @@ QK_CLONES static void scale_all(size_t count, float factor, float *values) {
 qk_status qk_head_backward(const qk_head *h, void *memory, const float *gout, float *gqkv) {
   const head_memory m = memory_of(h, memory);
   const size_t t = h->tokens, d = h->dimension, inner = h->inner, row = 3 * inner;
+  const qk_gradient_form form = h->form;
+  const size_t element = QK_GRADIENT_GROUP_BYTES / qk_gradient_group(form);
+  const int32_t *sums = form == QK_GRADIENT_BYTES ? m.sums : NULL;
   const int8_t *k = h->qkv + inner, *v = k + inner;
   float *gq = gqkv, *gk = gqkv + inner, *gv = gk + inner;
 
   // dP = dO·vᵀ
-  h->passes->round_rows(t, d, gout, inner, m.left, m.scale);
+  h->passes->round_rows(form, t, d, gout, inner, m.left, m.scale, m.sums);
   scale_all(t, h->step[2], m.scale);
-  qk_gradient_transposed_panels(d, t, v, row, m.panels);
-  qk_status status = multiply(t, d, t, m.left, d, m.panels, m.scale, m.scores, m.stride);
+  qk_gradient_transposed_panels(form, d, t, v, row, m.panels);
+  const left_rows outputs = { form, m.left, d * element, sums };
+  qk_status status = multiply(&outputs, t, d, t, m.panels, m.scale, m.scores, m.stride);
   if (status != QK_OK) return status;
 
-  // dv = pᵀ·dO, the division by ΣP at the rows of dO: one scale for the head, for it is a column of the left operand.
+  // dv = pᵀ·dO, the division by ΣP at the rows of dO: one scale for the head, for it is a column of the left operand, and
+  // so always words.
   invert_sums(t, h->probabilities, m.scale);
   h->passes->score_gradients(t, m.stride, h->probabilities, m.scale, h->score_scale, m.scores);
   h->passes->weigh_rows(t, d, gout, inner, m.scale, m.rows);
   qk_gradient_code_panels(QK_GRADIENT_WORDS, t, t, h->probabilities, t, 1, 0, m.other);
   const float unit = h->passes->round_panels(t, d, m.rows, d, m.factor, m.panels);
   fill(t, unit, m.scale);
-  status = multiply_transposed(t, t, d, m.other, m.panels, m.scale, gv, row);
+  status = multiply_transposed(QK_GRADIENT_WORDS, t, t, d, m.other, NULL, m.panels, m.scale, gv, row);
   if (status != QK_OK) return status;
 
   // dq = dS·k
-  h->passes->round_rows(t, m.stride, m.scores, m.stride, m.left, m.scale);
+  h->passes->round_rows(form, t, m.stride, m.scores, m.stride, m.left, m.scale, m.sums);
   scale_all(t, h->step[1], m.scale);
-  qk_gradient_code_panels(QK_GRADIENT_WORDS, t, d, k, row, 0, 0, m.panels);
-  status = multiply(t, t, d, m.left, m.stride, m.panels, m.scale, gq, row);
+  qk_gradient_code_panels(form, t, d, k, row, 0, 0, m.panels);
+  const left_rows scores = { form, m.left, m.stride * element, sums };
+  status = multiply(&scores, t, t, d, m.panels, m.scale, gq, row);
   if (status != QK_OK) return status;
 
   // dk = dSᵀ·q
-  h->passes->round_columns(t, m.stride, m.scores, m.factor, m.scale, m.other);
+  h->passes->round_columns(form, t, m.stride, m.scores, m.factor, m.scale, m.sums, m.other);
   scale_all(t, h->step[0], m.scale);
-  qk_gradient_code_panels(QK_GRADIENT_WORDS, t, d, h->qkv, row, 0, 0, m.panels);
-  return multiply_transposed(t, t, d, m.other, m.panels, m.scale, gk, row);
+  qk_gradient_code_panels(form, t, d, h->qkv, row, 0, 0, m.panels);
+  return multiply_transposed(form, t, t, d, m.other, sums, m.panels, m.scale, gk, row);
 }

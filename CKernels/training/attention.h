@@ -1,4 +1,5 @@
-// Softmax attention of the training block on codes, per image and head: forward and backward on 16-bit products.
+// Softmax attention of the training block on codes, per image and head: forward on products of bytes, backward on the
+// products of gradient.h.
 #ifndef QK_TRAINING_ATTENTION_H
 #define QK_TRAINING_ATTENTION_H
 
@@ -7,11 +8,13 @@
 /// One head of one image; q, k and v lie `inner` elements apart in rows of 3·inner codes.
 typedef struct qk_head {
   const qk_block_passes *passes;  ///< for the dimension
+  qk_gradient_form form;   ///< of gradients: words or bytes
   size_t tokens, dimension, inner;
   const int8_t *qkv;       ///< the head's q in the first row
   float step[3];           ///< values of one code of q, k, v
   float score_scale, levels;
-  uint8_t *probabilities;  ///< [tokens][tokens] codes round(levels·e^(s − max)): written forward, read backward
+  uint8_t *probabilities;  ///< [tokens][tokens] codes round(levels·e^(s − max)): written forward, read backward, with three
+                           ///< readable bytes behind
 } qk_head;
 
 /// Bytes of work memory of a head.

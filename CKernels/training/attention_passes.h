@@ -1,11 +1,12 @@
 // Row passes of one attention head. A body of passes_table.h.
 
-/// out[t][0…dimension−1] = codes of rows `step` apart.
-QK_CLONES static void widen_rows(size_t rows, size_t dimension, const int8_t *codes, size_t step, int16_t *out) {
-  for (size_t t = 0; t < rows; t++)
-    for (size_t c = 0; c < dimension; c += QK_LANES)
-      *(short_lanes *)(out + t * dimension + c) =
-          __builtin_convertvector(*(const byte_lanes *)(codes + t * step + c), short_lanes);
+/// sums[t] = Σ of dimension codes of row t; rows lie `step` apart.
+QK_CLONES static void sum_rows(size_t rows, size_t dimension, const int8_t *codes, size_t step, int32_t *sums) {
+  for (size_t t = 0; t < rows; t++) {
+    int_lanes total = { 0 };
+    for (size_t c = 0; c < dimension; c += QK_LANES) total += LOAD_BYTES(codes + t * step + c);
+    sums[t] = __builtin_reduce_add(total);
+  }
 }
 
 /// Lanes below `count`.
@@ -31,17 +32,15 @@ QK_CLONES static void widen_rows(size_t rows, size_t dimension, const int8_t *co
     TO_INTS(ROUND(p * power * levels));                                        \
   })
 
-/// Rows of scores to probability codes, as bytes and as 16-bit rows with zeros behind; sum[i] = Σ_j P. What lies behind
-/// the last score of a row is not read as one.
+/// Rows of scores to probability codes; sum[i] = Σ_j P. What lies behind the last score of a row is not read as one.
 QK_CLONES static void soften(size_t tokens, size_t stride, float levels, float *scores, uint8_t *probabilities,
-                           int16_t *left, float *sum) {
+                             float *sum) {
 #pragma clang fp contract(off)
   const size_t whole = tokens / QK_LANES * QK_LANES, rest = tokens - whole;
   const int_lanes inside = FIRST_LANES((int32_t)rest);
   const lanes lowest = ALL(-0x1p100f);
   for (size_t i = 0; i < tokens; i++) {
     const float *s = scores + i * stride;
-    int16_t *row = left + i * stride;
     uint8_t *bytes = probabilities + i * tokens;
     lanes top = lowest, last = lowest;
     if (rest) top = last = CHOOSE(inside, LOAD(s + whole), lowest);
@@ -50,16 +49,13 @@ QK_CLONES static void soften(size_t tokens, size_t stride, float levels, float *
     int_lanes total = { 0 };
     for (size_t j = 0; j < whole; j += QK_LANES) {
       const int_lanes code = SOFT_CODES(LOAD(s + j), most);
-      *(short_lanes *)(row + j) = __builtin_convertvector(code, short_lanes);
       STORE_BYTES(bytes + j, code);
       total += code;
     }
     // Scores far below the largest have the code 0, and so has what stands for those behind the row.
-    if (whole < stride) {
+    if (rest) {
       const int_lanes code = SOFT_CODES(last, most);
-      *(short_lanes *)(row + whole) = __builtin_convertvector(code, short_lanes);
       for (size_t j = 0; j < rest; j++) bytes[whole + j] = (uint8_t)code[j];
-      for (size_t j = whole + QK_LANES; j < stride; j++) row[j] = 0;
       total += code;
     }
     sum[i] = (float)__builtin_reduce_add(total);
@@ -71,7 +67,7 @@ QK_CLONES static void score_gradients(size_t tokens, size_t stride, const uint8_
                                     float factor, float *scores) {
 #pragma clang fp contract(off)
   for (size_t i = 0; i < tokens; i++) {
-    float *g = scores + i * stride, p[QK_FLOAT_ATTENTION_MAX_TOKENS + QK_LANES];
+    float *g = scores + i * stride, p[QK_TRAINING_MAX_TOKENS + QK_LANES];
     const uint8_t *codes = probabilities + i * tokens;
     const size_t whole = tokens / QK_LANES * QK_LANES;
     for (size_t j = 0; j < whole; j += QK_LANES)

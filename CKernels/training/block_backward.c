@@ -248,7 +248,10 @@ static qk_status backward_attention(const backward_job *job, const qk_block_leaf
   if (status != QK_OK) return status;
   qk_block_row_passes(b)->cut_gradient(l->rows, inner, b->attention_rest + l->row * inner, -limit, limit, m->wide,
                   sums + job->at.attention_step);
-  QK_PHASE("backward attention", QK_RESOURCE_INT16, qk_head_operations(l, 4), status = backward_heads(l, m));
+  // Three products of bytes and one of words, which takes the time of two.
+  const int is_bytes = b->gradient_form == QK_GRADIENT_BYTES;
+  QK_PHASE("backward attention", is_bytes ? QK_RESOURCE_INT8 : QK_RESOURCE_INT16, qk_head_operations(l, is_bytes ? 5 : 4),
+           status = backward_heads(l, m));
   if (status != QK_OK) return status;
   layer_step qkv = {
     .layer = &b->qkv, .operands = &job->qkv, .row_step = b->qkv.row_step, .input = b->norm1_codes + at,

@@ -24,8 +24,8 @@ qk_status qk_block_check(const qk_training_block *b) {
     return QK_NULL_POINTER;
   if (!has_layer(&b->qkv) || !has_layer(&b->projection) || !has_layer(&b->expand) || !has_layer(&b->contract))
     return QK_NULL_POINTER;
-  if (b->images < 1 || b->tokens < 1 || b->tokens > QK_FLOAT_ATTENTION_MAX_TOKENS || b->width < 1 || b->heads < 1
-      || b->head_dimension < 1 || b->head_dimension > QK_FLOAT_ATTENTION_MAX_HEAD || b->hidden < 1)
+  if (b->images < 1 || b->tokens < 1 || b->tokens > QK_TRAINING_MAX_TOKENS || b->width < 1 || b->heads < 1
+      || b->head_dimension < 1 || b->head_dimension > QK_TRAINING_MAX_HEAD || b->hidden < 1)
     return QK_BAD_SIZE;
   if (b->width % 8 || b->hidden % 8 || b->head_dimension % 8) return QK_BAD_SIZE;
   if (b->gradient_form != QK_GRADIENT_WORDS && b->gradient_form != QK_GRADIENT_BYTES) return QK_BAD_SPEC;

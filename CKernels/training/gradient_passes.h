@@ -88,9 +88,10 @@ static inline __attribute__((always_inline)) float code_factor(const qk_gradient
 #define CODES_OF(v, limit) TO_INTS(ROUND(CLAMP((v), (lanes){ 0 } - (float)(limit), (lanes){ 0 } + (float)(limit))))
 
 /// Fractions that move a value before it is rounded to a code of 8 bits, −½ … ½: element (r, c) has the fractional part of
-/// r·a + c·b with a and b far from every ratio of small integers (Roberts' two-dimensional sequence), so that along either
-/// axis, the one that a product adds over, the fractions of neighbours cancel. Without them gradients below half a unit, most
-/// of those of a heavy-tailed column, would all become 0 and be missing in the sum.
+/// r·a + c·b with a and b far from every ratio of small integers (Roberts 2018, "The unreasonable effectiveness of
+/// quasirandom sequences"), so that along either axis, the one that a product adds over, the fractions of neighbours cancel.
+/// Without them gradients below half a unit, most of those of a heavy-tailed column, would all become 0 and be missing in
+/// the sum.
 #define DITHER_ROW 3242174889u     // 2^32·0.7548776662
 #define DITHER_COLUMN 2447445414u  // 2^32·0.5698402910
 #if QK_LANES == 16
@@ -172,21 +173,40 @@ static inline __attribute__((always_inline)) void all_panels(const qk_gradient_f
   }
 }
 
-QK_CLONES static void round_rows(size_t rows, size_t width, const float *g, size_t stride, int16_t *left, float *scale) {
-  for (size_t r = 0; r < rows; r++, g += stride, left += width) {
+static inline __attribute__((always_inline)) void all_rows(const qk_gradient_form form, size_t rows, size_t width,
+                                                           const float *g, size_t stride, void *left, float *scale,
+                                                           int32_t *sums) {
+  const size_t element = form == QK_GRADIENT_BYTES ? sizeof(int8_t) : sizeof(int16_t);
+  for (size_t r = 0; r < rows; r++, g += stride) {
     lanes top = { 0 };
     for (size_t c = 0; c < width; c += QK_LANES) top = LARGER_MAGNITUDE(top, MAGNITUDE(LOAD(g + c)));
-    left_row(QK_GRADIENT_WORDS, r, width, g, NULL, code_factor(QK_GRADIENT_WORDS, LARGEST_OF(top), &scale[r]), left);
+    const float factor = code_factor(form, LARGEST_OF(top), &scale[r]);
+    const int32_t sum = left_row(form, r, width, g, NULL, factor, (uint8_t *)left + r * width * element);
+    if (form == QK_GRADIENT_BYTES) sums[r] = sum;
   }
 }
 
-QK_CLONES static void round_columns(size_t rows, size_t width, const float *g, float *factor, float *scale, int16_t *panels) {
+QK_CLONES static void round_rows(qk_gradient_form form, size_t rows, size_t width, const float *g, size_t stride,
+                                 void *left, float *scale, int32_t *sums) {
+  if (form == QK_GRADIENT_BYTES) all_rows(QK_GRADIENT_BYTES, rows, width, g, stride, left, scale, sums);
+  else all_rows(QK_GRADIENT_WORDS, rows, width, g, stride, left, scale, NULL);
+}
+
+static inline __attribute__((always_inline)) void all_columns(const qk_gradient_form form, size_t rows, size_t width,
+                                                              const float *g, float *factor, float *scale, int32_t *sums,
+                                                              uint8_t *panels) {
   memset(factor, 0, width * sizeof *factor);
   for (size_t r = 0; r < rows; r++)
     for (size_t c = 0; c < width; c += QK_LANES)
       STORE(factor + c, LARGER_MAGNITUDE(LOAD(factor + c), MAGNITUDE(LOAD(g + r * width + c))));
-  for (size_t c = 0; c < width; c++) factor[c] = code_factor(QK_GRADIENT_WORDS, factor[c], &scale[c]);
-  all_panels(QK_GRADIENT_WORDS, rows, width, g, width, factor, NULL, (uint8_t *)panels);
+  for (size_t c = 0; c < width; c++) factor[c] = code_factor(form, factor[c], &scale[c]);
+  all_panels(form, rows, width, g, width, factor, sums, panels);
+}
+
+QK_CLONES static void round_columns(qk_gradient_form form, size_t rows, size_t width, const float *g, float *factor,
+                                    float *scale, int32_t *sums, void *panels) {
+  if (form == QK_GRADIENT_BYTES) all_columns(QK_GRADIENT_BYTES, rows, width, g, factor, scale, sums, panels);
+  else all_columns(QK_GRADIENT_WORDS, rows, width, g, factor, scale, NULL, panels);
 }
 
 QK_CLONES static float round_panels(size_t rows, size_t width, const float *g, size_t stride, float *factor, int16_t *panels) {

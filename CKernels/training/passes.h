@@ -66,20 +66,20 @@ typedef struct qk_block_passes {
   void (*norm_statistics)(size_t rows, size_t width, const float *x, float epsilon, float *statistics);
   void (*norm_backward)(const qk_norm_gradient *n);
   void (*prepare_gradient)(const qk_output_gradient *o);
-  /// left[r][c] = round(g[r][c] / scale[r]), scales powers of two so that |left| ≤ QK_GRADIENT_LIMIT.
-  void (*round_rows)(size_t rows, size_t width, const float *g, size_t stride, int16_t *left, float *scale);
-  /// Panels of round(g[r][c] / scale[c]); factor [width] is scratch.
-  void (*round_columns)(size_t rows, size_t width, const float *g, float *factor, float *scale, int16_t *panels);
-  /// Panels of round(g[r][c] / unit), with the unit returned; factor [width] is scratch.
+  /// left[r][c] = round(g[r][c] / scale[r]), words or bytes; sums[r] of the codes, for bytes.
+  void (*round_rows)(qk_gradient_form form, size_t rows, size_t width, const float *g, size_t stride, void *left,
+                     float *scale, int32_t *sums);
+  /// Panels of round(g[r][c] / scale[c]), words or bytes; sums[c] of the codes, for bytes; factor [width] is scratch.
+  void (*round_columns)(qk_gradient_form form, size_t rows, size_t width, const float *g, float *factor, float *scale,
+                        int32_t *sums, void *panels);
+  /// Panels of words of round(g[r][c] / unit), with the unit returned; factor [width] is scratch.
   float (*round_panels)(size_t rows, size_t width, const float *g, size_t stride, float *factor, int16_t *panels);
   /// g (in place) is cut by the quantiser with these remainders; step[c] = Σ_r g·slope.
   void (*cut_gradient)(size_t rows, size_t width, const int8_t *rest, float lo, float hi, float *g, float *step);
-  /// out[t][0…dimension−1] = codes of rows `step` apart, as 16 bits.
-  void (*widen_rows)(size_t rows, size_t dimension, const int8_t *codes, size_t step, int16_t *out);
-  /// Rows of scores to probability codes round(levels·e^(s − max)), as bytes and as 16-bit rows with zeros up to
-  /// `stride`; sum[i] = Σ_j P.
-  void (*soften)(size_t tokens, size_t stride, float levels, float *scores, uint8_t *probabilities, int16_t *left,
-                 float *sum);
+  /// sums[t] = Σ of `dimension` codes of row t; rows lie `step` apart.
+  void (*sum_rows)(size_t rows, size_t dimension, const int8_t *codes, size_t step, int32_t *sums);
+  /// Rows of scores, `stride` apart, to probability codes round(levels·e^(s − max)); sum[i] = Σ_j P.
+  void (*soften)(size_t tokens, size_t stride, float levels, float *scores, uint8_t *probabilities, float *sum);
   /// scores[i][j] = factor·p⊙(dP − Σ p⊙dP) in place of dP, p = P·inverse[i]; zeros behind.
   void (*score_gradients)(size_t tokens, size_t stride, const uint8_t *probabilities, const float *inverse,
                           float factor,

@@ -137,9 +137,10 @@ extension Tape {
 
     case .attention(let qkv, let shape, let probabilities):
       let gqkv = Tensor(uninitialized: value(qkv).shape)
-      qk_float_attention_backward(
+      let status = qk_float_attention_backward(
         shape.batch, shape.tokens, shape.heads, shape.headDimension, value(qkv).pointer, shape.scoreScale,
         probabilities.pointer, g.pointer, gqkv.pointer)
+      precondition(status == QK_OK, "attention of \(shape): status \(status.rawValue)")
       gradients.add(gqkv, to: qkv)
 
     case .quantize(let x, let scales, let low, let high):

@@ -81,17 +81,13 @@ extension Tape {
     let inner = shape.heads * shape.headDimension
     let rows = shape.batch * shape.tokens
     precondition(qkv.value.count == rows * 3 * inner, "attention: \(qkv.shape) for \(shape)")
-    precondition(
-      shape.tokens <= Int(QK_FLOAT_ATTENTION_MAX_TOKENS)
-        && shape.headDimension <= Int(QK_FLOAT_ATTENTION_MAX_HEAD),
-      "attention: at most \(QK_FLOAT_ATTENTION_MAX_TOKENS) tokens and heads of \(QK_FLOAT_ATTENTION_MAX_HEAD)"
-    )
     let probabilities = Tensor(
       uninitialized: [shape.batch * shape.heads, shape.tokens, shape.tokens])
     let out = Tensor(uninitialized: [rows, inner])
-    qk_float_attention_forward(
+    let status = qk_float_attention_forward(
       shape.batch, shape.tokens, shape.heads, shape.headDimension, qkv.value.pointer, shape.scoreScale,
       probabilityBits.map { Float((1 << $0) - 1) } ?? 0, probabilities.pointer, out.pointer)
+    precondition(status == QK_OK, "attention of \(shape): status \(status.rawValue)")
     return append(
       .attention(qkv: qkv.index, shape: shape, probabilities: probabilities), out, inputs: [qkv.index])
   }

@@ -62,8 +62,8 @@ func matrixProduct(_ a: Tensor, _ b: Tensor, transposeA: Bool = false, transpose
   precondition(
     (transposeB ? b.width : b.rowCount) == k, "product of \(a.shape) and \(b.shape): inner sizes differ")
   let out = Tensor(uninitialized: [m, n])
-  qk_sgemm(
-    transposeA ? 1 : 0, transposeB ? 1 : 0, m, n, k, a.pointer, a.width, b.pointer, b.width, 0, out.pointer,
-    n)
+  let status = qk_sgemm(
+    transposeA ? 1 : 0, transposeB ? 1 : 0, m, n, k, a.pointer, a.width, b.pointer, b.width, out.pointer, n)
+  precondition(status == QK_OK, "product of \(a.shape) and \(b.shape): status \(status.rawValue)")
   return out
 }

@@ -42,8 +42,8 @@ public struct TrainingBlock {
   /// Sizes that the kernels take: widths are multiples of 8, at most 256 tokens and heads of 64.
   public static func supports(_ shape: AttentionShape, width: Int, hidden: Int) -> Bool {
     width % 8 == 0 && hidden % 8 == 0 && shape.headDimension % 8 == 0
-      && shape.tokens <= Int(QK_FLOAT_ATTENTION_MAX_TOKENS)
-      && shape.headDimension <= Int(QK_FLOAT_ATTENTION_MAX_HEAD)
+      && shape.tokens <= Int(QK_TRAINING_MAX_TOKENS)
+      && shape.headDimension <= Int(QK_TRAINING_MAX_HEAD)
   }
 
   public var name: String
@@ -192,8 +192,9 @@ final class BlockActivations {
     descriptor.attention_rest = codes(inner)
     descriptor.hidden_codes = codes(block.hidden)
     descriptor.hidden_rest = codes(block.hidden)
+    // Products read codes by fours, the last of them beyond the end.
     let probabilities = NDArray<UInt8>(
-      uninitialized: [block.shape.batch * block.shape.heads, block.shape.tokens, block.shape.tokens])
+      uninitialized: [block.shape.batch * block.shape.heads * block.shape.tokens * block.shape.tokens + 3])
     buffers.append(probabilities)
     descriptor.probabilities = probabilities.pointer
     fillExact()

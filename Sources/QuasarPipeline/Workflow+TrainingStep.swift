@@ -41,7 +41,7 @@ public final class TrainingStepWork {
   /// pass.
   public init(
     _ architecture: Architecture, mode: TrainingStepMode, batch count: Int, activationBits: Int = 8,
-    products: TrainingProducts = .integer, recomputes: Bool = false
+    products: TrainingProducts = .standard, recomputes: Bool = false
   ) throws {
     let mixed = architecture.uniform(share: .half, activationBits: activationBits)
     let geometry = mixed.geometry

@@ -20,7 +20,9 @@ final class InputHessians: ActivationObserver {
     guard layers.contains(name) else { return }
     let width = x.width
     let product = Tensor(uninitialized: [width, width])
-    qk_sgemm(1, 0, width, width, x.rowCount, x.pointer, width, x.pointer, width, 0, product.pointer, width)
+    let status = qk_sgemm(
+      1, 0, width, width, x.rowCount, x.pointer, width, x.pointer, width, product.pointer, width)
+    precondition(status == QK_OK, "\(name): no memory for the product of its inputs")
     var sum = sums.removeValue(forKey: name) ?? Array(repeating: 0, count: width * width)
     for i in 0..<width {
       // Both halves from the upper one: exactly symmetric.

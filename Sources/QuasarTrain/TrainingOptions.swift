@@ -68,7 +68,7 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
   /// How the two precisions of a row share its weights.
   public var entanglement = Entanglement.independentSteps
   /// What multiplies the matrices of quantised blocks.
-  public var products = TrainingProducts.integer
+  public var products = TrainingProducts.standard
   public var optimizer = AdamW.Settings()
 
   /// Images of all batches that one update accumulates, repeats included: batch size · accumulation.

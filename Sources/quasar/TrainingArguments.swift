@@ -5,7 +5,7 @@ import Quasar
 extension Entanglement: ExpressibleByArgument {}
 extension TrainingProducts: ExpressibleByArgument {
   static let help: ArgumentHelp =
-    "integer (15-bit gradients), integer8 (8-bit gradients), or float for fp32 products of dequantised values."
+    "integer8 (8-bit gradients), integer (15-bit gradients), or float for fp32 products of dequantised values."
 }
 extension OptimizerRule: ExpressibleByArgument {}
 extension LearningRateDecay: ExpressibleByArgument {}

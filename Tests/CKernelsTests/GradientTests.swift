@@ -26,21 +26,21 @@ import Testing
   }
 
   private static func gradient(_ corner: Bool, _ form: qk_gradient_form) -> (inout SplitMix) -> Int {
+    if form == QK_GRADIENT_UNSIGNED_BYTES { return { corner ? 255 * Int($0.next() & 1) : Int($0.next() & 255) } }
     let limit = Int(form == QK_GRADIENT_BYTES ? QK_GRADIENT_BYTE_LIMIT : QK_GRADIENT_LIMIT)
     return {
       corner ? ($0.next() & 1 == 0 ? -limit : limit) : Int($0.next() % UInt64(2 * limit + 1)) - limit
     }
   }
 
-  private static func group(_ form: qk_gradient_form) -> Int { form == QK_GRADIENT_BYTES ? 4 : 2 }
+  private static func group(_ form: qk_gradient_form) -> Int { form == QK_GRADIENT_WORDS ? 2 : 4 }
 
-  /// Panels of the exact operand, words of some sizes from the transpose.
+  /// Panels of the exact operand, of some sizes from the transpose.
   private static func panels(_ m: Matrix, _ form: qk_gradient_form, transposed: Bool) -> UnsafeMutablePointer<UInt8> {
     let out = aligned(qk_gradient_panel_bytes(form, m.rows, m.columns), UInt8.self)
-    if transposed && form == QK_GRADIENT_WORDS {
+    if transposed && form != QK_GRADIENT_UNSIGNED_BYTES {
       let codes = (0..<m.columns).flatMap { c in (0..<m.rows).map { Int8(m[$0, c]) } }
-      let words = UnsafeMutableRawPointer(out).assumingMemoryBound(to: Int16.self)
-      qk_gradient_transposed_panels(m.rows, m.columns, codes, m.rows, words)
+      qk_gradient_transposed_panels(form, m.rows, m.columns, codes, m.rows, out)
     } else {
       qk_gradient_code_panels(form, m.rows, m.columns, m.values.map { Int8($0) }, m.columns, 0, 0, out)
     }
@@ -62,7 +62,7 @@ import Testing
     return out
   }
 
-  private static let forms = [QK_GRADIENT_WORDS, QK_GRADIENT_BYTES]
+  private static let forms = [QK_GRADIENT_WORDS, QK_GRADIENT_BYTES, QK_GRADIENT_UNSIGNED_BYTES]
 
   @Test func panelsHoldEveryElementOnceAndZeros() {
     var random = SplitMix(3)
@@ -76,14 +76,16 @@ import Testing
         let (group, width) = (Self.group(form), 4 / Self.group(form))
         let groups = (rows + group - 1) / group
         #expect(size == (columns + 15) / 16 * groups * 64)
-        for unsigned: Int32 in [0, 1] {
+        for unsigned: Int32 in form == QK_GRADIENT_UNSIGNED_BYTES ? [0] : [0, 1] {
+          let zero = form == QK_GRADIENT_UNSIGNED_BYTES ? 0 : zero
           qk_gradient_code_panels(form, rows, columns, bytes, columns, unsigned, zero, out)
           let offset = Int(qk_gradient_offset(form, unsigned, zero))
           for r in 0..<group * groups {
             for c in 0..<(columns + 15) / 16 * 16 {
               let at = ((c / 16 * groups + r / group) * 16 + c % 16) * 4 + r % group * width
-              let found =
-                width == 1 ? Int(out[at]) : Int(Int16(truncatingIfNeeded: Int(out[at]) | Int(out[at + 1]) << 8))
+              let word = Int(Int16(truncatingIfNeeded: Int(out[at]) | Int(out[at + 1]) << 8))
+              let byte = form == QK_GRADIENT_BYTES ? Int(out[at]) : Int(Int8(bitPattern: out[at]))
+              let found = width == 2 ? word : byte
               var expected = 0
               if r < rows, c < columns {
                 let byte = bytes[r * columns + c]
@@ -99,10 +101,10 @@ import Testing
   }
 
   /// Every edge of the tiles, corner values, several blocks of depth.
-  @Test(arguments: [false, true], [QK_GRADIENT_WORDS, QK_GRADIENT_BYTES])
+  @Test(arguments: [false, true], forms)
   func setsEqualTheOracle(corners: Bool, form: qk_gradient_form) {
     var random = SplitMix(corners ? 5 : 4)
-    let isBytes = form == QK_GRADIENT_BYTES
+    let isBytes = form != QK_GRADIENT_WORDS
     let group = Self.group(form)
     let edges = Array(1...9) + [15, 16, 17, 31, 33, 47, 48, 49, 97]
     var sizes = edges.flatMap { n in [(n, 1 + Int(random.next() % 40), 5), (3, n, n), (8, 7, n)] }
@@ -131,7 +133,8 @@ import Testing
       let whole = (depth + group - 1) / group * group
       let rowsLeft: [UInt8] = (0..<rows).flatMap { i in
         (0..<whole).flatMap { k -> [UInt8] in
-          let value = k < depth ? left[i, k] : 0
+          // What stands behind unsigned bytes meets zeros.
+          let value = k < depth ? left[i, k] : form == QK_GRADIENT_UNSIGNED_BYTES ? 201 : 0
           return (0..<4 / group).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
         }
       }
@@ -146,7 +149,7 @@ import Testing
                 var p = qk_gradient_product(
                   form: form, rows: Int32(rows), depth: Int32(depth), columns: Int32(columns),
                   left: rowsLeft.baseAddress, row_step: whole * 4 / group, group_step: 4,
-                  left_sums: isBytes ? sums.baseAddress : nil, right: packed,
+                  left_sums: form == QK_GRADIENT_BYTES ? sums.baseAddress : nil, right: packed,
                   right_offset: qk_gradient_offset(form, 0, 0), scale: scale.baseAddress,
                   output: output.baseAddress, output_stride: columns + 1, accumulate: accumulate ? 1 : 0)
                 return qk_gradient_multiply_with(isa, &p)

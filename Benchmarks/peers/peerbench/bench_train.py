@@ -29,6 +29,9 @@ def cases(context):
 
 def contenders(context, name, form, batch):
     yield Contender(ENGINE, ENGINE, "step", lambda: context.bridge.training(name, form, batch))
+    if form in ("qat", "supernet"):
+        yield Contender(ENGINE, f"{ENGINE}, 15-bit gradients", "15-bit",
+                        lambda: context.bridge.training(name, form, batch, "integer"))
     if form == "qat":
         yield Contender(ENGINE, f"{ENGINE} exact", "exact", lambda: context.bridge.training(name, "exact", batch))
     fused = ("plain", "fused") if form == "qat" else ("plain",)

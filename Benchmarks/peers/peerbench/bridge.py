@@ -32,7 +32,7 @@ class Bridge:
         lib.qpb_network.restype = _pointer
         lib.qpb_network.argtypes = [ctypes.c_char_p, ctypes.c_char_p, _int]
         lib.qpb_training.restype = _pointer
-        lib.qpb_training.argtypes = [ctypes.c_char_p, ctypes.c_char_p, _int]
+        lib.qpb_training.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, _int]
 
     @property
     def instruction_set(self):
@@ -75,9 +75,9 @@ class Bridge:
         made = self.lib.qpb_network(name.encode(), weight_bits.encode(), batch)
         return Work(self, made, (batch, 1000), np.int32)
 
-    def training(self, name, mode, batch):
+    def training(self, name, mode, batch, products="integer8"):
         """One training step, or a cycle over four sub-networks; the result is the loss."""
-        made = self.lib.qpb_training(name.encode(), mode.encode(), batch)
+        made = self.lib.qpb_training(name.encode(), mode.encode(), products.encode(), batch)
         return Work(self, made, (1,), np.float32)
 
 

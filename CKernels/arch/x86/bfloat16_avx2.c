@@ -6,7 +6,7 @@
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to=function)
 
-#include "pack_bfloat16.h"
+#include "../../gemm/pack_words.h"
 #include "rounding_x86.h"
 
 /// Floats of the upper halves (pass 0) or of the lower halves.
@@ -27,8 +27,8 @@ QK_ALWAYS void tile(const int rows, const uint32_t *a, size_t a_stride, const ui
     row[r] = a + (size_t)r * a_stride;
     // A register for every row: else the compiler derives the rows from each other by additions in the loop.
     __asm__("" : "+r"(row[r]));
-    sum[r][0] = _mm256_loadu_ps(sums + r * QK_BF16_COLUMNS);
-    sum[r][1] = _mm256_loadu_ps(sums + r * QK_BF16_COLUMNS + 8);
+    sum[r][0] = _mm256_loadu_ps(sums + r * QK_PACKED_COLUMNS);
+    sum[r][1] = _mm256_loadu_ps(sums + r * QK_PACKED_COLUMNS + 8);
   }
   for (size_t k = 0; k < pairs; k++) {
 #pragma clang loop unroll(full)
@@ -45,14 +45,14 @@ QK_ALWAYS void tile(const int rows, const uint32_t *a, size_t a_stride, const ui
   }
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) {
-    _mm256_storeu_ps(sums + r * QK_BF16_COLUMNS, sum[r][0]);
-    _mm256_storeu_ps(sums + r * QK_BF16_COLUMNS + 8, sum[r][1]);
+    _mm256_storeu_ps(sums + r * QK_PACKED_COLUMNS, sum[r][0]);
+    _mm256_storeu_ps(sums + r * QK_PACKED_COLUMNS + 8, sum[r][1]);
   }
 }
 
 static __attribute__((noinline)) void tiles(const uint32_t *a, size_t a_stride, size_t rows, const uint32_t *panel,
                                             size_t pairs, float *sums) {
-  for (; rows > 6; rows -= 6, a += 6 * a_stride, sums += 6 * QK_BF16_COLUMNS) tile(6, a, a_stride, panel, pairs, sums);
+  for (; rows > 6; rows -= 6, a += 6 * a_stride, sums += 6 * QK_PACKED_COLUMNS) tile(6, a, a_stride, panel, pairs, sums);
   switch (rows) {
     case 1: tile(1, a, a_stride, panel, pairs, sums); break;
     case 2: tile(2, a, a_stride, panel, pairs, sums); break;
@@ -67,18 +67,19 @@ static void multiply(const uint32_t *a, size_t a_stride, size_t rows, const uint
                      size_t panels, size_t pairs, float *sums) {
   const unsigned mode = qk_enter_flushing();
   for (size_t p = 0; p < panels; p++)
-    tiles(a, a_stride, rows, panel + p * panel_stride, pairs, sums + p * QK_BF16_LINES);
+    tiles(a, a_stride, rows, panel + p * panel_stride, pairs, sums + p * QK_PACKED_LINES);
   qk_leave_flushing(mode);
 }
 
-static void pack_rows(const qk_bf16_lines *lines, uint32_t *out, size_t stride) {
-  qk_pack_bfloat16(1, lines, out, stride);
+static void pack_rows(const qk_packed_lines *lines, uint32_t *out, size_t stride) {
+  qk_pack_words(1, lines, out, stride);
 }
 
-static void pack_panel(const qk_bf16_lines *lines, uint32_t *out) { qk_pack_bfloat16(0, lines, out, 0); }
+static void pack_panel(const qk_packed_lines *lines, uint32_t *out) { qk_pack_words(0, lines, out, 0); }
 
-const qk_bf16_kernel qk_bf16_avx2 = {
-  .name = "gemm_bf16_6x16_avx2_fma", .pack_rows = pack_rows, .pack_panel = pack_panel, .multiply = multiply,
+const qk_packed_kernel qk_bf16_avx2 = {
+  .name = "gemm_bf16_6x16_avx2_fma", .depth_of_word = 2, .pack_rows = pack_rows,
+  .pack_panel = pack_panel, .multiply = multiply,
 };
 
 #pragma clang attribute pop

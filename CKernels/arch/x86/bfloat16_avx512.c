@@ -18,8 +18,9 @@ static inline __m512 qk_bf16_add(__m512 sum, __m512i a, __m512i b) {
 
 #include "tile_bfloat16_avx512.h"
 
-const qk_bf16_kernel qk_bf16_avx512 = {
-  .name = "gemm_bf16_6x64_avx512_fma", .pack_rows = pack_rows, .pack_panel = pack_panel, .multiply = multiply,
+const qk_packed_kernel qk_bf16_avx512 = {
+  .name = "gemm_bf16_6x64_avx512_fma", .depth_of_word = 2, .pack_rows = pack_rows,
+  .pack_panel = pack_panel, .multiply = multiply,
 };
 
 #pragma clang attribute pop

@@ -33,6 +33,15 @@ static inline __m256i bytes(__m256i sum, __m256i a, __m256i b) {
   return _mm256_add_epi32(sum, _mm256_add_epi32(even, odd));
 }
 
+/// The unsigned operand of bytes is the line, or the group.
+static inline __m256i add(const qk_gradient_form form, __m256i sum, __m256i a, __m256i b) {
+  switch (form) {
+    case QK_GRADIENT_BYTES: return bytes(sum, a, b);
+    case QK_GRADIENT_UNSIGNED_BYTES: return bytes(sum, b, a);
+    default: return words(sum, a, b);
+  }
+}
+
 /// `form` and `rows` are constants after inlining.
 static inline __attribute__((always_inline)) void tile(const qk_gradient_form form, const int rows,
                                                        const qk_gradient_tile *t, int32_t first, int32_t panel) {
@@ -52,8 +61,8 @@ static inline __attribute__((always_inline)) void tile(const qk_gradient_form fo
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) {
       const __m256i a = _mm256_set1_epi32(qk_group_at(row[r] + (size_t)k * t->group_step));
-      sum[r][0] = form == QK_GRADIENT_BYTES ? bytes(sum[r][0], a, b0) : words(sum[r][0], a, b0);
-      sum[r][1] = form == QK_GRADIENT_BYTES ? bytes(sum[r][1], a, b1) : words(sum[r][1], a, b1);
+      sum[r][0] = add(form, sum[r][0], a, b0);
+      sum[r][1] = add(form, sum[r][1], a, b1);
     }
   }
   const int32_t columns = t->columns - 16 * panel;
@@ -79,8 +88,10 @@ static void multiply_words(const qk_gradient_tile *t) { multiply(QK_GRADIENT_WOR
 
 static void multiply_bytes(const qk_gradient_tile *t) { multiply(QK_GRADIENT_BYTES, t); }
 
+static void multiply_unsigned_bytes(const qk_gradient_tile *t) { multiply(QK_GRADIENT_UNSIGNED_BYTES, t); }
+
 const qk_gradient_kernel qk_gradient_avx2 = {
-  .name = "gradient_4x16_avx2_maddwd", .multiply_words = multiply_words, .multiply_bytes = multiply_bytes,
+  .name = "gradient_4x16_avx2_maddwd", .multiply = { multiply_words, multiply_bytes, multiply_unsigned_bytes },
 };
 
 #pragma clang attribute pop

@@ -12,7 +12,7 @@ static inline __m512i qk_add_bytes(__m512i sum, __m512i a, __m512i b) { return _
 #include "tile_gradient_avx512.h"
 
 const qk_gradient_kernel qk_gradient_avx512vnni = {
-  .name = "gradient_8x48_avx512vnni", .multiply_words = multiply_words, .multiply_bytes = multiply_bytes,
+  .name = "gradient_8x48_avx512vnni", .multiply = { multiply_words, multiply_bytes, multiply_unsigned_bytes },
 };
 
 #pragma clang attribute pop

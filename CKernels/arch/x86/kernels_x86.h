@@ -7,15 +7,16 @@
 #include "../../attention/integer_attention.h"
 #include "../../datapath/datapath_kernel.h"
 #include "../../elementwise/integer_layer_norm.h"
-#include "../../gemm/bfloat16_gemm.h"
 #include "../../gemm/gradient_gemm.h"
 #include "../../gemm/integer_gemm.h"
+#include "../../gemm/packed_gemm.h"
 
 extern const qk_gemm_kernel qk_gemm_avx2, qk_gemm_avx512, qk_gemm_avx512vnni, qk_gemm_avx512vnni_without_vbmi;
 extern const qk_attention_kernel qk_attention_avx2, qk_attention_avx512vnni;
 extern const qk_layer_norm_kernel qk_layer_norm_avx2, qk_layer_norm_avx512;
 extern const qk_datapath_kernel qk_datapath_avx2, qk_datapath_avx512;
-extern const qk_bf16_kernel qk_bf16_avx2, qk_bf16_avx512, qk_bf16_avx512bf16;
+extern const qk_packed_kernel qk_bf16_avx2, qk_bf16_avx512, qk_bf16_avx512bf16;
+extern const qk_packed_kernel qk_float_avx2, qk_float_avx512;
 extern const qk_gradient_kernel qk_gradient_avx2, qk_gradient_avx512, qk_gradient_avx512vnni;
 
 /// out[i] = table[codes[i] + 128]

@@ -6,7 +6,7 @@
 //   qk_bf16_add(sum, a, b)         sum after a pass
 #include <immintrin.h>
 #include <string.h>
-#include "pack_bfloat16.h"
+#include "../../gemm/pack_words.h"
 #include "rounding_x86.h"
 
 static inline __m512i broadcast_pair(const uint32_t *pair) { return _mm512_set1_epi32((int32_t)*pair); }
@@ -14,7 +14,7 @@ static inline __m512i broadcast_pair(const uint32_t *pair) { return _mm512_set1_
 /// `rows` and `panels` are constants after inlining.
 QK_ALWAYS void tile(const int rows, const int panels, const uint32_t *a, size_t a_stride, const uint32_t *panel,
                     size_t panel_stride, size_t pairs, float *sums) {
-  __m512 sum[6][QK_BF16_PANELS];
+  __m512 sum[6][QK_PACKED_PANELS];
   const uint32_t *row[6];
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) {
@@ -22,12 +22,12 @@ QK_ALWAYS void tile(const int rows, const int panels, const uint32_t *a, size_t 
     // A register for every row: else the compiler derives the rows from each other by additions in the loop.
     __asm__("" : "+r"(row[r]));
 #pragma clang loop unroll(full)
-    for (int p = 0; p < panels; p++) sum[r][p] = _mm512_loadu_ps(sums + r * QK_BF16_COLUMNS + 16 * p);
+    for (int p = 0; p < panels; p++) sum[r][p] = _mm512_loadu_ps(sums + r * QK_PACKED_COLUMNS + 16 * p);
   }
   for (size_t k = 0; k < pairs; k++) {
 #pragma clang loop unroll(full)
     for (int pass = 0; pass < QK_BF16_PASSES; pass++) {
-      __m512i b[QK_BF16_PANELS];
+      __m512i b[QK_PACKED_PANELS];
 #pragma clang loop unroll(full)
       for (int p = 0; p < panels; p++)
         b[p] = qk_bf16_take(pass, _mm512_loadu_si512(panel + (size_t)p * panel_stride + 16 * k));
@@ -42,12 +42,12 @@ QK_ALWAYS void tile(const int rows, const int panels, const uint32_t *a, size_t 
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
-    for (int p = 0; p < panels; p++) _mm512_storeu_ps(sums + r * QK_BF16_COLUMNS + 16 * p, sum[r][p]);
+    for (int p = 0; p < panels; p++) _mm512_storeu_ps(sums + r * QK_PACKED_COLUMNS + 16 * p, sum[r][p]);
 }
 
 QK_ALWAYS void tiles(const int panels, const uint32_t *a, size_t a_stride, size_t rows, const uint32_t *panel,
                      size_t panel_stride, size_t pairs, float *sums) {
-  for (; rows > 6; rows -= 6, a += 6 * a_stride, sums += 6 * QK_BF16_COLUMNS)
+  for (; rows > 6; rows -= 6, a += 6 * a_stride, sums += 6 * QK_PACKED_COLUMNS)
     tile(6, panels, a, a_stride, panel, panel_stride, pairs, sums);
   switch (rows) {
     case 1: tile(1, panels, a, a_stride, panel, panel_stride, pairs, sums); break;
@@ -76,8 +76,8 @@ static void multiply(const uint32_t *a, size_t a_stride, size_t rows, const uint
   qk_leave_flushing(mode);
 }
 
-static void pack_rows(const qk_bf16_lines *lines, uint32_t *out, size_t stride) {
-  qk_pack_bfloat16(1, lines, out, stride);
+static void pack_rows(const qk_packed_lines *lines, uint32_t *out, size_t stride) {
+  qk_pack_words(1, lines, out, stride);
 }
 
-static void pack_panel(const qk_bf16_lines *lines, uint32_t *out) { qk_pack_bfloat16(0, lines, out, 0); }
+static void pack_panel(const qk_packed_lines *lines, uint32_t *out) { qk_pack_words(0, lines, out, 0); }

@@ -5,6 +5,15 @@
 #include <immintrin.h>
 #include "../../gemm/gradient_gemm.h"
 
+/// The unsigned operand of bytes is the line, or the group.
+static inline __m512i add(const qk_gradient_form form, __m512i sum, __m512i a, __m512i b) {
+  switch (form) {
+    case QK_GRADIENT_BYTES: return qk_add_bytes(sum, a, b);
+    case QK_GRADIENT_UNSIGNED_BYTES: return qk_add_bytes(sum, b, a);
+    default: return qk_add_words(sum, a, b);
+  }
+}
+
 /// `form`, `rows` and `panels` are constants after inlining.
 static inline __attribute__((always_inline)) void tile(const qk_gradient_form form, const int rows, const int panels,
                                                        const qk_gradient_tile *t) {
@@ -34,8 +43,7 @@ static inline __attribute__((always_inline)) void tile(const qk_gradient_form fo
     for (int r = 0; r < rows; r++) {
       const __m512i a = _mm512_set1_epi32(qk_group_at(row[r] + at));
 #pragma clang loop unroll(full)
-      for (int p = 0; p < panels; p++)
-        sum[r][p] = form == QK_GRADIENT_BYTES ? qk_add_bytes(sum[r][p], a, b[p]) : qk_add_words(sum[r][p], a, b[p]);
+      for (int p = 0; p < panels; p++) sum[r][p] = add(form, sum[r][p], a, b[p]);
     }
   }
   const __mmask16 last = (__mmask16)(0xffffu >> (16 * panels - t->columns));
@@ -78,3 +86,5 @@ static inline __attribute__((always_inline)) void choose_panels(const qk_gradien
 static void multiply_words(const qk_gradient_tile *t) { choose_panels(QK_GRADIENT_WORDS, t); }
 
 static void multiply_bytes(const qk_gradient_tile *t) { choose_panels(QK_GRADIENT_BYTES, t); }
+
+static void multiply_unsigned_bytes(const qk_gradient_tile *t) { choose_panels(QK_GRADIENT_UNSIGNED_BYTES, t); }

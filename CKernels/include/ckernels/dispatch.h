@@ -42,11 +42,12 @@ typedef enum qk_operation {
   QK_OPERATION_LAYER_NORM,
   QK_OPERATION_DATAPATH,
   QK_OPERATION_BF16_GEMM,
+  QK_OPERATION_FLOAT_GEMM,
   QK_OPERATION_GRADIENT,
   QK_OPERATION_COUNT
 } qk_operation;
 
-/// "gemm", "attention", "layer-norm", "datapath", "bf16-gemm", "gradient".
+/// "gemm", "attention", "layer-norm", "datapath", "bf16-gemm", "float-gemm", "gradient".
 const char *qk_operation_name(qk_operation operation);
 
 /// The name of the kernel that serves `operation` when `isa` is forced (a missing fast kernel falls back to

@@ -7,7 +7,8 @@
 //
 //   words: gradients of 15 bits. Scales are powers of two; an element is off by at most 2^−14 of the largest one that
 //          shares its scale (bfloat16: by 2^−9 of itself). Twice the rate of float on CPUs with VNNI.
-//   bytes: gradients of 8 bits, off by at most 1/254 of the largest one. Four times the rate of float.
+//   bytes: gradients of 8 bits, off by less than 1/127 of the largest one. Four times the rate of float.
+//   unsigned bytes: the same with codes 0…255 on the left, attention probabilities, and signed codes on the right.
 //
 // Either way k runs in groups of four bytes, two words or four bytes, as the CPU's dot products take them.
 #ifndef CKERNELS_GRADIENT_H
@@ -18,7 +19,12 @@
 #include "ckernels/dispatch.h"
 #include "ckernels/status.h"
 
-typedef enum qk_gradient_form { QK_GRADIENT_WORDS = 0, QK_GRADIENT_BYTES } qk_gradient_form;
+typedef enum qk_gradient_form {
+  QK_GRADIENT_WORDS = 0,
+  QK_GRADIENT_BYTES,
+  QK_GRADIENT_UNSIGNED_BYTES,
+  QK_GRADIENT_FORMS
+} qk_gradient_form;
 
 /// Largest magnitude of a gradient code: 2^14 − 1, and of 8 bits 127.
 #define QK_GRADIENT_LIMIT 16383
@@ -35,32 +41,36 @@ typedef enum qk_gradient_form { QK_GRADIENT_WORDS = 0, QK_GRADIENT_BYTES } qk_gr
 #define QK_GRADIENT_LINE_BYTES 64
 
 /// Elements of a group: 2 words or 4 bytes.
-static inline size_t qk_gradient_group(qk_gradient_form form) { return form == QK_GRADIENT_BYTES ? 4 : 2; }
+static inline size_t qk_gradient_group(qk_gradient_form form) { return form == QK_GRADIENT_WORDS ? 2 : 4; }
 
 /// Bytes of the panels of a matrix of `rows` rows and `columns` columns, ⌈columns/16⌉·⌈rows/group⌉·64.
 ///
 /// Panels: [columns/16][rows/group][16][group]; element (r, c) is [c/16][r/group][c%16][r%group], what is beyond the matrix
-/// is 0. Words are the codes, bytes of the exact operand are unsigned: code + qk_gradient_offset.
+/// is 0. Words and the bytes beside unsigned ones are the codes; bytes beside signed ones are unsigned, code +
+/// qk_gradient_offset.
 size_t qk_gradient_panel_bytes(qk_gradient_form form, size_t rows, size_t columns);
 
-/// What panels hold beyond codes − zero: 0 for words, zero for unsigned bytes, 128 + zero for signed ones.
+/// What panels hold beyond codes − zero: for bytes zero where codes are unsigned, 128 + zero where they are signed, else 0.
 int32_t qk_gradient_offset(qk_gradient_form form, int is_unsigned, int32_t zero);
 
-/// Panels of codes[rows][columns] − zero; rows lie `stride` bytes apart, unsigned codes when is_unsigned is 1.
+/// Panels of codes[rows][columns] − zero; rows lie `stride` bytes apart, unsigned codes when is_unsigned is 1. Beside
+/// unsigned bytes codes are signed and zero is 0.
 void qk_gradient_code_panels(qk_gradient_form form, size_t rows, size_t columns, const void *codes, size_t stride,
                              int is_unsigned, int32_t zero, void *panels);
-/// Panels of words of the transpose: element (r, c) is codes[c][r].
-void qk_gradient_transposed_panels(size_t rows, size_t columns, const int8_t *codes, size_t stride, int16_t *panels);
+/// Panels of the transpose of signed codes, for words or bytes: element (r, c) is codes[c][r] and the offset.
+void qk_gradient_transposed_panels(qk_gradient_form form, size_t rows, size_t columns, const int8_t *codes, size_t stride,
+                                   void *panels);
 
 /// output[i][j] (+)= Σ_blocks float(Σ_k left[i, k]·right[k, j])·scale[i], each step rounded once; words in blocks of
 /// QK_GRADIENT_DEPTH k in order, bytes in one block. Element (i, k) of the left operand is element k%group of the group
 /// that begins i·row_step + (k/group)·group_step bytes behind `left`.
 typedef struct qk_gradient_product {
   qk_gradient_form form;
-  int32_t rows, depth, columns;  ///< ≥ 1; a depth that is no multiple of the group ends with zeros on the left
-  const void *left;              ///< int16_t or int8_t
+  int32_t rows, depth, columns;  ///< ≥ 1; a depth that is no multiple of the group ends with zeros on the left, unsigned
+                                 ///< bytes with anything
+  const void *left;              ///< int16_t, int8_t or uint8_t
   size_t row_step, group_step;   ///< bytes
-  const int32_t *left_sums;      ///< [rows] Σ_k left[i, k]; null for words
+  const int32_t *left_sums;      ///< [rows] Σ_k left[i, k], for bytes; else null
   const void *right;             ///< panels of depth × columns, 64-byte aligned
   int32_t right_offset;          ///< qk_gradient_offset of the panels
   const float *scale;            ///< [rows]

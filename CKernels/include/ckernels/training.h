@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "ckernels/dispatch.h"
+#include "ckernels/status.h"
 
 /// Rows of one reduction block.
 #define QK_REDUCTION_ROWS 64
@@ -17,10 +19,16 @@ size_t qk_scratch_floats(size_t rows, size_t width);
 
 // --- products ---------------------------------------------------------------------------------------------
 
-/// C[m,n] = op(A)·op(B) + beta·C; op transposes when the flag is 1. A and B are given by their leading
-/// dimensions as stored. Runs OpenBLAS on blocks of rows of C that depend on m alone.
-void qk_sgemm(int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const float *a, size_t lda,
-              const float *b, size_t ldb, float beta, float *c, size_t ldc);
+/// C[m, n] = op(A)·op(B) in fp32; op transposes when the flag is 1. lda, ldb, ldc: elements from one stored row to the next.
+///
+/// Every element is one chain over k, from 0: sum ← a[i, k]·b[k, j] + sum, rounded once (a fused multiply–add). Its bits
+/// depend neither on the number of threads nor on the instruction set. Sizes are 1…2^31 − 1; C shares no memory with A
+/// and B. Example: (1, 2)·(3, 4)ᵀ = 11.
+qk_status qk_sgemm(int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const float *a, size_t lda,
+                   const float *b, size_t ldb, float *c, size_t ldc);
+/// The same on the kernels of `isa`.
+qk_status qk_sgemm_with(qk_isa isa, int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const float *a,
+                        size_t lda, const float *b, size_t ldb, float *c, size_t ldc);
 
 /// y[r, :] += v for all rows.
 void qk_add_row(size_t rows, size_t width, const float *v, float *y);
@@ -96,15 +104,11 @@ void qk_embed_backward(size_t batch, size_t patches, size_t width, const float *
 ///
 /// levels = 0: probabilities e^(s−max)/Σ. levels = 2^A − 1: e is first rounded to multiples of 1/levels, as
 /// the integer unit does (straight through in the backward pass). Keeps probabilities[batch·heads][T][T].
-void qk_float_attention_forward(size_t batch, size_t tokens, size_t heads, size_t head_dimension,
-                                const float *qkv, float scale, float levels, float *probabilities,
-                                float *out);
-void qk_float_attention_backward(size_t batch, size_t tokens, size_t heads, size_t head_dimension,
-                                 const float *qkv, float scale, const float *probabilities,
-                                 const float *gout, float *gqkv);
-/// Largest tokens and head dimension of the two functions above (their tiles live on the stack).
-#define QK_FLOAT_ATTENTION_MAX_TOKENS 256
-#define QK_FLOAT_ATTENTION_MAX_HEAD 64
+/// Statuses are those of qk_sgemm.
+qk_status qk_float_attention_forward(size_t batch, size_t tokens, size_t heads, size_t head_dimension, const float *qkv,
+                                     float scale, float levels, float *probabilities, float *out);
+qk_status qk_float_attention_backward(size_t batch, size_t tokens, size_t heads, size_t head_dimension, const float *qkv,
+                                      float scale, const float *probabilities, const float *gout, float *gqkv);
 
 // --- images -----------------------------------------------------------------------------------------------
 

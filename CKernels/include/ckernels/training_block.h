@@ -15,6 +15,10 @@
 #include "ckernels/gradient.h"
 #include "ckernels/integer.h"
 
+/// Largest tokens and head dimension of a block.
+#define QK_TRAINING_MAX_TOKENS 256
+#define QK_TRAINING_MAX_HEAD 64
+
 /// A linear layer of the block, made once per step.
 typedef struct qk_training_linear {
   const qk_packed_weights *weights;
@@ -38,7 +42,7 @@ typedef struct qk_exact_block {
 
 typedef struct qk_training_block {
   int32_t images, tokens, width, heads, head_dimension, hidden, activation_bits;
-  qk_gradient_form gradient_form;             ///< of the gradients of the four layers; attention always takes words
+  qk_gradient_form gradient_form;             ///< words or bytes; the gradient of v is always a product of words
   float epsilon;                              ///< of both LayerNorms
   const float *norm1_weight, *norm1_bias, *norm2_weight, *norm2_bias, *gain1, *gain2;  ///< [width]
   const float *keep1, *keep2;                 ///< [images] factor of the branch, or null
@@ -56,7 +60,8 @@ typedef struct qk_training_block {
   int8_t *qkv_codes, *qkv_rest;               ///< [rows][3·heads·head_dimension]
   int8_t *attention_codes, *attention_rest;   ///< [rows][heads·head_dimension]
   int8_t *hidden_codes, *hidden_rest;         ///< [rows][hidden] input codes of the GELU table
-  uint8_t *probabilities;                     ///< [images·heads][tokens][tokens] codes, not normalised
+  uint8_t *probabilities;                     ///< [images·heads][tokens][tokens] codes, not normalised, and three bytes
+                                              ///< behind them that are read
 } qk_training_block;
 
 /// Gradients with respect to the parameters of a block; written, not added.

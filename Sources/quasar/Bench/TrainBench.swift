@@ -16,7 +16,7 @@ struct TrainBench: ParsableCommand {
   var mode = "qat"
   @Option(name: .long, help: "Images of a step.") var batch = 64
   @Option(name: .long, help: "8 or 6.") var activationBits = 8
-  @Option(name: .long, help: TrainingProducts.help) var products = TrainingProducts.integer
+  @Option(name: .long, help: TrainingProducts.help) var products = TrainingProducts.standard
 
   @OptionGroup var memory: MemoryOption
   @OptionGroup var profile: ProfileOption

@@ -1,12 +1,13 @@
-// Packing of bfloat16 pairs on vectors of 16 words: included inside a `#pragma clang attribute push` of some target.
+// Packing of pairs of bfloat16, or of floats as they are, on vectors of 16 words: included inside a `#pragma clang attribute
+// push` of some target.
 //
-// Where the lines of a source are strided, k is the outer step and two stored rows make 16 words of a panel; where they
-// run along k, 32 elements of a line make 16 words of a row. The other layout is the transpose of 16×16 words.
-#ifndef QK_PACK_BFLOAT16_H
-#define QK_PACK_BFLOAT16_H
+// Where the lines of a source are strided, k is the outer step and one or two stored rows make 16 words of a panel; where
+// they run along k, 16 or 32 elements of a line make 16 words of a row. The other layout is the transpose of 16×16 words.
+#ifndef QK_PACK_WORDS_H
+#define QK_PACK_WORDS_H
 
 #include <string.h>
-#include "../../gemm/bfloat16_gemm.h"
+#include "packed_gemm.h"
 
 typedef uint32_t qk_words __attribute__((vector_size(64)));
 typedef float qk_reals __attribute__((vector_size(64)));
@@ -63,6 +64,16 @@ QK_ALWAYS void qk_transpose(qk_words block[16]) {
   QK_EXCHANGE(1)
 }
 
+/// What becomes a word.
+typedef enum qk_word_source {
+  QK_PAIR_OF_FLOATS = QK_BF16_FLOAT, QK_PAIR_OF_INT8 = QK_BF16_INT8, QK_PAIR_OF_UINT8 = QK_BF16_UINT8, QK_ONE_FLOAT
+} qk_word_source;
+
+/// Sixteen lines of 16 floats: rows of the block are lines when `along_k`, else k.
+QK_ALWAYS void qk_load_floats(const uint8_t *source, size_t outer, qk_words block[16]) {
+  for (int i = 0; i < 16; i++) memcpy(&block[i], source + (size_t)i * outer, sizeof block[i]);
+}
+
 /// Sixteen lines of 32 elements: rows of the block are lines when `along_k`, else pairs. `outer` bytes lie between the
 /// stored rows.
 QK_ALWAYS void qk_load_block(const qk_bf16_element element, const int along_k, const uint8_t *source, size_t outer,
@@ -85,42 +96,46 @@ QK_ALWAYS void qk_load_block(const qk_bf16_element element, const int along_k, c
 }
 
 /// Packs into rows (`to_rows`) of `stride` words, or into a panel.
-QK_ALWAYS void qk_pack_blocks(const qk_bf16_element element, const int along_k, const int to_rows,
-                              const qk_bf16_lines *l, uint32_t *out, size_t stride) {
-  const size_t size = element == QK_BF16_FLOAT ? sizeof(float) : 1, outer = (along_k ? l->line_step : l->k_step) * size;
-  for (size_t k = 0; k < l->depth; k += 2 * QK_BF16_PAIRS) {
+QK_ALWAYS void qk_pack_blocks(const qk_word_source from, const int along_k, const int to_rows, const qk_packed_lines *l,
+                              uint32_t *out, size_t stride) {
+  const size_t size = from == QK_PAIR_OF_FLOATS || from == QK_ONE_FLOAT ? sizeof(float) : 1;
+  const size_t per_word = from == QK_ONE_FLOAT ? 1 : 2, whole = per_word * QK_PACKED_WORDS;
+  const size_t outer = (along_k ? l->line_step : l->k_step) * size;
+  for (size_t k = 0; k < l->depth; k += whole) {
     const uint8_t *source = (const uint8_t *)l->values + (along_k ? k * size : k * outer);
-    const size_t depth = l->depth - k < 32 ? l->depth - k : 32;
-    qk_words block[16];
-    if (l->lines < QK_BF16_LINES || depth < 32) {
+    const size_t depth = l->depth - k < whole ? l->depth - k : whole;
+    size_t step_of_source = outer;
+    uint8_t copy[16 * 32 * sizeof(float)];
+    if (l->lines < QK_PACKED_LINES || depth < whole) {
       // At the edges a copy with zeros where the operand ends: bytes past its rows may not be readable.
-      uint8_t copy[16 * 32 * sizeof(float)] = { 0 };
+      memset(copy, 0, sizeof copy);
       const size_t rows = along_k ? l->lines : depth, width = along_k ? depth : l->lines;
-      const size_t row = (along_k ? 32 : 16) * size;
-      for (size_t r = 0; r < rows; r++) memcpy(copy + r * row, source + r * outer, width * size);
-      qk_load_block(element, along_k, copy, row, block);
-    } else {
-      qk_load_block(element, along_k, source, outer, block);
+      step_of_source = (along_k ? whole : QK_PACKED_LINES) * size;
+      for (size_t r = 0; r < rows; r++) memcpy(copy + r * step_of_source, source + r * outer, width * size);
+      source = copy;
     }
+    qk_words block[16];
+    if (from == QK_ONE_FLOAT) qk_load_floats(source, step_of_source, block);
+    else qk_load_block((qk_bf16_element)from, along_k, source, step_of_source, block);
     if (along_k != to_rows) qk_transpose(block);
-    const size_t step = to_rows ? stride : QK_BF16_LINES;
-    uint32_t *place = out + (to_rows ? k / 2 : k / 2 * QK_BF16_LINES);
+    const size_t step = to_rows ? stride : QK_PACKED_LINES;
+    uint32_t *place = out + k / per_word * (to_rows ? 1 : QK_PACKED_LINES);
     for (int i = 0; i < 16; i++) memcpy(place + (size_t)i * step, &block[i], sizeof block[i]);
   }
 }
 
-QK_ALWAYS void qk_pack_elements(const qk_bf16_element element, const int to_rows, const qk_bf16_lines *l, uint32_t *out,
+QK_ALWAYS void qk_pack_elements(const qk_word_source from, const int to_rows, const qk_packed_lines *l, uint32_t *out,
                                 size_t stride) {
   // A single stored row may have both steps 1; either reading of it is right.
-  if (l->k_step == 1) qk_pack_blocks(element, 1, to_rows, l, out, stride);
-  else qk_pack_blocks(element, 0, to_rows, l, out, stride);
+  if (l->k_step == 1) qk_pack_blocks(from, 1, to_rows, l, out, stride);
+  else qk_pack_blocks(from, 0, to_rows, l, out, stride);
 }
 
-QK_ALWAYS void qk_pack_bfloat16(const int to_rows, const qk_bf16_lines *l, uint32_t *out, size_t stride) {
+QK_ALWAYS void qk_pack_words(const int to_rows, const qk_packed_lines *l, uint32_t *out, size_t stride) {
   switch (l->element) {
-    case QK_BF16_FLOAT: qk_pack_elements(QK_BF16_FLOAT, to_rows, l, out, stride); break;
-    case QK_BF16_INT8: qk_pack_elements(QK_BF16_INT8, to_rows, l, out, stride); break;
-    case QK_BF16_UINT8: qk_pack_elements(QK_BF16_UINT8, to_rows, l, out, stride); break;
+    case QK_BF16_FLOAT: qk_pack_elements(QK_PAIR_OF_FLOATS, to_rows, l, out, stride); break;
+    case QK_BF16_INT8: qk_pack_elements(QK_PAIR_OF_INT8, to_rows, l, out, stride); break;
+    case QK_BF16_UINT8: qk_pack_elements(QK_PAIR_OF_UINT8, to_rows, l, out, stride); break;
   }
 }
 

@@ -1,0 +1,2 @@
+// The rival of the float products.
+#include <cblas.h>

@@ -1,0 +1,201 @@
+// The driver of products of packed words, a word being two bfloat16 or one float. For a block of columns and depth, one
+// region packs op(B) into panels that all tasks share; then every task packs a block of rows of op(A) into its own buffer,
+// unless these are words as they lie, and multiplies it by its range of the panels. Sums of 24 rows and 64 columns are kept
+// dense; between blocks of depth they rest in the output, or beside it when it accumulates, and the chain over k goes on
+// from them.
+#include "packed_gemm.h"
+#include "../dispatch/kernels.h"
+#include "../elementwise/float_common.h"
+#include "ckernels/parallel.h"
+#include <stdatomic.h>
+
+enum {
+  /// Words of a block of depth: 64 columns of it, 256 KiB, and the rows of a task, 390 KiB, stay in the L2 cache.
+  WORDS = 1024,
+  PACK_WORDS = 64,         ///< words of all lines that are packed before the next, a multiple of QK_PACKED_WORDS
+  PACK_PANELS = 8,         ///< panels of a packing task
+  COLUMNS = 4096,          ///< columns of a block: at most 16 MiB of panels
+  ROWS = 96,               ///< rows of a task
+  LEAST_TASKS = 16,        ///< ranges of columns are cut until there are so many tasks, …
+  RANGE_PANELS = 16,       ///< … but not below so many panels, so that packing the rows again stays below a tenth
+  SERIAL_PRODUCTS = 1500000
+};
+
+typedef struct packed_job {
+  const qk_packed_kernel *kernel;
+  const qk_bf16_gemm_arguments *arguments;
+  size_t n0, columns, panels, k0, depth, words;
+  size_t blocks, block_rows, ranges, range_panels;
+  uint32_t *packed;        ///< panels of op(B)
+  size_t panel_stride, row_stride;
+  float *partial;          ///< sums between blocks of depth, from row 0 and column n0 on
+  size_t partial_stride;
+  int first, last, serial; ///< the block of depth is the first, the last; all tasks run on the calling thread
+  atomic_int out_of_memory;
+} packed_job;
+
+static size_t round_up(size_t a, size_t b) { return qk_blocks(a, b) * b; }
+
+/// Words of a packed line, never a multiple of a page: lines would fall into the same set of the L1 cache.
+static size_t padded(size_t words) { return words % 1024 == 0 ? words + 16 : words; }
+
+/// Packs `count` lines from `line` on of the job's block of depth, into panels or into rows. Lines advance together
+/// in steps of k: strided lines share their pages and cache lines.
+static void pack_lines(const packed_job *job, const qk_bf16_operand *o, int to_panels, size_t line, size_t count,
+                       uint32_t *out) {
+  const int along_k = to_panels == o->transposed;
+  const size_t line_step = along_k ? o->stride : 1, k_step = along_k ? 1 : o->stride;
+  const size_t bytes = o->element == QK_BF16_FLOAT ? sizeof(float) : 1;
+  const size_t per_word = job->kernel->depth_of_word, step = PACK_WORDS * per_word;
+  for (size_t k = 0; k < job->depth; k += step)
+    for (size_t l = 0; l < count; l += QK_PACKED_LINES) {
+      const size_t first = (line + l) * line_step + (job->k0 + k) * k_step;
+      const qk_packed_lines lines = {
+        .values = (const uint8_t *)o->values + first * bytes, .element = o->element, .line_step = line_step,
+        .k_step = k_step, .lines = qk_min(count - l, QK_PACKED_LINES), .depth = qk_min(job->depth - k, step),
+      };
+      if (to_panels)
+        job->kernel->pack_panel(&lines, out + l / QK_PACKED_LINES * job->panel_stride + k / per_word * QK_PACKED_LINES);
+      else
+        job->kernel->pack_rows(&lines, out + l * job->row_stride + k / per_word, job->row_stride);
+    }
+}
+
+static void pack_panels(void *context, size_t begin, size_t end) {
+  const packed_job *job = context;
+  for (size_t task = begin; task < end; task++) {
+    const size_t column = task * PACK_PANELS * QK_PACKED_LINES;
+    pack_lines(job, &job->arguments->b, 1, job->n0 + column,
+               qk_min(PACK_PANELS * QK_PACKED_LINES, job->columns - column),
+               job->packed + task * PACK_PANELS * job->panel_stride);
+  }
+}
+
+// Products and sums in statements of their own, so that no compiler fuses them.
+QK_CLONES void qk_packed_finish_row(const qk_bf16_gemm_arguments *g, size_t row, size_t first, size_t columns,
+                                  const float *sums) {
+  float *restrict output = g->output + row * g->output_stride + first;
+  const float factor = g->row_scale ? g->row_scale[row] : 1;
+  const float *restrict scale = g->column_scale ? g->column_scale + first : NULL;
+  if (!scale && !g->accumulate) {
+    for (size_t j = 0; j < columns; j++) output[j] = sums[j] * factor;
+    return;
+  }
+  if (!scale) {
+    for (size_t j = 0; j < columns; j++) {
+      const float v = sums[j] * factor;
+      output[j] += v;
+    }
+    return;
+  }
+  for (size_t j = 0; j < columns; j++) {
+    const float v = sums[j] * factor;
+    const float w = v * scale[j];
+    const float old = g->accumulate ? output[j] : -0.0f;  // w + −0 = w
+    output[j] = old + w;
+  }
+}
+
+/// `a` with `a_stride` are the words of row `row` of op(A) in the job's block of depth.
+static void multiply_block(const packed_job *job, const uint32_t *a, size_t a_stride, size_t row, size_t rows,
+                           size_t panel, size_t panels, float *sums) {
+  const size_t column = panel * QK_PACKED_LINES, columns = qk_min(panels * QK_PACKED_LINES, job->columns - column);
+  float *partial = job->partial + row * job->partial_stride + column;
+  if (job->first) memset(sums, 0, rows * QK_PACKED_COLUMNS * sizeof *sums);
+  for (size_t r = 0; r < rows && !job->first; r++)
+    memcpy(sums + r * QK_PACKED_COLUMNS, partial + r * job->partial_stride, columns * sizeof *sums);
+  if (job->last)
+    for (size_t r = 0; r < rows; r++) {
+      const float *line = job->arguments->output + (row + r) * job->arguments->output_stride + job->n0 + column;
+      for (size_t j = 0; j < columns; j += 16) __builtin_prefetch(line + j, 1);
+    }
+  job->kernel->multiply(a, a_stride, rows, job->packed + panel * job->panel_stride, job->panel_stride, panels,
+                        job->words, sums);
+  for (size_t r = 0; r < rows; r++) {
+    const float *line = sums + r * QK_PACKED_COLUMNS;
+    if (job->last)
+      qk_packed_finish_row(job->arguments, row + r, job->n0 + column, columns, line);
+    else
+      memcpy(partial + r * job->partial_stride, line, columns * sizeof *line);
+  }
+}
+
+/// Floats whose rows run along k are words already.
+static int is_packed(const packed_job *job) { return job->kernel->depth_of_word == 1 && !job->arguments->a.transposed; }
+
+static void multiply_tasks(void *context, size_t begin, size_t end) {
+  packed_job *job = context;
+  const qk_bf16_operand *a = &job->arguments->a;
+  const int in_place = is_packed(job);
+  const size_t words = ROWS * job->row_stride;
+  uint32_t *rows = qk_scratch(QK_SCRATCH_TASK, words * sizeof *rows
+                              + QK_PACKED_ROW_STEP * QK_PACKED_COLUMNS * sizeof(float));
+  if (rows == NULL) {
+    atomic_store(&job->out_of_memory, 1);
+    return;
+  }
+  float *sums = (float *)(rows + words);
+  size_t packed_block = job->blocks;
+  for (size_t task = begin; task < end; task++) {
+    const size_t block = task / job->ranges, range = task % job->ranges;
+    const size_t row = block * job->block_rows, count = qk_min(job->block_rows, job->arguments->m - row);
+    if (block != packed_block && !in_place) pack_lines(job, a, 0, row, count, rows);
+    packed_block = block;
+    const uint32_t *first = in_place ? (const uint32_t *)a->values + row * a->stride + job->k0 : rows;
+    const size_t stride = in_place ? a->stride : job->row_stride;
+    const size_t last = qk_min((range + 1) * job->range_panels, job->panels);
+    for (size_t p = range * job->range_panels; p < last; p += QK_PACKED_PANELS)
+      for (size_t r = 0; r < count; r += QK_PACKED_ROW_STEP)
+        multiply_block(job, first + r * stride, stride, row + r, qk_min(QK_PACKED_ROW_STEP, count - r), p,
+                       qk_min(QK_PACKED_PANELS, last - p), sums);
+  }
+}
+
+/// Equal blocks of rows, and ranges of panels where the rows alone are few tasks.
+static void cut(packed_job *job) {
+  const size_t m = job->arguments->m;
+  job->blocks = qk_blocks(m, ROWS);
+  if (job->blocks % 2 == 1 && m > QK_PACKED_ROW_STEP) job->blocks++;
+  job->block_rows = round_up(qk_blocks(m, job->blocks), 6);
+  job->blocks = qk_blocks(m, job->block_rows);
+  job->panels = qk_blocks(job->columns, QK_PACKED_LINES);
+  const size_t ranges = qk_min(qk_blocks(LEAST_TASKS, job->blocks), qk_blocks(job->panels, RANGE_PANELS));
+  job->range_panels = round_up(qk_blocks(job->panels, ranges), QK_PACKED_PANELS);
+  job->ranges = qk_blocks(job->panels, job->range_panels);
+}
+
+static void run(packed_job *job) {
+  const size_t tasks = job->blocks * job->ranges;
+  const size_t packing = qk_blocks(job->panels, PACK_PANELS);
+  qk_parallel_for(packing, job->serial ? packing : 1, job, pack_panels);
+  qk_parallel_for(tasks, job->serial ? tasks : 1, job, multiply_tasks);
+}
+
+qk_status qk_packed_multiply(const qk_packed_kernel *kernel, const qk_bf16_gemm_arguments *g) {
+  packed_job job = { .kernel = kernel, .arguments = g };
+  const size_t per_word = kernel->depth_of_word, block = WORDS * per_word;
+  const size_t line = round_up(qk_blocks(qk_min(g->k, block), per_word), QK_PACKED_WORDS);
+  const size_t columns = round_up(qk_min(g->n, COLUMNS), QK_PACKED_LINES);
+  job.row_stride = padded(line);
+  job.panel_stride = padded(line * QK_PACKED_LINES);
+  const size_t words = columns / QK_PACKED_LINES * job.panel_stride;
+  const int beside = g->accumulate && g->k > block;
+  job.packed = qk_scratch(QK_SCRATCH_CALL, (words + (beside ? g->m * columns : 0)) * sizeof *job.packed);
+  if (job.packed == NULL) return QK_OUT_OF_MEMORY;
+  job.serial = g->m * g->n < SERIAL_PRODUCTS && g->m * g->n * g->k < SERIAL_PRODUCTS;
+  for (job.n0 = 0; job.n0 < g->n; job.n0 += COLUMNS) {
+    job.columns = qk_min(COLUMNS, g->n - job.n0);
+    job.partial = beside ? (float *)(job.packed + words) : g->output + job.n0;
+    job.partial_stride = beside ? columns : g->output_stride;
+    cut(&job);
+    for (job.k0 = 0; job.k0 < g->k; job.k0 += block) {
+      job.depth = qk_min(block, g->k - job.k0);
+      job.words = qk_blocks(job.depth, per_word);
+      job.first = job.k0 == 0;
+      job.last = job.k0 + job.depth == g->k;
+      run(&job);
+      if (job.out_of_memory) return QK_OUT_OF_MEMORY;
+    }
+  }
+  return QK_OK;
+}

@@ -1,0 +1,46 @@
+// What the driver of products of packed words asks of a micro-kernel, and what references share with the driver. A word is
+// a pair of bfloat16, or one float.
+#ifndef QK_PACKED_GEMM_H
+#define QK_PACKED_GEMM_H
+
+#include "ckernels/bfloat16.h"
+
+enum {
+  QK_PACKED_LINES = 16,        ///< lines (rows of A or columns of B) that are packed together, columns of a panel
+  QK_PACKED_PANELS = 4,        ///< panels that one call of a kernel multiplies
+  QK_PACKED_COLUMNS = QK_PACKED_PANELS * QK_PACKED_LINES,
+  QK_PACKED_WORDS = 16,      ///< words that are packed together: packed lines are padded to whole ones with zeros
+  QK_PACKED_ROW_STEP = 24      ///< rows of one call of a kernel: its sums, 6 KiB, stay in the L1 cache
+};
+
+/// Up to 16 lines of an operand: values[line·line_step + k·k_step]; one of the steps is 1.
+typedef struct qk_packed_lines {
+  const void *values;
+  qk_bf16_element element;
+  size_t line_step, k_step;
+  size_t lines, depth;
+} qk_packed_lines;
+
+/// A word of bfloat16 holds the pair (k, k+1), k in its lower half.
+typedef struct qk_packed_kernel {
+  const char *name;
+  size_t depth_of_word;  ///< k in a word: 2 or 1
+  /// out[line·stride + word] for 16 lines.
+  void (*pack_rows)(const qk_packed_lines *lines, uint32_t *out, size_t stride);
+  /// out[16·word + line].
+  void (*pack_panel)(const qk_packed_lines *lines, uint32_t *out);
+  /// sums[64·row + column] goes on over `words` words, for 1…24 rows and 1…4 panels; strides in words.
+  void (*multiply)(const uint32_t *a, size_t a_stride, size_t rows, const uint32_t *panel, size_t panel_stride,
+                   size_t panels, size_t words, float *sums);
+} qk_packed_kernel;
+
+extern const qk_packed_kernel qk_float_reference;
+
+qk_status qk_bf16_check(const qk_bf16_gemm_arguments *arguments);
+/// Blocks, distributes and runs a checked call; floats are multiplied as the kernel packs them.
+qk_status qk_packed_multiply(const qk_packed_kernel *kernel, const qk_bf16_gemm_arguments *arguments);
+/// Scales sums[0…columns−1] of a row into its place in the output, from column `first` on.
+void qk_packed_finish_row(const qk_bf16_gemm_arguments *arguments, size_t row, size_t first, size_t columns,
+                        const float *sums);
+
+#endif

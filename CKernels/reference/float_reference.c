@@ -1,0 +1,34 @@
+// The meaning of a product of packed floats: for every sum one chain of fused multiply–adds over k.
+#include <math.h>
+#include <string.h>
+#include "../gemm/packed_gemm.h"
+
+/// Word (line, k) to out[line·line_place + k·k_place].
+static void pack(const qk_packed_lines *l, uint32_t *out, size_t line_place, size_t k_place) {
+  for (size_t line = 0; line < l->lines; line++)
+    for (size_t k = 0; k < l->depth; k++)
+      memcpy(out + line * line_place + k * k_place, (const float *)l->values + line * l->line_step + k * l->k_step,
+             sizeof(float));
+}
+
+static void pack_rows(const qk_packed_lines *l, uint32_t *out, size_t stride) { pack(l, out, stride, 1); }
+
+static void pack_panel(const qk_packed_lines *l, uint32_t *out) { pack(l, out, 1, QK_PACKED_LINES); }
+
+/// Columns behind the last line of a panel are computed too; nobody reads them.
+static void multiply(const uint32_t *left, size_t a_stride, size_t rows, const uint32_t *right, size_t panel_stride,
+                     size_t panels, size_t words, float *sums) {
+  const float *a = (const float *)(const void *)left, *panel = (const float *)(const void *)right;
+  for (size_t r = 0; r < rows; r++)
+    for (size_t c = 0; c < panels * QK_PACKED_LINES; c++) {
+      const float *b = panel + c / QK_PACKED_LINES * panel_stride + c % QK_PACKED_LINES;
+      float sum = sums[r * QK_PACKED_COLUMNS + c];
+      for (size_t k = 0; k < words; k++) sum = fmaf(a[r * a_stride + k], b[k * QK_PACKED_LINES], sum);
+      sums[r * QK_PACKED_COLUMNS + c] = sum;
+    }
+}
+
+const qk_packed_kernel qk_float_reference = {
+  .name = "gemm_f32_reference", .depth_of_word = 1, .pack_rows = pack_rows, .pack_panel = pack_panel,
+  .multiply = multiply,
+};
