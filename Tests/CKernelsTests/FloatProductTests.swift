@@ -55,7 +55,7 @@ import Testing
   /// What a chain of fused multiply–adds keeps and a sum of rounded products does not, signs of zero, what is not finite.
   @Test func specialValues() {
     let cases: [(a: [Float], b: [Float], sum: Float)] = [
-      ([1 + 0x1p-12, -1], [1 + 0x1p-12, 1 + 0x1p-11], 0x1p-24), ([-0.0], [1], 0), ([0x1p-100], [0x1p-49], 0x1p-149),
+      ([-1, 1 + 0x1p-12], [1 + 0x1p-11, 1 + 0x1p-12], 0x1p-24), ([-0.0], [1], 0), ([0x1p-100], [0x1p-49], 0x1p-149),
       ([.infinity, 1], [1, 1], .infinity), ([.greatestFiniteMagnitude, 1], [2, 1], .infinity),
       ([.infinity, .infinity], [1, -1], .nan), ([0], [.infinity], .nan),
     ]

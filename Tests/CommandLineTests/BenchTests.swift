@@ -175,7 +175,7 @@ import Testing
     let operations = try #require(forced["operations"] as? [[String: Any]])
     #expect(
       operations.map { $0["name"] as? String } == [
-        "gemm", "attention", "layer-norm", "datapath", "bf16-gemm", "gradient",
+        "gemm", "attention", "layer-norm", "datapath", "bf16-gemm", "float-gemm", "gradient",
       ])
     for operation in operations {
       #expect((operation["kernel"] as? String)?.hasSuffix("_reference") == true)
