@@ -55,7 +55,7 @@ qk_status qk_attention_blocked(const qk_attention_kernel *kernel, const qk_atten
 
   // Below about 5 microseconds of work a second thread gains nothing.
   const int64_t elements = (int64_t)a->batch * a->heads * a->tokens * a->tokens;
-  const int32_t threads = elements < 8000 ? 1 : qk_thread_count();
+  const int32_t threads = elements < 8000 ? 1 : qk_region_threads();
   const int32_t heads = minimum(a->batch, 4096) * minimum(a->heads, 4096);
   const int32_t most = kernel->most_queries(a);
   int32_t blocks = divide_up(a->tokens, most);

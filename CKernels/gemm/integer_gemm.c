@@ -252,7 +252,7 @@ qk_status qk_gemm_blocked(const qk_gemm_kernel *kernel, const qk_gemm_arguments 
   job.in_place4 = used_in_place(&job, &kernel->w4);
   // Below about 5 microseconds of work a second thread gains nothing.
   const int64_t products = (int64_t)a->tokens * a->weights->rows * a->weights->depth;
-  const int32_t threads = products < QK_GEMM_SERIAL_PRODUCTS ? 1 : qk_thread_count();
+  const int32_t threads = products < QK_GEMM_SERIAL_PRODUCTS ? 1 : qk_region_threads();
   job.blocks = qk_choose_gemm_blocks(kernel, a, threads);
   plan_scratch(&job);
   const size_t tasks = (size_t)job.blocks.blocks * (size_t)job.blocks.ranges;

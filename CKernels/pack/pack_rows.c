@@ -26,19 +26,34 @@ static qk_status check_source(const int8_t *codes, const uint8_t *row_bits, int3
   for (int32_t n = 0; n < rows; n++) {
     if (row_bits[n] != 4 && row_bits[n] != 8) return QK_BAD_SIZE;
     if (row_bits[n] == 8) continue;
+    const int8_t *row = codes + (size_t)n * (size_t)depth;
+    int8_t least = 0, most = 0;
     for (int32_t k = 0; k < depth; k++) {
-      const int8_t code = codes[(size_t)n * (size_t)depth + (size_t)k];
-      if (code < -8 || code > 7) return QK_CODE_OUT_OF_RANGE;
+      least = row[k] < least ? row[k] : least;
+      most = row[k] > most ? row[k] : most;
     }
+    if (least < -8 || most > 7) return QK_CODE_OUT_OF_RANGE;
   }
   return QK_OK;
 }
 
-/// Writes one row into its slot of zeroed panels and returns the sum of its codes.
+/// Writes one row into its slot of zeroed panels, eight codes at a time, and returns the sum of its codes.
 static int32_t pack_row(const int8_t *row, int32_t bits, int32_t depth, int32_t padded, int32_t slot, uint8_t *panels) {
-  int32_t sum = 0;
-  for (int32_t k = 0; k < depth; k++) {
-    sum += row[k];
+  int32_t sum = 0, k = 0;
+  for (int32_t i = 0; i < depth; i++) sum += row[i];
+  for (; k + 8 <= depth; k += 8) {
+    if (bits == 8) {
+      memcpy(panels + qk_offset8(padded, slot, k), row + k, 4);
+      memcpy(panels + qk_offset8(padded, slot, k + 4), row + k + 4, 4);
+    } else {
+      uint32_t low, high;
+      memcpy(&low, row + k, 4);
+      memcpy(&high, row + k + 4, 4);
+      const uint32_t pairs = (low & 0x0f0f0f0f) | (high & 0x0f0f0f0f) << 4;
+      memcpy(panels + qk_offset4(padded, slot, k), &pairs, 4);
+    }
+  }
+  for (; k < depth; k++) {
     if (bits == 8) panels[qk_offset8(padded, slot, k)] = (uint8_t)row[k];
     else panels[qk_offset4(padded, slot, k)] |= (uint8_t)((row[k] & 15) << 4 * qk_high_nibble(k));
   }

@@ -78,6 +78,8 @@ int qk_thread_count(void) {
   return cpu_count;
 }
 
+int qk_region_threads(void) { return inside_region ? 1 : qk_thread_count(); }
+
 typedef struct region {
   qk_parallel_body body;
   void *context;
@@ -116,8 +118,8 @@ void qk_parallel_for(size_t count, size_t grain, void *context, qk_parallel_body
   if (grain == 0) grain = 1;
   region r = { .body = body, .context = context, .count = count, .grain = grain,
                .chunks = (count - 1) / grain + 1, .phase = qk_phase_name() };
-  const int threads = qk_thread_count();
-  if (threads <= 1 || r.chunks == 1 || inside_region) {
+  const int threads = qk_region_threads();
+  if (threads <= 1 || r.chunks == 1) {
     for (size_t chunk = 0; chunk < r.chunks; chunk++) run_chunk(&r, chunk);
     return;
   }

@@ -1,5 +1,6 @@
 #include "attention.h"
 #include "block_memory.h"
+#include "ckernels/profile.h"
 
 /// Work memory of a head; T tokens rounded up to 16 are the stride of everything T wide.
 typedef struct head_memory {
@@ -41,6 +42,14 @@ static head_memory memory_of(const qk_head *h, void *base) {
   return m;
 }
 
+static qk_resource resource_of(qk_gradient_form form) {
+  return form == QK_GRADIENT_WORDS ? QK_RESOURCE_INT16 : QK_RESOURCE_INT8;
+}
+
+static double operations(size_t rows, size_t depth, size_t columns) {
+  return 2.0 * (double)rows * (double)depth * (double)columns;
+}
+
 /// A left operand: rows of codes `step` bytes apart, with sums for bytes.
 typedef struct left_rows {
   qk_gradient_form form;
@@ -58,13 +67,16 @@ static qk_status multiply(const left_rows *left, size_t rows, size_t depth, size
     .right = right, .right_offset = qk_gradient_offset(left->form, 0, 0), .scale = scale, .output = out,
     .output_stride = stride,
   };
-  return qk_gradient_multiply(&product);
+  qk_status status;
+  QK_PHASE("attention products", resource_of(left->form), operations(rows, depth, columns),
+           status = qk_gradient_multiply(&product));
+  return status;
 }
 
 /// out[j][c] = (Σ_i left[i, j]·right[i, c])·scale[j], the left operand as panels, with sums for bytes.
-static qk_status multiply_transposed(qk_gradient_form form, size_t rows, size_t depth, size_t columns, const void *panels,
-                                     const int32_t *sums, const void *right, const float *scale, float *out,
-                                     size_t stride) {
+static qk_status multiply_columns(qk_gradient_form form, size_t rows, size_t depth, size_t columns, const void *panels,
+                                  const int32_t *sums, const void *right, const float *scale, float *out,
+                                  size_t stride) {
   const size_t step = qk_gradient_panel_bytes(form, depth, 1);
   for (size_t j = 0; j < rows; j += QK_GRADIENT_COLUMNS) {
     const qk_gradient_product product = {
@@ -78,6 +90,15 @@ static qk_status multiply_transposed(qk_gradient_form form, size_t rows, size_t 
     if (status != QK_OK) return status;
   }
   return QK_OK;
+}
+
+static qk_status multiply_transposed(qk_gradient_form form, size_t rows, size_t depth, size_t columns, const void *panels,
+                                     const int32_t *sums, const void *right, const float *scale, float *out,
+                                     size_t stride) {
+  qk_status status;
+  QK_PHASE("attention products", resource_of(form), operations(rows, depth, columns),
+           status = multiply_columns(form, rows, depth, columns, panels, sums, right, scale, out, stride));
+  return status;
 }
 
 QK_CLONES static void fill(size_t count, float value, float *out) {

@@ -23,7 +23,7 @@ typedef struct backward_job {
   float *sums;
   layer_operands qkv, projection, expand, contract;
   float *projection_row_step, *contract_row_step;  ///< with the layer scales
-  int32_t slopes[256];
+  qk_slope_tables slopes;
   atomic_int status;
 } backward_job;
 
@@ -53,22 +53,24 @@ static void take_all(backward_job *job, qk_memory *memory) {
   job->contract_row_step = qk_take(memory, width);
 }
 
-/// Slopes of the composition codes → GELU → its quantiser, as qk_output_gradient wants them: of the value, to 2^−14, and
-/// of the quantiser's step, to 2^−7 (a remainder byte has 1/252).
+/// Slopes of the composition codes → GELU → its quantiser. GELU' lies in −0.13…1.13.
 static void fill_slopes(backward_job *job) {
   const qk_training_block *b = job->block;
+  qk_slope_tables *t = &job->slopes;
   const float lo = (float)-b->hidden_zero, hi = qk_block_levels(b) - (float)b->hidden_zero;
   for (int32_t code = -128; code < 128; code++) {
     float density;
     const float x = b->hidden_input_step * (float)code, distribution = qk_normal_distribution(x, &density);
     const float v = x * distribution / b->hidden_step;
     const int inside = v >= lo && v <= hi;
-    // GELU' lies in −0.13…1.13.
-    const float slope = inside ? distribution + x * density : 0;
-    const float table_slope = inside ? rintf(v) - v : v < lo ? lo : hi;
-    const uint32_t upper = (uint32_t)(int32_t)rintf(slope / QK_SLOPE_UNIT), lower = (uint32_t)(int32_t)rintf(table_slope / QK_TABLE_UNIT);
-    job->slopes[code + 128] = (int32_t)(upper << 16 | (lower & 0xffff));
+    const int32_t slope = (int32_t)rintf((inside ? distribution + x * density : 0) / QK_SLOPE_UNIT);
+    const int32_t rest = inside ? (int32_t)rintf((rintf(v) - v) * QK_REST_UNITS) : v < lo ? QK_REST_BELOW : QK_REST_ABOVE;
+    t->upper[code + 128] = (uint8_t)(slope >> 8);
+    t->lower[code + 128] = (uint8_t)slope;
+    t->rest[code + 128] = (uint8_t)rest;
   }
+  t->lo = lo;
+  t->hi = hi;
 }
 
 static void fill_row_steps(const backward_job *job) {
@@ -85,7 +87,8 @@ typedef struct leaf_memory {
   float *wide, *gqkv;             ///< [rows][widest], [rows][3·inner]
   void *head;
   float *left_scale, *largest;
-  int32_t *entries, *left_sums;
+  uint8_t *entries;
+  int32_t *left_sums;
   int16_t *left;  ///< or bytes
   uint8_t *gelu;
 } leaf_memory;
@@ -101,7 +104,7 @@ static void take_leaf(const qk_training_block *b, size_t rows, qk_memory *memory
   m->left_scale = qk_take(memory, rows * sizeof(float));
   m->left_sums = qk_take(memory, rows * sizeof(int32_t));
   m->largest = qk_take(memory, widest * sizeof(float));
-  m->entries = qk_take(memory, widest * sizeof(int32_t));
+  m->entries = qk_take(memory, 3 * QK_LOOKED_UP_ROWS * widest);
   m->gelu = qk_take(memory, rows * (size_t)b->hidden);
 }
 
@@ -206,7 +209,7 @@ static qk_status backward_mlp(const backward_job *job, const qk_block_leaf *l, c
   layer_step expand = {
     .layer = &b->expand, .operands = &job->expand, .row_step = b->expand.row_step,
     .input = b->norm2_codes + at, .ginput = m->gradient,
-    .output = { .g = m->wide, .codes = codes, .slopes = job->slopes, .entries = m->entries,
+    .output = { .g = m->wide, .codes = codes, .tables = &job->slopes, .entries = m->entries,
                 .rest = b->hidden_rest + l->row * hidden, .lo = -QK_HIDDEN_LIMIT, .hi = QK_HIDDEN_LIMIT,
                 .bias = sums + job->at.expand_bias, .step = sums + job->at.hidden_input_step,
                 .table_step = sums + job->at.hidden_step },
@@ -248,10 +251,7 @@ static qk_status backward_attention(const backward_job *job, const qk_block_leaf
   if (status != QK_OK) return status;
   qk_block_row_passes(b)->cut_gradient(l->rows, inner, b->attention_rest + l->row * inner, -limit, limit, m->wide,
                   sums + job->at.attention_step);
-  // Three products of bytes and one of words, which takes the time of two.
-  const int is_bytes = b->gradient_form == QK_GRADIENT_BYTES;
-  QK_PHASE("backward attention", is_bytes ? QK_RESOURCE_INT8 : QK_RESOURCE_INT16, qk_head_operations(l, is_bytes ? 5 : 4),
-           status = backward_heads(l, m));
+  QK_PHASE("backward attention", QK_RESOURCE_NONE, 0, status = backward_heads(l, m));
   if (status != QK_OK) return status;
   layer_step qkv = {
     .layer = &b->qkv, .operands = &job->qkv, .row_step = b->qkv.row_step, .input = b->norm1_codes + at,

@@ -151,8 +151,7 @@ static qk_status compute_attention_codes(const qk_block_leaf *l, void *head_memo
 
 static qk_status attention_codes(const qk_block_leaf *l, void *head_memory, float *context) {
   qk_status status;
-  QK_PHASE("forward attention", QK_RESOURCE_INT8, qk_head_operations(l, 2),
-           status = compute_attention_codes(l, head_memory, context));
+  QK_PHASE("forward attention", QK_RESOURCE_NONE, 0, status = compute_attention_codes(l, head_memory, context));
   return status;
 }
 

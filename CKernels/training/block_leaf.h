@@ -67,12 +67,6 @@ static inline double qk_leaf_bytes(const qk_block_leaf *l, size_t width, double 
   return (double)l->rows * (double)width * bytes;
 }
 
-/// Operations of `count` products of T×D and T×T matrices of all heads of a leaf.
-static inline double qk_head_operations(const qk_block_leaf *l, int count) {
-  const double tokens = l->block->tokens;
-  return 2.0 * count * l->images * tokens * tokens * (double)qk_block_inner(l->block);
-}
-
 /// QK_OK when sizes are in range and nothing is missing.
 qk_status qk_block_check(const qk_training_block *block);
 

@@ -22,10 +22,14 @@ QK_CLONES static void cut_gradient(size_t rows, size_t width, const int8_t *rest
     }
 }
 
-/// slope_row[c] = the entries of the codes: one gather for both slopes.
-static inline __attribute__((always_inline)) void look_up_row(size_t width, const int8_t *restrict codes,
-                                                              const int32_t *restrict table, int32_t *restrict row) {
-  for (size_t c = 0; c < width; c++) row[c] = table[codes[c] + 128];
+/// Entries of the codes of up to QK_LOOKED_UP_ROWS rows from row `row` on.
+static inline void look_up_rows(const qk_output_gradient *o, size_t row) {
+  const size_t left = o->rows - row, count = (left < QK_LOOKED_UP_ROWS ? left : QK_LOOKED_UP_ROWS) * o->width;
+  const size_t step = QK_LOOKED_UP_ROWS * o->width;
+  const int8_t *codes = o->codes + row * o->width;
+  qk_look_up(count, codes, o->tables->upper, o->entries);
+  qk_look_up(count, codes, o->tables->lower, o->entries + step);
+  qk_look_up(count, codes, o->tables->rest, o->entries + 2 * step);
 }
 
 /// Which steps the gradient of a row goes through.
@@ -40,15 +44,19 @@ static inline __attribute__((always_inline)) float measure_row(const int steps, 
   const lanes low = ALL(o->lo), high = ALL(o->hi);
   const lanes keep = ALL(steps & IS_KEPT ? o->keep[row / o->rows_per_image] : 1.0f);
   const int8_t *rest = o->rest + row * width;
-  if (steps & HAS_TABLE) look_up_row(width, o->codes + row * width, o->slopes, o->entries);
+  const uint8_t *upper = o->entries + row % QK_LOOKED_UP_ROWS * width, *lower = upper + QK_LOOKED_UP_ROWS * width;
+  const uint8_t *table_rest = lower + QK_LOOKED_UP_ROWS * width;
+  const lanes table_low = ALL(steps & HAS_TABLE ? o->tables->lo : 0), table_high = ALL(steps & HAS_TABLE ? o->tables->hi : 0);
+  if (steps & HAS_TABLE && row % QK_LOOKED_UP_ROWS == 0) look_up_rows(o, row);
   lanes top = { 0 };
   for (size_t c = 0; c < width; c += QK_LANES) {
     lanes gradient = LOAD(g + c);
     if (steps & IS_KEPT) gradient *= keep;
     if (steps & HAS_TABLE) {
-      const int_lanes entry = LOAD_INTS(o->entries + c);
-      const lanes slope = TO_FLOATS(entry >> 16) * QK_SLOPE_UNIT, table_slope = TO_FLOATS(entry << 16 >> 16) * QK_TABLE_UNIT;
-      STORE(o->table_step + c, LOAD(o->table_step + c) + gradient * table_slope);
+      const int_lanes low_half = __builtin_convertvector(*(const unsigned_byte_lanes *)(lower + c), int_lanes);
+      const lanes slope = TO_FLOATS(LOAD_BYTES(upper + c) << 8 | low_half) * QK_SLOPE_UNIT;
+      lanes unused = gradient;
+      CUT(unused, table_rest + c, table_low, table_high, o->table_step + c);
       gradient *= slope;
     }
     if (steps & IS_CUT) CUT(gradient, rest + c, low, high, o->step + c);

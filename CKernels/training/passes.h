@@ -8,9 +8,17 @@
 #include "ckernels/gradient.h"
 #include "ckernels/training_block.h"
 
-/// Units of the two halves of an entry of qk_output_gradient's table.
+/// Slopes of a table of codes (GELU and the quantiser behind it) at entry code + 128, as bytes, which are looked up faster
+/// than wider numbers are gathered.
+typedef struct qk_slope_tables {
+  uint8_t upper[256], lower[256];  ///< of the value: the halves of round(slope / QK_SLOPE_UNIT), int16
+  uint8_t rest[256];               ///< of the quantiser's step: a remainder byte (QK_REST_UNITS)
+  float lo, hi;                    ///< ends of that quantiser's range
+} qk_slope_tables;
+
 #define QK_SLOPE_UNIT 0x1p-14f
-#define QK_TABLE_UNIT 0x1p-7f
+/// Rows whose entries are looked up together.
+#define QK_LOOKED_UP_ROWS 8
 
 /// What LayerNorm and its quantiser give back: gx = gradient of x plus `through`; sums over the rows of the leaf are
 /// written to weight, bias, step (one sum a column).
@@ -32,9 +40,9 @@ typedef struct qk_output_gradient {
   size_t rows, width, rows_per_image;
   float *g;
   const float *keep;                        ///< or null
-  const int8_t *codes;                      ///< index of the table, or null; needs rest
-  const int32_t *slopes;                    ///< [256], entry code + 128: the slope in the upper half, the table's in the lower
-  int32_t *entries;                         ///< [width] scratch, with codes
+  const int8_t *codes;                      ///< index of the tables, or null; needs rest
+  const qk_slope_tables *tables;            ///< with codes
+  uint8_t *entries;                         ///< [3][QK_LOOKED_UP_ROWS][width] scratch, with codes
   const int8_t *rest;                       ///< or null
   float lo, hi;                             ///< of the quantiser of `rest`
   const float *row_step;                    ///< [width] factor of column n in the input's gradient

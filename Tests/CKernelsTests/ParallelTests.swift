@@ -75,6 +75,21 @@ private final class Record {
     #expect(qk_thread_count() >= 1)
   }
 
+  /// What an operation may plan with: another body has the other threads.
+  @Test func regionsInsideABodyHaveOneThread() {
+    qk_set_thread_count(2)
+    defer { qk_set_thread_count(0) }
+    #expect(qk_region_threads() == 2)
+    var found = [Int32](repeating: 0, count: 8)
+    found.withUnsafeMutableBufferPointer {
+      qk_parallel_for(8, 1, $0.baseAddress) { context, begin, end in
+        for i in begin..<end { context!.assumingMemoryBound(to: Int32.self)[i] = qk_region_threads() }
+      }
+    }
+    #expect(found == [Int32](repeating: 1, count: 8))
+    #expect(qk_region_threads() == 2)
+  }
+
   @Test func resultsDoNotDependOnThreads() {
     for isa in fastSets {
       let gemm = GemmProblem(

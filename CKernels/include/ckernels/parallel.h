@@ -19,6 +19,9 @@ void qk_set_thread_count(int threads);
 /// The number of threads that qk_parallel_for uses.
 int qk_thread_count(void);
 
+/// The number of threads of a qk_parallel_for that is called here: inside a body 1, else qk_thread_count().
+int qk_region_threads(void);
+
 /// Work buffers of a thread that may be in use at the same time.
 typedef enum qk_scratch_use {
   QK_SCRATCH_CALL = 0,  ///< of the thread that calls an operation, for the length of the call
