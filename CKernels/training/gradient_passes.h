@@ -95,31 +95,15 @@ static inline __attribute__((always_inline)) float code_factor(const qk_gradient
 /// Gradient codes. A NaN becomes some code; it is reported by the sums of the bias, which keep it.
 #define CODES_OF(v, limit) TO_INTS(ROUND(CLAMP((v), (lanes){ 0 } - (float)(limit), (lanes){ 0 } + (float)(limit))))
 
-/// Fractions that move a value before it is rounded to a code of 8 bits, −½ … ½: element (r, c) has the fractional part of
-/// r·a + c·b with a and b far from every ratio of small integers (Roberts 2018, "The unreasonable effectiveness of
-/// quasirandom sequences"), so that along either axis, the one that a product adds over, the fractions of neighbours cancel.
-/// Without them gradients below half a unit, most of those of a heavy-tailed column, would all become 0 and be missing in
-/// the sum.
-#define DITHER_ROW 3242174889u     // 2^32·0.7548776662
-#define DITHER_COLUMN 2447445414u  // 2^32·0.5698402910
-#if QK_LANES == 16
-#define DITHER_LANES ((word_lanes){ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 } * DITHER_COLUMN)
-#else
-#define DITHER_LANES ((word_lanes){ 0, 1, 2, 3, 4, 5, 6, 7 } * DITHER_COLUMN)
-#endif
-#define DITHER(fraction) (TO_FLOATS((int_lanes)(fraction)) * 0x1p-32f)
-
 /// Codes of a row of the left operand; row_step may be null (all 1). Returns the sum of the codes, for bytes.
-static inline __attribute__((always_inline)) int32_t left_row(const qk_gradient_form form, size_t row, size_t width,
-                                                              const float *g, const float *row_step, float factor,
-                                                              void *left) {
+static inline __attribute__((always_inline)) int32_t left_row(const qk_gradient_form form, size_t width, const float *g,
+                                                              const float *row_step, float factor, void *left) {
 #pragma clang fp contract(off)
   int_lanes total = { 0 };
-  word_lanes fraction = DITHER_LANES + (uint32_t)row * DITHER_ROW;
-  for (size_t c = 0; c < width; c += QK_LANES, fraction += QK_LANES * DITHER_COLUMN) {
+  for (size_t c = 0; c < width; c += QK_LANES) {
     const lanes scaled = row_step ? LOAD(g + c) * LOAD(row_step + c) : LOAD(g + c);
     if (form == QK_GRADIENT_BYTES) {
-      const int_lanes codes = CODES_OF(scaled * factor + DITHER(fraction), QK_GRADIENT_BYTE_LIMIT);
+      const int_lanes codes = CODES_OF(scaled * factor, QK_GRADIENT_BYTE_LIMIT);
       STORE_BYTES((int8_t *)left + c, codes);
       total += codes;
     } else {
@@ -132,13 +116,11 @@ static inline __attribute__((always_inline)) int32_t left_row(const qk_gradient_
 
 /// One group of rows as lines of all panels; rows from `count` on are zeros. Sums of the codes are added to `sums`, for
 /// bytes.
-static inline __attribute__((always_inline)) void panel_rows(const qk_gradient_form form, size_t first, const size_t count,
-                                                             size_t width, size_t panel_step, const float *g,
-                                                             size_t stride, const float *factor, int32_t *sums,
-                                                             uint8_t *out) {
+static inline __attribute__((always_inline)) void panel_rows(const qk_gradient_form form, const size_t count, size_t width,
+                                                             size_t panel_step, const float *g, size_t stride,
+                                                             const float *factor, int32_t *sums, uint8_t *out) {
 #pragma clang fp contract(off)
-  word_lanes fraction = DITHER_LANES + (uint32_t)first * DITHER_ROW;
-  for (size_t c = 0; c < width; c += QK_LANES, fraction += QK_LANES * DITHER_COLUMN) {
+  for (size_t c = 0; c < width; c += QK_LANES) {
     const lanes f = LOAD(factor + c);
     word_lanes group = { 0 };
     int_lanes total = { 0 };
@@ -146,8 +128,7 @@ static inline __attribute__((always_inline)) void panel_rows(const qk_gradient_f
     for (size_t r = 0; r < count; r++) {
       const lanes scaled = LOAD(g + r * stride + c) * f;
       if (form == QK_GRADIENT_BYTES) {
-        const lanes moved = scaled + DITHER(fraction + (uint32_t)r * DITHER_ROW);
-        const int_lanes codes = CODES_OF(moved, QK_GRADIENT_BYTE_LIMIT);
+        const int_lanes codes = CODES_OF(scaled, QK_GRADIENT_BYTE_LIMIT);
         group |= ((word_lanes)codes & 0xff) << 8 * (uint32_t)r;
         total += codes;
       } else {
@@ -172,11 +153,11 @@ static inline __attribute__((always_inline)) void all_panels(const qk_gradient_f
   if (form == QK_GRADIENT_BYTES) memset(sums, 0, width * sizeof *sums);
   size_t r = 0;
   for (; r + group <= rows; r += group, g += group * stride, panels += QK_GRADIENT_LINE_BYTES)
-    panel_rows(form, r, group, width, step, g, stride, factor, sums, panels);
+    panel_rows(form, group, width, step, g, stride, factor, sums, panels);
   switch (rows - r) {
-    case 1: panel_rows(form, r, 1, width, step, g, stride, factor, sums, panels); break;
-    case 2: panel_rows(form, r, 2, width, step, g, stride, factor, sums, panels); break;
-    case 3: panel_rows(form, r, 3, width, step, g, stride, factor, sums, panels); break;
+    case 1: panel_rows(form, 1, width, step, g, stride, factor, sums, panels); break;
+    case 2: panel_rows(form, 2, width, step, g, stride, factor, sums, panels); break;
+    case 3: panel_rows(form, 3, width, step, g, stride, factor, sums, panels); break;
     default: break;
   }
 }
@@ -189,7 +170,7 @@ static inline __attribute__((always_inline)) void all_rows(const qk_gradient_for
     lanes top = { 0 };
     for (size_t c = 0; c < width; c += QK_LANES) top = LARGER_MAGNITUDE(top, MAGNITUDE(LOAD(g + c)));
     const float factor = code_factor(form, LARGEST_OF(top), &scale[r]);
-    const int32_t sum = left_row(form, r, width, g, NULL, factor, (uint8_t *)left + r * width * element);
+    const int32_t sum = left_row(form, width, g, NULL, factor, (uint8_t *)left + r * width * element);
     if (form == QK_GRADIENT_BYTES) sums[r] = sum;
   }
 }
@@ -235,7 +216,7 @@ static inline __attribute__((always_inline)) void measure_rows(const qk_gradient
   for (size_t r = 0; r < o->rows; r++) {
     float *g = o->g + r * o->width;
     const float factor = code_factor(form, measure_row(steps, o, r, g), &o->left_scale[r]);
-    const int32_t sum = left_row(form, r, o->width, g, o->row_step, factor, (uint8_t *)o->left + r * o->width * element);
+    const int32_t sum = left_row(form, o->width, g, o->row_step, factor, (uint8_t *)o->left + r * o->width * element);
     if (form == QK_GRADIENT_BYTES) o->left_sums[r] = sum;
   }
 }

@@ -7,7 +7,7 @@
 //
 //   words: gradients of 15 bits. Scales are powers of two; an element is off by at most 2^−14 of the largest one that
 //          shares its scale (bfloat16: by 2^−9 of itself). Twice the rate of float on CPUs with VNNI.
-//   bytes: gradients of 8 bits, off by less than 1/127 of the largest one. Four times the rate of float.
+//   bytes: gradients of 8 bits, off by at most 1/254 of the largest one. Four times the rate of float.
 //   unsigned bytes: the same with codes 0…255 on the left, attention probabilities, and signed codes on the right.
 //
 // Either way k runs in groups of four bytes, two words or four bytes, as the CPU's dot products take them.
