@@ -117,7 +117,7 @@ static inline __attribute__((always_inline)) void two_lines(const int8_t *codes,
 
 /// One code of the transpose.
 static void put_code(qk_gradient_form form, size_t row, int8_t code, uint8_t *panel, size_t column) {
-  const size_t group = qk_gradient_group(form), width = QK_GRADIENT_GROUP_BYTES / group;
+  const size_t group = qk_gradient_group(form), width = qk_gradient_element(form);
   uint8_t *place = panel + row / group * QK_GRADIENT_LINE_BYTES + column * QK_GRADIENT_GROUP_BYTES + row % group * width;
   const int16_t value = (int16_t)(code + qk_gradient_offset(form, 0, 0));
   memcpy(place, &value, width);

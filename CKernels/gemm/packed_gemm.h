@@ -9,7 +9,7 @@ enum {
   QK_PACKED_LINES = 16,        ///< lines (rows of A or columns of B) that are packed together, columns of a panel
   QK_PACKED_PANELS = 4,        ///< panels that one call of a kernel multiplies
   QK_PACKED_COLUMNS = QK_PACKED_PANELS * QK_PACKED_LINES,
-  QK_PACKED_WORDS = 16,      ///< words that are packed together: packed lines are padded to whole ones with zeros
+  QK_PACKED_WORDS = 16,        ///< words that are packed together: packed lines are padded to whole ones with zeros
   QK_PACKED_ROW_STEP = 24      ///< rows of one call of a kernel: its sums, 6 KiB, stay in the L1 cache
 };
 
@@ -41,6 +41,6 @@ qk_status qk_bf16_check(const qk_bf16_gemm_arguments *arguments);
 qk_status qk_packed_multiply(const qk_packed_kernel *kernel, const qk_bf16_gemm_arguments *arguments);
 /// Scales sums[0…columns−1] of a row into its place in the output, from column `first` on.
 void qk_packed_finish_row(const qk_bf16_gemm_arguments *arguments, size_t row, size_t first, size_t columns,
-                        const float *sums);
+                          const float *sums);
 
 #endif

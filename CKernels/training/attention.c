@@ -143,7 +143,7 @@ qk_status qk_head_backward(const qk_head *h, void *memory, const float *gout, fl
   const head_memory m = memory_of(h, memory);
   const size_t t = h->tokens, d = h->dimension, inner = h->inner, row = 3 * inner;
   const qk_gradient_form form = h->form;
-  const size_t element = QK_GRADIENT_GROUP_BYTES / qk_gradient_group(form);
+  const size_t element = qk_gradient_element(form);
   const int32_t *sums = form == QK_GRADIENT_BYTES ? m.sums : NULL;
   const int8_t *k = h->qkv + inner, *v = k + inner;
   float *gq = gqkv, *gk = gqkv + inner, *gv = gk + inner;

@@ -125,7 +125,7 @@ static qk_status run_layer(const qk_block_leaf *l, const leaf_memory *m, layer_s
   const qk_gradient_form form = l->block->gradient_form;
   const int is_bytes = form == QK_GRADIENT_BYTES;
   const layer_operands *o = s->operands;
-  const size_t leaf = (size_t)l->index, element = is_bytes ? sizeof(int8_t) : sizeof(int16_t);
+  const size_t leaf = (size_t)l->index, element = qk_gradient_element(form);
   qk_output_gradient *out = &s->output;
   out->form = form;
   out->rows = l->rows;

@@ -148,8 +148,7 @@ static inline __attribute__((always_inline)) void panel_rows(const qk_gradient_f
 static inline __attribute__((always_inline)) void all_panels(const qk_gradient_form form, size_t rows, size_t width,
                                                              const float *g, size_t stride, const float *factor,
                                                              int32_t *sums, uint8_t *panels) {
-  const size_t group = form == QK_GRADIENT_BYTES ? 4 : 2;
-  const size_t step = (rows + group - 1) / group * QK_GRADIENT_LINE_BYTES;
+  const size_t group = qk_gradient_group(form), step = qk_gradient_panel_bytes(form, rows, 1);
   if (form == QK_GRADIENT_BYTES) memset(sums, 0, width * sizeof *sums);
   size_t r = 0;
   for (; r + group <= rows; r += group, g += group * stride, panels += QK_GRADIENT_LINE_BYTES)
@@ -165,7 +164,7 @@ static inline __attribute__((always_inline)) void all_panels(const qk_gradient_f
 static inline __attribute__((always_inline)) void all_rows(const qk_gradient_form form, size_t rows, size_t width,
                                                            const float *g, size_t stride, void *left, float *scale,
                                                            int32_t *sums) {
-  const size_t element = form == QK_GRADIENT_BYTES ? sizeof(int8_t) : sizeof(int16_t);
+  const size_t element = qk_gradient_element(form);
   for (size_t r = 0; r < rows; r++, g += stride) {
     lanes top = { 0 };
     for (size_t c = 0; c < width; c += QK_LANES) top = LARGER_MAGNITUDE(top, MAGNITUDE(LOAD(g + c)));
@@ -212,7 +211,7 @@ QK_CLONES static float round_panels(size_t rows, size_t width, const float *g, s
 /// The walk over the rows: steps, sums, magnitudes, and codes of the left operand.
 static inline __attribute__((always_inline)) void measure_rows(const qk_gradient_form form, const int steps,
                                                                const qk_output_gradient *o) {
-  const size_t element = form == QK_GRADIENT_BYTES ? sizeof(int8_t) : sizeof(int16_t);
+  const size_t element = qk_gradient_element(form);
   for (size_t r = 0; r < o->rows; r++) {
     float *g = o->g + r * o->width;
     const float factor = code_factor(form, measure_row(steps, o, r, g), &o->left_scale[r]);

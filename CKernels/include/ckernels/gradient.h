@@ -3,7 +3,7 @@
 // In quantisation-aware training one operand of every backward product is a matrix of codes: dX = (dY·s)·W and
 // dW = dYᵀ·X. The other one, the gradient, is rounded to codes with one scale per row (per column for dW) and block, so
 // the product is an integer product, and its bits depend neither on the instruction set nor on the number of threads.
-// The codes of both operands have one of two forms:
+// The codes of both operands have one of three forms:
 //
 //   words: gradients of 15 bits. Scales are powers of two; an element is off by at most 2^−14 of the largest one that
 //          shares its scale (bfloat16: by 2^−9 of itself). Twice the rate of float on CPUs with VNNI.
@@ -42,6 +42,9 @@ typedef enum qk_gradient_form {
 
 /// Elements of a group: 2 words or 4 bytes.
 static inline size_t qk_gradient_group(qk_gradient_form form) { return form == QK_GRADIENT_WORDS ? 2 : 4; }
+
+/// Bytes of an element: 2 or 1.
+static inline size_t qk_gradient_element(qk_gradient_form form) { return QK_GRADIENT_GROUP_BYTES / qk_gradient_group(form); }
 
 /// Bytes of the panels of a matrix of `rows` rows and `columns` columns, ⌈columns/16⌉·⌈rows/group⌉·64.
 ///
