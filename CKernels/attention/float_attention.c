@@ -22,8 +22,8 @@ static void multiply(attention_job *j, int transpose_a, int transpose_b, size_t 
 QK_CLONES static void soften_rows(size_t tokens, float scale, float levels, float *scores) {
 #pragma clang fp reassociate(on)
   for (size_t i = 0; i < tokens; i++) {
-    float *row = scores + i * tokens, top = row[0], sum = 0;
-    for (size_t c = 1; c < tokens; c++) top = row[c] > top ? row[c] : top;
+    float *row = scores + i * tokens, sum = 0;
+    const float top = qk_row_maximum(tokens, row);
     if (levels > 0) {
       for (size_t c = 0; c < tokens; c++) {
         row[c] = rintf(levels * qk_exp((row[c] - top) * scale));

@@ -57,6 +57,21 @@ static inline float qk_normal_distribution(float x, float *density) {
   return x < 0 ? upper : 1.0f - upper;
 }
 
+// max x[0…width−1], width ≥ 1: a loop over one float is not turned into vectors, for the order would matter to NaN.
+static inline __attribute__((always_inline)) float qk_row_maximum(size_t width, const float *x) {
+  enum { LANES = 16 };
+  typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
+  float top = x[0];
+  size_t c = 0;
+  if (width >= LANES) {
+    lanes most = *(const lanes *)x;
+    for (c = LANES; c + LANES <= width; c += LANES) most = __builtin_elementwise_max(most, *(const lanes *)(x + c));
+    top = __builtin_reduce_max(most);
+  }
+  for (; c < width; c++) top = x[c] > top ? x[c] : top;
+  return top;
+}
+
 // Sums partial[blocks][width] into out over a binary tree whose shape depends on `blocks` alone.
 void qk_tree_sum(size_t blocks, size_t width, float *partial, float *out);
 

@@ -66,7 +66,7 @@ void qk_column_dots(size_t rows, size_t width, const float *x, const float *y, f
   reduce(rows, width, x, y, scratch, out, column_dots_body);
 }
 
-// A vector of `count` is reduced as rows of 64 lanes: the 64 lane sums of each block are added in order.
+// A vector of `count` is cut into blocks; the 16 lane sums of each are added in pairs.
 typedef struct {
   size_t count;
   const float *x;
@@ -76,17 +76,29 @@ typedef struct {
 
 #define VECTOR_BLOCK ((size_t)QK_REDUCTION_ROWS * 64)
 
+enum { LANES = 16 };
+typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
+
+static inline __attribute__((always_inline)) float block_sum(const float *x, size_t count, const int square) {
+  lanes sum = {0};
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    const lanes v = *(const lanes *)(x + i);
+    sum += square ? v * v : v;
+  }
+  float lane[LANES];
+  memcpy(lane, &sum, sizeof lane);
+  for (int l = 0; i < count; i++, l++) lane[l] += square ? x[i] * x[i] : x[i];
+  for (int step = LANES / 2; step > 0; step /= 2)
+    for (int l = 0; l < step; l++) lane[l] += lane[l + step];
+  return lane[0];
+}
+
 QK_CLONES static void vector_body(void *context, size_t begin, size_t end) {
   const vector_job *j = context;
   for (size_t block = begin; block < end; block++) {
-    float lane[16] = {0};
-    size_t first = block * VECTOR_BLOCK, last = qk_min(first + VECTOR_BLOCK, j->count), i = first;
-    for (; i + 16 <= last; i += 16)
-      for (int l = 0; l < 16; l++) lane[l] += j->square ? j->x[i + l] * j->x[i + l] : j->x[i + l];
-    for (int l = 0; i < last; i++, l++) lane[l] += j->square ? j->x[i] * j->x[i] : j->x[i];
-    for (int step = 8; step > 0; step /= 2)
-      for (int l = 0; l < step; l++) lane[l] += lane[l + step];
-    j->partial[block] = lane[0];
+    const size_t first = block * VECTOR_BLOCK, count = qk_min(VECTOR_BLOCK, j->count - first);
+    j->partial[block] = j->square ? block_sum(j->x + first, count, 1) : block_sum(j->x + first, count, 0);
   }
 }
 

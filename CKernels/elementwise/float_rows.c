@@ -44,8 +44,8 @@ void qk_multiply_row(size_t rows, size_t width, const float *x, const float *v, 
 
 static inline float softmax_row(size_t width, const float *x, float *y) {
 #pragma clang fp reassociate(on)
-  float top = x[0], sum = 0;
-  for (size_t c = 1; c < width; c++) top = x[c] > top ? x[c] : top;
+  const float top = qk_row_maximum(width, x);
+  float sum = 0;
   for (size_t c = 0; c < width; c++) {
     y[c] = qk_exp(x[c] - top);
     sum += y[c];

@@ -3,30 +3,46 @@
 typedef struct {
   size_t count;
   const qk_adamw_settings *settings;
-  const float *gradient;
-  float *parameter, *moment1, *moment2;
+  float *gradient, *parameter, *moment1, *moment2;
 } adamw_job;
 
-QK_CLONES static void adamw_body(void *context, size_t begin, size_t end) {
-  const adamw_job *j = context;
+/// The moments of element i with its gradient g, and m̂/(√v̂ + eps). sqrtf would set errno, which keeps a loop scalar.
+static inline __attribute__((always_inline)) float direction(const qk_adamw_settings *s, float inverse1, float inverse2, float g,
+                                                             float *moment1, float *moment2) {
+  const float m = *moment1 = s->beta1 * *moment1 + (1.0f - s->beta1) * g;
+  const float v = *moment2 = s->beta2 * *moment2 + (1.0f - s->beta2) * g * g;
+  return m * inverse1 / (__builtin_elementwise_sqrt(v * inverse2) + s->epsilon);
+}
+
+static inline __attribute__((always_inline)) void adamw_range(const adamw_job *j, size_t begin, size_t end, const int relative) {
   const qk_adamw_settings s = *j->settings;
-  float inverse1 = 1.0f / s.correction1, inverse2 = 1.0f / s.correction2;
-  size_t last = qk_min(end * QK_ELEMENT_BLOCK, j->count);
-  for (size_t i = begin * QK_ELEMENT_BLOCK; i < last; i++) {
-    float p = j->parameter[i];
-    float g = s.gradient_factor * j->gradient[i] * (s.relative ? p : 1.0f);
-    float m = j->moment1[i] = s.beta1 * j->moment1[i] + (1.0f - s.beta1) * g;
-    float v = j->moment2[i] = s.beta2 * j->moment2[i] + (1.0f - s.beta2) * g * g;
-    float step = m * inverse1 / (sqrtf(v * inverse2) + s.epsilon);
-    float additive = p - s.learning_rate * (step + s.decay * p);
-    float factor = 1.0f - s.learning_rate * step;
-    float scaled = p * (factor < 0.5f ? 0.5f : factor);
-    j->parameter[i] = s.relative ? (scaled < 1e-8f ? 1e-8f : scaled) : additive;
+  const float inverse1 = 1.0f / s.correction1, inverse2 = 1.0f / s.correction2;
+  float *restrict gradient = j->gradient, *restrict parameter = j->parameter;
+  float *restrict moment1 = j->moment1, *restrict moment2 = j->moment2;
+  for (size_t i = begin; i < end; i++) {
+    const float p = parameter[i];
+    const float g = s.gradient_factor * gradient[i] * (relative ? p : 1.0f);
+    const float step = direction(&s, inverse1, inverse2, g, &moment1[i], &moment2[i]);
+    gradient[i] = 0.0f;
+    if (relative) {
+      const float factor = 1.0f - s.learning_rate * step;
+      const float scaled = p * (factor < 0.5f ? 0.5f : factor);
+      parameter[i] = scaled < 1e-8f ? 1e-8f : scaled;
+    } else {
+      parameter[i] = p - s.learning_rate * (step + s.decay * p);
+    }
   }
 }
 
-void qk_adamw_step(size_t count, const qk_adamw_settings *settings, const float *gradient, float *parameter,
-                   float *moment1, float *moment2) {
+QK_CLONES static void adamw_body(void *context, size_t begin, size_t end) {
+  const adamw_job *j = context;
+  const size_t first = begin * QK_ELEMENT_BLOCK, last = qk_min(end * QK_ELEMENT_BLOCK, j->count);
+  if (j->settings->relative) adamw_range(j, first, last, 1);
+  else adamw_range(j, first, last, 0);
+}
+
+void qk_adamw_step(size_t count, const qk_adamw_settings *settings, float *gradient, float *parameter, float *moment1,
+                   float *moment2) {
   adamw_job job = {count, settings, gradient, parameter, moment1, moment2};
   qk_parallel_for(qk_blocks(count, QK_ELEMENT_BLOCK), 1, &job, adamw_body);
 }
@@ -53,7 +69,8 @@ void qk_average_step(size_t count, float decay, const float *parameter, float *a
 typedef struct {
   size_t count;
   const qk_adamw_settings *settings;
-  const float *gradient, *parameter;
+  float *gradient;
+  const float *parameter;
   float *moment1, *moment2, *direction;
 } lamb_job;
 
@@ -61,16 +78,18 @@ QK_CLONES static void lamb_body(void *context, size_t begin, size_t end) {
   const lamb_job *j = context;
   const qk_adamw_settings s = *j->settings;
   const float inverse1 = 1.0f / s.correction1, inverse2 = 1.0f / s.correction2;
+  float *restrict gradient = j->gradient, *restrict moment1 = j->moment1, *restrict moment2 = j->moment2;
+  const float *restrict parameter = j->parameter;
+  float *restrict out = j->direction;
   const size_t last = qk_min(end * QK_ELEMENT_BLOCK, j->count);
   for (size_t i = begin * QK_ELEMENT_BLOCK; i < last; i++) {
-    const float g = s.gradient_factor * j->gradient[i];
-    const float m = j->moment1[i] = s.beta1 * j->moment1[i] + (1.0f - s.beta1) * g;
-    const float v = j->moment2[i] = s.beta2 * j->moment2[i] + (1.0f - s.beta2) * g * g;
-    j->direction[i] = m * inverse1 / (sqrtf(v * inverse2) + s.epsilon) + s.decay * j->parameter[i];
+    const float g = s.gradient_factor * gradient[i];
+    out[i] = direction(&s, inverse1, inverse2, g, &moment1[i], &moment2[i]) + s.decay * parameter[i];
+    gradient[i] = 0.0f;
   }
 }
 
-void qk_lamb_direction(size_t count, const qk_adamw_settings *settings, const float *gradient, const float *parameter,
+void qk_lamb_direction(size_t count, const qk_adamw_settings *settings, float *gradient, const float *parameter,
                        float *moment1, float *moment2, float *direction) {
   lamb_job job = { count, settings, gradient, parameter, moment1, moment2, direction };
   qk_parallel_for(qk_blocks(count, QK_ELEMENT_BLOCK), 1, &job, lamb_body);

@@ -13,16 +13,18 @@ typedef struct {
 
 static inline __attribute__((always_inline)) void start_row(const qk_oscillation *o, const float *latent, size_t row,
                                                             const int nested) {
-  const size_t first = row * o->width;
+  const size_t width = o->width, first = row * width;
   const float *w = latent + first;
+  int8_t *restrict codes = o->code + first, *restrict states = o->state + first;
+  float *restrict frequency = o->frequency + first, *restrict mean = o->mean + first;
   const float inverse = 1.0f / row_step_of(o->bits[row], o->sharing, o->scale4, o->scale8, row);
   const float limit = row_limit(o->bits[row]);
-  for (size_t c = 0; c < o->width; c++) {
+  for (size_t c = 0; c < width; c++) {
     const float code = code_of(w[c] * inverse, limit, nested);
-    o->code[first + c] = (int8_t)code;
-    o->state[first + c] = 0;
-    o->frequency[first + c] = 0.0f;
-    o->mean[first + c] = code;
+    codes[c] = (int8_t)code;
+    states[c] = 0;
+    frequency[c] = 0.0f;
+    mean[c] = code;
   }
 }
 
@@ -89,8 +91,10 @@ QK_CLONES static void hold_body(void *context, size_t begin, size_t end) {
   const qk_oscillation *o = j->o;
   for (size_t row = begin; row < end; row++) {
     const float s = row_step_of(o->bits[row], o->sharing, o->scale4, o->scale8, row);
-    for (size_t i = row * o->width; i < (row + 1) * o->width; i++)
-      j->latent[i] = o->state[i] == QK_WEIGHT_FROZEN ? s * (float)o->code[i] : j->latent[i];
+    const size_t width = o->width;
+    const int8_t *restrict codes = o->code + row * width, *restrict states = o->state + row * width;
+    float *restrict w = j->latent + row * width;
+    for (size_t c = 0; c < width; c++) w[c] = states[c] == QK_WEIGHT_FROZEN ? s * (float)codes[c] : w[c];
   }
 }
 

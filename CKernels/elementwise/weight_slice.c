@@ -45,9 +45,12 @@ void qk_weight_slice_forward(size_t rows, size_t width, const float *latent, siz
 }
 
 static inline __attribute__((always_inline)) void codes_of(const slice_job *j, size_t i, const int nested) {
+  const size_t width = j->width;
   const float *w = j->latent + (size_t)j->row[i] * j->stride;
+  // Bytes may alias anything, the job among it: it is read before they are written.
+  int8_t *restrict codes = j->codes + i * width;
   const float inverse = 1.0f / row_step(j, i), limit = row_limit(j->bits[i]);
-  for (size_t c = 0; c < j->width; c++) j->codes[i * j->width + c] = (int8_t)code_of(w[c] * inverse, limit, nested);
+  for (size_t c = 0; c < width; c++) codes[c] = (int8_t)code_of(w[c] * inverse, limit, nested);
 }
 
 QK_CLONES static void codes_body(void *context, size_t begin, size_t end) {

@@ -87,13 +87,11 @@ public final class AdamW {
       kernel.relative = isStep ? 1 : 0
       if settings.rule == .lamb, parameter.role == .weight {
         lambStep(parameter, moment, &kernel)
-        parameter.clearGradient()
         continue
       }
       qk_adamw_step(
         parameter.value.count, &kernel, parameter.gradient.pointer, parameter.value.pointer,
         moment.first.pointer, moment.second.pointer)
-      parameter.clearGradient()
     }
     return norm
   }
