@@ -153,14 +153,18 @@ static void multiply_group(const gemm_task *task, const qk_gemm_precision *preci
   }
   const int32_t step = few ? precision->few_tokens : QK_GEMM_TOKEN_STEP;
   _Alignas(64) int32_t sums[QK_GEMM_TOKEN_STEP * QK_GROUP_COLUMNS];
-  for (int32_t t = 0; t < task->tokens; t += step) {
+  int32_t t = 0;
+  if (job->kernel->multiply_finished != NULL && !few) {
+    t = job->kernel->multiply_finished(x, stride, task->tokens, panel, panel_stride, panels, depth, f);
+    qk_next_tokens(f, t);
+  }
+  for (; t < task->tokens; t += step) {
     const int32_t tokens = minimum(step, task->tokens - t);
     prefetch_output(f, tokens, job->element);
     (few ? precision->multiply_few : precision->multiply)(x + (size_t)t * stride, stride, tokens, panel, panel_stride,
                                                           panels, depth, sums);
     job->kernel->finish(f, tokens, sums);
-    f->output = (uint8_t *)f->output + (size_t)tokens * f->output_bytes;
-    if (f->residual) f->residual = (const int16_t *)((const uint8_t *)f->residual + (size_t)tokens * f->residual_bytes);
+    qk_next_tokens(f, tokens);
   }
 }
 

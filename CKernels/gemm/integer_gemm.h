@@ -65,6 +65,12 @@ typedef struct qk_gemm_finish {
   size_t residual_bytes;
 } qk_gemm_finish;
 
+/// The finish of the tokens behind the next `tokens` ones.
+static inline void qk_next_tokens(qk_gemm_finish *f, int32_t tokens) {
+  f->output = (uint8_t *)f->output + (size_t)tokens * f->output_bytes;
+  if (f->residual) f->residual = (const int16_t *)((const uint8_t *)f->residual + (size_t)tokens * f->residual_bytes);
+}
+
 /// Rows of a block of tokens brought from slot order into row order; strides in bytes from token to token.
 typedef struct qk_gemm_merge {
   const uint8_t *from8, *from4;  ///< next code of either precision; 64 elements may be read past the last
@@ -82,6 +88,10 @@ typedef struct qk_gemm_kernel {
   int32_t group_panels;                          ///< 1…4
   qk_gemm_precision w8, w4;
   void (*finish)(const qk_gemm_finish *finish, int32_t tokens, const int32_t *sums);
+  /// Products and finish at once, for the first tokens of a block; returns how many, 0 where it does not serve the form or
+  /// number of panels. Sums as `multiply` of both precisions gives them. May be null.
+  int32_t (*multiply_finished)(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel,
+                               size_t panel_stride, int32_t panels, int32_t depth, const qk_gemm_finish *finish);
   void (*merge)(const qk_gemm_merge *merge);
 } qk_gemm_kernel;
 

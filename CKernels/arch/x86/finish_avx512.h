@@ -44,11 +44,23 @@ static inline void qk_words64(const __m512i code[4], __m512i words[2]) {
   words[1] = _mm512_permutexvar_epi64(order, _mm512_packs_epi32(code[2], code[3]));
 }
 
-/// 64 sums as bytes, saturated to int8 or uint8.
-static inline __m512i qk_bytes64(const __m512i code[4], int is_unsigned) {
-  const __m512i a = _mm512_packs_epi32(code[0], code[1]), b = _mm512_packs_epi32(code[2], code[3]);
+/// 64 int16 as bytes, saturated to int8 or uint8; the sources are vpackssdw of columns 0…31 and 32…63.
+static inline __m512i qk_bytes64(__m512i a, __m512i b, int is_unsigned) {
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   return _mm512_permutexvar_epi32(order, is_unsigned ? _mm512_packus_epi16(a, b) : _mm512_packs_epi16(a, b));
+}
+
+/// Writes 64 codes of one token in a form of bytes; a and b as in qk_bytes64.
+static inline __attribute__((always_inline)) void qk_store_bytes64(const qk_output_form form, const qk_gemm_finish *f,
+                                                                   __mmask64 columns, __m512i a, __m512i b, uint8_t *out) {
+  const __m512i lo = _mm512_set1_epi8((char)f->lo), hi = _mm512_set1_epi8((char)f->hi);
+  if (form == QK_OUTPUT_UINT8) {
+    _mm512_mask_storeu_epi8(out, columns, _mm512_max_epu8(lo, _mm512_min_epu8(hi, qk_bytes64(a, b, 1))));
+    return;
+  }
+  const __m512i bytes = _mm512_max_epi8(lo, _mm512_min_epi8(hi, qk_bytes64(a, b, 0)));
+  if (form == QK_OUTPUT_INT8) _mm512_mask_storeu_epi8(out, columns, bytes);
+  else _mm512_mask_storeu_epi8(out, columns, qk_look_up64(f->table, _mm512_xor_si512(bytes, _mm512_set1_epi8(-128))));
 }
 
 /// clamp(round(v), lo, hi) in the lower byte of 16 words, what that took in the upper one; the lower byte is `code` instead
@@ -67,27 +79,23 @@ static inline __attribute__((always_inline)) __m512i qk_code_and_rest16(const qk
   return _mm512_or_si512(_mm512_slli_epi32(rest, 8), _mm512_and_si512(lower, _mm512_set1_epi32(255)));
 }
 
-/// Writes the 64 columns of one token; `form`, `high_word` and `sum_shift` are constants after inlining.
-static inline __attribute__((always_inline)) void qk_finish_token(const qk_output_form form, const int high_word, const int sum_shift,
-                                                                  const qk_gemm_finish *f, const qk_columns16 c[4],
-                                                                  __mmask64 columns, const int32_t *sums, uint8_t *out,
-                                                                  const int16_t *residual) {
-  __m512i code[4];
-#pragma clang loop unroll(full)
-  for (int p = 0; p < 4; p++) {
-    code[p] = _mm512_setzero_si512();
-    if (!(columns >> (16 * p) & 1)) continue;
-    const __m512i raw = _mm512_load_si512(sums + 16 * p);
-    const __m512i sum = sum_shift ? _mm512_srai_epi32(raw, sum_shift) : raw;
-    const __m512i biased = _mm512_add_epi32(sum, c[p].bias);
-    if (form == QK_OUTPUT_ACCUMULATOR) code[p] = biased;
-    else if (form == QK_OUTPUT_FLOAT) code[p] = _mm512_castps_si512(_mm512_mul_ps(_mm512_cvtepi32_ps(biased), c[p].scale));
-    else if (form != QK_OUTPUT_CODE_AND_REST) code[p] = qk_requantise16(high_word, f, 16 * p, &c[p], sum);
-    if (form == QK_OUTPUT_CODE_AND_REST || form == QK_OUTPUT_EXACT_AND_REST) {
-      const __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(biased), c[p].scale);
-      code[p] = qk_code_and_rest16(f, v, form == QK_OUTPUT_EXACT_AND_REST, code[p]);
-    }
-  }
+/// What 16 sums without their bias become, as words that are not yet clamped; `form`, `high_word` and `sum_shift` are constants after inlining.
+static inline __attribute__((always_inline)) __m512i qk_code16(const qk_output_form form, const int high_word, const int sum_shift,
+                                                               const qk_gemm_finish *f, int32_t column, const qk_columns16 *c,
+                                                               __m512i raw) {
+  const __m512i sum = sum_shift ? _mm512_srai_epi32(raw, sum_shift) : raw;
+  const __m512i biased = _mm512_add_epi32(sum, c->bias);
+  if (form == QK_OUTPUT_ACCUMULATOR) return biased;
+  if (form == QK_OUTPUT_FLOAT) return _mm512_castps_si512(_mm512_mul_ps(_mm512_cvtepi32_ps(biased), c->scale));
+  const __m512i code = form == QK_OUTPUT_CODE_AND_REST ? _mm512_setzero_si512() : qk_requantise16(high_word, f, column, c, sum);
+  if (form != QK_OUTPUT_CODE_AND_REST && form != QK_OUTPUT_EXACT_AND_REST) return code;
+  const __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(biased), c->scale);
+  return qk_code_and_rest16(f, v, form == QK_OUTPUT_EXACT_AND_REST, code);
+}
+
+/// Writes the codes of 64 columns of one token.
+static inline __attribute__((always_inline)) void qk_store64(const qk_output_form form, const qk_gemm_finish *f, __mmask64 columns,
+                                                             __m512i code[4], uint8_t *out, const int16_t *residual) {
   switch (form) {
     case QK_OUTPUT_ACCUMULATOR:
     case QK_OUTPUT_FLOAT:
@@ -99,25 +107,11 @@ static inline __attribute__((always_inline)) void qk_finish_token(const qk_outpu
         _mm512_mask_storeu_epi32(out + 64 * p, (__mmask16)(columns >> (16 * p)), code[p]);
       }
       break;
-    case QK_OUTPUT_INT8: {
-      const __m512i bytes = _mm512_max_epi8(_mm512_set1_epi8((char)f->lo),
-                                            _mm512_min_epi8(_mm512_set1_epi8((char)f->hi), qk_bytes64(code, 0)));
-      _mm512_mask_storeu_epi8(out, columns, bytes);
+    case QK_OUTPUT_INT8:
+    case QK_OUTPUT_UINT8:
+    case QK_OUTPUT_TABLE:
+      qk_store_bytes64(form, f, columns, _mm512_packs_epi32(code[0], code[1]), _mm512_packs_epi32(code[2], code[3]), out);
       break;
-    }
-    case QK_OUTPUT_UINT8: {
-      const __m512i bytes = _mm512_max_epu8(_mm512_set1_epi8((char)f->lo),
-                                            _mm512_min_epu8(_mm512_set1_epi8((char)f->hi), qk_bytes64(code, 1)));
-      _mm512_mask_storeu_epi8(out, columns, bytes);
-      break;
-    }
-    case QK_OUTPUT_TABLE: {
-      const __m512i bytes = _mm512_max_epi8(_mm512_set1_epi8((char)f->lo),
-                                            _mm512_min_epi8(_mm512_set1_epi8((char)f->hi), qk_bytes64(code, 0)));
-      const __m512i entries = qk_look_up64(f->table, _mm512_xor_si512(bytes, _mm512_set1_epi8(-128)));
-      _mm512_mask_storeu_epi8(out, columns, entries);
-      break;
-    }
     case QK_OUTPUT_CODE_AND_REST:
     case QK_OUTPUT_EXACT_AND_REST:
     case QK_OUTPUT_INT16:
@@ -140,10 +134,7 @@ static inline __attribute__((always_inline)) void qk_finish_token(const qk_outpu
   }
 }
 
-static inline __attribute__((always_inline)) void qk_finish_tokens(const qk_output_form form, const int high_word,
-                                                                   const int sum_shift, const qk_gemm_finish *f,
-                                                                   int32_t tokens, const int32_t *sums) {
-  qk_columns16 c[4];
+static inline __attribute__((always_inline)) void qk_load_columns(const qk_gemm_finish *f, qk_columns16 c[4]) {
 #pragma clang loop unroll(full)
   for (int p = 0; p < 4; p++) {
     c[p].bias = _mm512_loadu_si512(f->bias + 16 * p);
@@ -153,6 +144,13 @@ static inline __attribute__((always_inline)) void qk_finish_tokens(const qk_outp
     c[p].odd_offset = _mm512_loadu_si512(f->offset + 16 * p + 8);
     c[p].scale = _mm512_loadu_ps(f->scale + 16 * p);
   }
+}
+
+static inline __attribute__((always_inline)) void qk_finish_tokens(const qk_output_form form, const int high_word,
+                                                                   const int sum_shift, const qk_gemm_finish *f,
+                                                                   int32_t tokens, const int32_t *sums) {
+  qk_columns16 c[4];
+  qk_load_columns(f, c);
   const __mmask64 columns = qk_first_lanes(f->columns);
   for (int32_t t = 0; t < tokens; t++) {
     uint8_t *out = (uint8_t *)f->output + (size_t)t * f->output_bytes;
@@ -160,8 +158,13 @@ static inline __attribute__((always_inline)) void qk_finish_tokens(const qk_outp
         form == QK_OUTPUT_RESIDUAL ? (const int16_t *)((const uint8_t *)f->residual + (size_t)t * f->residual_bytes) : NULL;
     const int32_t *row = sums + t * QK_GROUP_COLUMNS;
     // Constant masks become plain stores.
-    if (f->columns == 64) qk_finish_token(form, high_word, sum_shift, f, c, ~(__mmask64)0, row, out, residual);
-    else qk_finish_token(form, high_word, sum_shift, f, c, columns, row, out, residual);
+    __m512i code[4];
+#pragma clang loop unroll(full)
+    for (int p = 0; p < 4; p++)
+      code[p] = columns >> (16 * p) & 1 ? qk_code16(form, high_word, sum_shift, f, 16 * p, &c[p], _mm512_load_si512(row + 16 * p))
+                                        : _mm512_setzero_si512();
+    if (f->columns == 64) qk_store64(form, f, ~(__mmask64)0, code, out, residual);
+    else qk_store64(form, f, columns, code, out, residual);
   }
 }
 

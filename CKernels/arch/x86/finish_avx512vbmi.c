@@ -14,13 +14,40 @@ void qk_finish_avx512vbmi(const qk_gemm_finish *f, int32_t tokens, const int32_t
 
 static int32_t count_bits(uint64_t bits) { return __builtin_popcountll(bits); }
 
-/// 64 rows of bytes, 32 of int16 or 16 of int32: the two lists are expanded into the lanes that are theirs.
-static inline __m512i merge_lanes(int32_t element, const uint8_t *from8, const uint8_t *from4, uint64_t is8) {
+/// 0, 1, 2 … as 64 bytes, 32 words or 16 double words.
+static inline __m512i count_lanes(const int32_t element) {
+  _Alignas(64) uint8_t bytes[64];
+  for (int32_t i = 0; i < 64; i++) bytes[i] = (uint8_t)(i % element == 0 ? i / element : 0);
+  return _mm512_load_si512(bytes);
+}
+
+/// Where each lane of a merge comes from: lane i of the 8-bit codes, or lane i of the 4-bit ones (64/element + i). Both lists are
+/// expanded into the lanes that are theirs, once for all tokens.
+static inline __attribute__((always_inline)) __m512i merge_order(const int32_t element, uint64_t is8) {
+  const __m512i lanes = count_lanes(element);
+  switch (element) {
+    case 1: {
+      const __m512i second = _mm512_add_epi8(lanes, _mm512_set1_epi8(64));
+      return _mm512_mask_expand_epi8(_mm512_maskz_expand_epi8(~is8, second), is8, lanes);
+    }
+    case 2: {
+      const __m512i second = _mm512_add_epi16(lanes, _mm512_set1_epi16(32));
+      return _mm512_mask_expand_epi16(_mm512_maskz_expand_epi16((__mmask32)~is8, second), (__mmask32)is8, lanes);
+    }
+    default: {
+      const __m512i second = _mm512_add_epi32(lanes, _mm512_set1_epi32(16));
+      return _mm512_mask_expand_epi32(_mm512_maskz_expand_epi32((__mmask16)~is8, second), (__mmask16)is8, lanes);
+    }
+  }
+}
+
+static inline __attribute__((always_inline)) __m512i merge_lanes(const int32_t element, __m512i order, const uint8_t *from8,
+                                                                 const uint8_t *from4) {
   const __m512i a = _mm512_loadu_si512(from8), b = _mm512_loadu_si512(from4);
   switch (element) {
-    case 1: return _mm512_mask_expand_epi8(_mm512_maskz_expand_epi8(~is8, b), is8, a);
-    case 2: return _mm512_mask_expand_epi16(_mm512_maskz_expand_epi16((__mmask32)~is8, b), (__mmask32)is8, a);
-    default: return _mm512_mask_expand_epi32(_mm512_maskz_expand_epi32((__mmask16)~is8, b), (__mmask16)is8, a);
+    case 1: return _mm512_permutex2var_epi8(a, order, b);
+    case 2: return _mm512_permutex2var_epi16(a, order, b);
+    default: return _mm512_permutex2var_epi32(a, order, b);
   }
 }
 
@@ -34,10 +61,11 @@ static inline __attribute__((always_inline)) void merge_rows(const qk_gemm_merge
     const uint64_t word = m->is8[n / 64] >> (n % 64);
     const uint64_t is8 = lanes == 64 ? word : word & (((uint64_t)1 << (lanes & 63)) - 1);
     const __mmask64 stored = qk_first_lanes(rows);
+    const __m512i order = merge_order(element, is8);
     for (int32_t t = first; t < last; t++) {
       const size_t from = (size_t)t * m->from_stride;
       uint8_t *out = m->output + (size_t)t * m->output_stride + n * element;
-      __m512i codes = merge_lanes(element, m->from8 + from + place8, m->from4 + from + place4, is8);
+      __m512i codes = merge_lanes(element, order, m->from8 + from + place8, m->from4 + from + place4);
       if (element == 1) {
         if (rows == lanes) _mm512_storeu_si512(out, codes);
         else _mm512_mask_storeu_epi8(out, stored, codes);

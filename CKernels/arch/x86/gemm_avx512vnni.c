@@ -139,6 +139,7 @@ const qk_gemm_kernel qk_gemm_avx512vnni = {
   .name = "gemm_x8_w8w4_6x64_avx512vnni_dpbusd_vbmi",
   QK_VNNI_PRECISIONS,
   .finish = qk_finish_avx512vbmi,
+  .multiply_finished = qk_multiply_finished_avx512vnni,
   .merge = qk_merge_avx512vbmi,
 };
 

@@ -19,6 +19,10 @@ extern const qk_packed_kernel qk_bf16_avx2, qk_bf16_avx512, qk_bf16_avx512bf16;
 extern const qk_packed_kernel qk_float_avx2, qk_float_avx512;
 extern const qk_gradient_kernel qk_gradient_avx2, qk_gradient_avx512, qk_gradient_avx512vnni;
 
+/// `multiply_finished` of the VNNI kernel.
+int32_t qk_multiply_finished_avx512vnni(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel,
+                                        size_t panel_stride, int32_t panels, int32_t depth, const qk_gemm_finish *f);
+
 /// out[i] = table[codes[i] + 128]
 void qk_look_up_avx512vbmi(size_t count, const int8_t *codes, const uint8_t *table, uint8_t *out);
 
