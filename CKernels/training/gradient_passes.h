@@ -95,23 +95,28 @@ static inline __attribute__((always_inline)) float code_factor(const qk_gradient
 /// Gradient codes. A NaN becomes some code; it is reported by the sums of the bias, which keep it.
 #define CODES_OF(v, limit) TO_INTS(ROUND(CLAMP((v), (lanes){ 0 } - (float)(limit), (lanes){ 0 } + (float)(limit))))
 
+/// round(v), |v| < 2^22, as the low bits of a float near 1.5·2^23, whose units are 1: the byte codes, whose factors leave nothing
+/// to clamp. The words are BYTE_ZERO + code.
+#define BYTE_ZERO 0x4b400000u
+#define BYTE_WORDS(v) ((word_lanes)((v) + 0x1.8p23f))
+
 /// Codes of a row of the left operand; row_step may be null (all 1). Returns the sum of the codes, for bytes.
 static inline __attribute__((always_inline)) int32_t left_row(const qk_gradient_form form, size_t width, const float *g,
                                                               const float *row_step, float factor, void *left) {
 #pragma clang fp contract(off)
-  int_lanes total = { 0 };
+  word_lanes total = { 0 };
   for (size_t c = 0; c < width; c += QK_LANES) {
     const lanes scaled = row_step ? LOAD(g + c) * LOAD(row_step + c) : LOAD(g + c);
     if (form == QK_GRADIENT_BYTES) {
-      const int_lanes codes = CODES_OF(scaled * factor, QK_GRADIENT_BYTE_LIMIT);
-      STORE_BYTES((int8_t *)left + c, codes);
-      total += codes;
+      const word_lanes words = BYTE_WORDS(scaled * factor);
+      STORE_BYTES((int8_t *)left + c, words);
+      total += words;
     } else {
       const int_lanes codes = CODES_OF(scaled * factor, QK_GRADIENT_LIMIT);
       *(short_lanes *)((int16_t *)left + c) = __builtin_convertvector(codes, short_lanes);
     }
   }
-  return __builtin_reduce_add(total);
+  return (int32_t)(__builtin_reduce_add(total) - (uint32_t)width * BYTE_ZERO);
 }
 
 /// One group of rows as lines of all panels; rows from `count` on are zeros. Sums of the codes are added to `sums`, for
@@ -123,21 +128,21 @@ static inline __attribute__((always_inline)) void panel_rows(const qk_gradient_f
   for (size_t c = 0; c < width; c += QK_LANES) {
     const lanes f = LOAD(factor + c);
     word_lanes group = { 0 };
-    int_lanes total = { 0 };
+    word_lanes total = { 0 };
 #pragma clang loop unroll(full)
     for (size_t r = 0; r < count; r++) {
       const lanes scaled = LOAD(g + r * stride + c) * f;
       if (form == QK_GRADIENT_BYTES) {
-        const int_lanes codes = CODES_OF(scaled, QK_GRADIENT_BYTE_LIMIT);
-        group |= ((word_lanes)codes & 0xff) << 8 * (uint32_t)r;
-        total += codes;
+        const word_lanes words = BYTE_WORDS(scaled);
+        group |= (words & 0xff) << 8 * (uint32_t)r;
+        total += words;
       } else {
         group |= ((word_lanes)CODES_OF(scaled, QK_GRADIENT_LIMIT) & 0xffff) << 16 * (uint32_t)r;
       }
     }
     uint8_t *line = out + c / QK_GRADIENT_COLUMNS * panel_step + c % QK_GRADIENT_COLUMNS * QK_GRADIENT_GROUP_BYTES;
     *(word_lanes *)(void *)line = group;
-    if (form == QK_GRADIENT_BYTES) *(int_lanes *)(sums + c) += total;
+    if (form == QK_GRADIENT_BYTES) *(word_lanes *)(void *)(sums + c) += total - (uint32_t)count * BYTE_ZERO;
   }
   if (QK_LANES < QK_GRADIENT_COLUMNS && width % QK_GRADIENT_COLUMNS) {
     uint8_t *line = out + width / QK_GRADIENT_COLUMNS * panel_step + QK_LANES * QK_GRADIENT_GROUP_BYTES;

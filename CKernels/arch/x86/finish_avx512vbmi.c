@@ -51,49 +51,54 @@ static inline __attribute__((always_inline)) __m512i merge_lanes(const int32_t e
   }
 }
 
-/// Tokens first…last−1, few enough for their codes to stay in the L1 cache.
-static inline __attribute__((always_inline)) void merge_rows(const qk_gemm_merge *m, const int32_t element,
-                                                             int32_t first, int32_t last) {
+enum { MERGE_STEPS = 32 };
+
+/// Where the next registers of every token come from.
+typedef struct merge_step {
+  __m512i order;
+  size_t place8, place4;
+} merge_step;
+
+/// Up to MERGE_STEPS registers of rows at a time, token after token: each of them reads and writes in one go.
+static inline __attribute__((always_inline)) void merge_rows(const qk_gemm_merge *m, const int32_t element) {
   const int32_t lanes = 64 / element;
   size_t place8 = 0, place4 = 0;
-  for (int32_t n = 0; n < m->rows; n += lanes) {
-    const int32_t rows = m->rows - n < lanes ? m->rows - n : lanes;
-    const uint64_t word = m->is8[n / 64] >> (n % 64);
-    const uint64_t is8 = lanes == 64 ? word : word & (((uint64_t)1 << (lanes & 63)) - 1);
-    const __mmask64 stored = qk_first_lanes(rows);
-    const __m512i order = merge_order(element, is8);
-    for (int32_t t = first; t < last; t++) {
-      const size_t from = (size_t)t * m->from_stride;
-      uint8_t *out = m->output + (size_t)t * m->output_stride + n * element;
-      __m512i codes = merge_lanes(element, order, m->from8 + from + place8, m->from4 + from + place4);
-      if (element == 1) {
-        if (rows == lanes) _mm512_storeu_si512(out, codes);
-        else _mm512_mask_storeu_epi8(out, stored, codes);
-      } else if (element == 2) {
-        if (m->residual) {
-          const uint8_t *residual = m->residual + (size_t)t * m->residual_stride + n * element;
-          codes = _mm512_adds_epi16(codes, _mm512_maskz_loadu_epi16((__mmask32)stored, residual));
-        }
-        _mm512_mask_storeu_epi16(out, (__mmask32)stored, codes);
-      } else {
-        _mm512_mask_storeu_epi32(out, (__mmask16)stored, codes);
-      }
+  for (int32_t n = 0; n < m->rows; n += MERGE_STEPS * lanes) {
+    merge_step step[MERGE_STEPS];
+    const int32_t rows = m->rows - n < MERGE_STEPS * lanes ? m->rows - n : MERGE_STEPS * lanes;
+    const int32_t whole = rows / lanes, rest = rows % lanes;
+    for (int32_t i = 0; i * lanes < rows; i++) {
+      const int32_t row = n + i * lanes;
+      const uint64_t word = m->is8[row / 64] >> (row % 64);
+      const uint64_t is8 = lanes == 64 ? word : word & (((uint64_t)1 << (lanes & 63)) - 1);
+      step[i] = (merge_step){ merge_order(element, is8), place8, place4 };
+      const int32_t count8 = count_bits(is8);
+      place8 += (size_t)(count8 * element);
+      place4 += (size_t)((lanes - count8) * element);
     }
-    const int32_t count8 = count_bits(is8);
-    place8 += (size_t)(count8 * element);
-    place4 += (size_t)((lanes - count8) * element);
+    for (int32_t t = 0; t < m->tokens; t++) {
+      const uint8_t *from8 = m->from8 + (size_t)t * m->from_stride, *from4 = m->from4 + (size_t)t * m->from_stride;
+      uint8_t *out = m->output + (size_t)t * m->output_stride + n * element;
+      const uint8_t *residual = m->residual ? m->residual + (size_t)t * m->residual_stride + n * element : NULL;
+      for (int32_t i = 0; i < whole; i++) {
+        __m512i codes = merge_lanes(element, step[i].order, from8 + step[i].place8, from4 + step[i].place4);
+        if (element == 2 && residual) codes = _mm512_adds_epi16(codes, _mm512_loadu_si512(residual + 64 * i));
+        _mm512_storeu_si512(out + 64 * i, codes);
+      }
+      if (rest == 0) continue;
+      const __mmask64 bytes = qk_first_lanes(rest * element);
+      __m512i codes = merge_lanes(element, step[whole].order, from8 + step[whole].place8, from4 + step[whole].place4);
+      if (element == 2 && residual) codes = _mm512_adds_epi16(codes, _mm512_maskz_loadu_epi8(bytes, residual + 64 * whole));
+      _mm512_mask_storeu_epi8(out + 64 * whole, bytes, codes);
+    }
   }
 }
 
 void qk_merge_avx512vbmi(const qk_gemm_merge *m) {
-  enum { CHUNK = 8 };
-  for (int32_t first = 0; first < m->tokens; first += CHUNK) {
-    const int32_t last = first + CHUNK < m->tokens ? first + CHUNK : m->tokens;
-    switch (m->element) {
-      case 1: merge_rows(m, 1, first, last); break;
-      case 2: merge_rows(m, 2, first, last); break;
-      default: merge_rows(m, 4, first, last); break;
-    }
+  switch (m->element) {
+    case 1: merge_rows(m, 1); break;
+    case 2: merge_rows(m, 2); break;
+    default: merge_rows(m, 4); break;
   }
 }
 
