@@ -38,8 +38,8 @@ final class GemmProblem {
         let wide = Bool.random(using: &random)
         return Int32(wide ? random.code(in: -limit...limit) : Int.random(in: -9999...9999, using: &random))
       })
-    // Either anywhere in the range, or where all factors fit the upper word of a product.
-    let factors = Bool.random(using: &random) ? 0x1p-31...30000 : 0x1p-16...0.24
+    // Anywhere in the range, or where all factors, or all of them doubled, fit the upper word of a product.
+    let factors = [0x1p-31...30000, 0x1p-16...0.49, 0x1p-16...0.24, 0x1p-16...0.24].randomElement(using: &random)!
     requantisers = Guarded(
       (0..<rows).map { _ in
         Int.random(in: 0..<10, using: &random) == 0

@@ -76,7 +76,8 @@ static void fill_rows(const gemm_shape *s, random_numbers *r, int at_end, qk_gem
   const int wide = s->extreme || next_bits(r) % 2;
   for (int32_t n = 0; n < s->rows; n++) {
     bias[n] = (int32_t)(wide ? next_corner(r, -limit, limit) : next_in(r, -9999, 9999));
-    q[n] = s->high_word ? next_requantiser(r, 17, 32) : next_requantiser(r, 1, QK_REQUANTISER_MAX_SHIFT);
+    // From 18 on a multiplier can be doubled as well.
+    q[n] = s->high_word ? next_requantiser(r, 17 + (int32_t)(s->seed % 2), 32) : next_requantiser(r, 1, QK_REQUANTISER_MAX_SHIFT);
     // Below 2; for codes, whose range holds 256 values, often far below.
     scale[n] = (float)next_in(r, -(1 << 24), 1 << 24) * (s->form > QK_OUTPUT_FLOAT && next_bits(r) % 4 ? 0x1p-36f : 0x1p-23f);
   }

@@ -42,8 +42,8 @@ static uint8_t *prepare_activations(const qk_gemm_precision *p, const operands *
   return x;
 }
 
-/// Σ_k of the activations as prepared, times 2^sum_shift.
-static int32_t expected_sum(const qk_gemm_precision *p, const operands *o, int32_t t, int32_t n) {
+/// Σ_k of the activations as prepared, times 2^sum_shift, or 2^few_shift from `multiply_few`.
+static int32_t expected_sum(const qk_gemm_precision *p, const operands *o, int32_t t, int32_t n, int few) {
   const int shifted = p->shifted && (QK_ACTIVATION_SHIFT > 0) != (o->is_unsigned != 0);
   int32_t sum = 0;
   for (int32_t k = 0; k < o->depth; k++) {
@@ -51,7 +51,7 @@ static int32_t expected_sum(const qk_gemm_precision *p, const operands *o, int32
     const int32_t code = (o->is_unsigned ? byte : (int8_t)byte) + (shifted ? QK_ACTIVATION_SHIFT : 0);
     sum += code * o->w[n * o->depth + k];
   }
-  return sum * (1 << p->sum_shift);
+  return sum * (1 << (few ? p->few_shift : p->sum_shift));
 }
 
 static void multiply(qk_isa isa, const qk_gemm_precision *p, const operands *o, int32_t tokens, int32_t panels, int few) {
@@ -72,7 +72,7 @@ static void multiply(qk_isa isa, const qk_gemm_precision *p, const operands *o, 
   (few ? p->multiply_few : p->multiply)(x, stride, tokens, panel, panel_stride, panels, o->padded, sums);
   for (int32_t t = 0; t < tokens; t++)
     for (int32_t c = 0; c < panels * QK_PANEL_ROWS; c++) {
-      const int32_t n = (int32_t)skipped * QK_PANEL_ROWS + c, sum = expected_sum(p, o, t, n);
+      const int32_t n = (int32_t)skipped * QK_PANEL_ROWS + c, sum = expected_sum(p, o, t, n, few);
       count_case(isa, sums[t * QK_GROUP_COLUMNS + c] != sum, "sum of token %d of %d, column %d of %d panels, depth %d, "
                  "%d bits, few %d: %d for %d", t, tokens, c, panels, o->depth, o->bits, few,
                  sums[t * QK_GROUP_COLUMNS + c], sum);
