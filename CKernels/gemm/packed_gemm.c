@@ -1,6 +1,6 @@
 // The driver of products of packed words, a word being two bfloat16 or one float. For a block of columns and depth, one
-// region packs op(B) into panels that all tasks share; then every task packs a block of rows of op(A) into its own buffer,
-// unless these are words as they lie, and multiplies it by its range of the panels. Sums of 24 rows and 64 columns are kept
+// region packs op(B) into panels that all tasks share; then every task packs a block of rows of op(A) into its own buffer
+// and multiplies it by its range of the panels. Floats may be multiplied as they lie. Sums of 24 rows and 64 columns are kept
 // dense; between blocks of depth they rest in the output, or beside it when it accumulates, and the chain over k goes on
 // from them.
 #include "packed_gemm.h"
@@ -13,7 +13,8 @@ enum {
   /// Words of a block of depth: 64 columns of it, 256 KiB, and the rows of a task, 390 KiB, stay in the L2 cache.
   WORDS = 1024,
   PACK_WORDS = 64,         ///< words of all lines that are packed before the next, a multiple of QK_PACKED_WORDS
-  PACK_PANELS = 8,         ///< panels of a packing task
+  MOST_PACK_PANELS = 8,    ///< panels of a packing task, …
+  LEAST_PACK_TASKS = 8,    ///< … fewer where there would be fewer tasks than this
   COLUMNS = 4096,          ///< columns of a block: at most 16 MiB of panels
   ROWS = 96,               ///< rows of a task
   LEAST_TASKS = 16,        ///< ranges of columns are cut until there are so many tasks, …
@@ -25,11 +26,12 @@ typedef struct packed_job {
   const qk_packed_kernel *kernel;
   const qk_bf16_gemm_arguments *arguments;
   size_t n0, columns, panels, k0, depth, words;
-  size_t blocks, block_rows, ranges, range_panels;
+  size_t blocks, block_rows, ranges, range_panels, pack_panels;
   uint32_t *packed;        ///< panels of op(B)
   size_t panel_stride, row_stride;
   float *partial;          ///< sums between blocks of depth, from row 0 and column n0 on
   size_t partial_stride;
+  int a_lies, b_lies;      ///< the operand is not packed
   int first, last, serial; ///< the block of depth is the first, the last; all tasks run on the calling thread
   atomic_int out_of_memory;
 } packed_job;
@@ -64,10 +66,10 @@ static void pack_lines(const packed_job *job, const qk_bf16_operand *o, int to_p
 static void pack_panels(void *context, size_t begin, size_t end) {
   const packed_job *job = context;
   for (size_t task = begin; task < end; task++) {
-    const size_t column = task * PACK_PANELS * QK_PACKED_LINES;
+    const size_t column = task * job->pack_panels * QK_PACKED_LINES;
     pack_lines(job, &job->arguments->b, 1, job->n0 + column,
-               qk_min(PACK_PANELS * QK_PACKED_LINES, job->columns - column),
-               job->packed + task * PACK_PANELS * job->panel_stride);
+               qk_min(job->pack_panels * QK_PACKED_LINES, job->columns - column),
+               job->packed + task * job->pack_panels * job->panel_stride);
   }
 }
 
@@ -96,9 +98,21 @@ QK_CLONES void qk_packed_finish_row(const qk_bf16_gemm_arguments *g, size_t row,
   }
 }
 
-/// `a` with `a_stride` are the words of row `row` of op(A) in the job's block of depth.
-static void multiply_block(const packed_job *job, const uint32_t *a, size_t a_stride, size_t row, size_t rows,
-                           size_t panel, size_t panels, float *sums) {
+/// Words of a float operand where they lie: line `line` of op(A) or column `line` of op(B), from the block of depth on.
+static const uint32_t *words_at(const packed_job *job, const qk_bf16_operand *o, int is_b, size_t line) {
+  const int along_k = is_b == o->transposed;
+  return (const uint32_t *)o->values + (along_k ? line * o->stride + job->k0 : job->k0 * o->stride + line);
+}
+
+static qk_packed_words panels_from(const packed_job *job, size_t panel) {
+  const qk_bf16_operand *b = &job->arguments->b;
+  if (!job->b_lies) return (qk_packed_words){ job->packed + panel * job->panel_stride, job->panel_stride, QK_PACKED_LINES };
+  return (qk_packed_words){ words_at(job, b, 1, job->n0 + panel * QK_PACKED_LINES), QK_PACKED_LINES, b->stride };
+}
+
+/// `a` are the words of row `row` of op(A) in the job's block of depth.
+static void multiply_block(const packed_job *job, const qk_packed_words *a, size_t row, size_t rows, size_t panel,
+                           size_t panels, float *sums) {
   const size_t column = panel * QK_PACKED_LINES, columns = qk_min(panels * QK_PACKED_LINES, job->columns - column);
   float *partial = job->partial + row * job->partial_stride + column;
   if (job->first) memset(sums, 0, rows * QK_PACKED_COLUMNS * sizeof *sums);
@@ -109,8 +123,8 @@ static void multiply_block(const packed_job *job, const uint32_t *a, size_t a_st
       const float *line = job->arguments->output + (row + r) * job->arguments->output_stride + job->n0 + column;
       for (size_t j = 0; j < columns; j += 16) __builtin_prefetch(line + j, 1);
     }
-  job->kernel->multiply(a, a_stride, rows, job->packed + panel * job->panel_stride, job->panel_stride, panels,
-                        job->words, sums);
+  const qk_packed_words b = panels_from(job, panel);
+  job->kernel->multiply(a, rows, &b, panels, job->words, sums);
   for (size_t r = 0; r < rows; r++) {
     const float *line = sums + r * QK_PACKED_COLUMNS;
     if (job->last)
@@ -120,13 +134,9 @@ static void multiply_block(const packed_job *job, const uint32_t *a, size_t a_st
   }
 }
 
-/// Floats whose rows run along k are words already.
-static int is_packed(const packed_job *job) { return job->kernel->depth_of_word == 1 && !job->arguments->a.transposed; }
-
 static void multiply_tasks(void *context, size_t begin, size_t end) {
   packed_job *job = context;
   const qk_bf16_operand *a = &job->arguments->a;
-  const int in_place = is_packed(job);
   const size_t words = ROWS * job->row_stride;
   uint32_t *rows = qk_scratch(QK_SCRATCH_TASK, words * sizeof *rows
                               + QK_PACKED_ROW_STEP * QK_PACKED_COLUMNS * sizeof(float));
@@ -139,15 +149,19 @@ static void multiply_tasks(void *context, size_t begin, size_t end) {
   for (size_t task = begin; task < end; task++) {
     const size_t block = task / job->ranges, range = task % job->ranges;
     const size_t row = block * job->block_rows, count = qk_min(job->block_rows, job->arguments->m - row);
-    if (block != packed_block && !in_place) pack_lines(job, a, 0, row, count, rows);
+    if (block != packed_block && !job->a_lies) pack_lines(job, a, 0, row, count, rows);
     packed_block = block;
-    const uint32_t *first = in_place ? (const uint32_t *)a->values + row * a->stride + job->k0 : rows;
-    const size_t stride = in_place ? a->stride : job->row_stride;
+    qk_packed_words words_of_a = { rows, job->row_stride, 1 };
+    if (job->a_lies)
+      words_of_a = (qk_packed_words){ words_at(job, a, 0, row), a->transposed ? 1 : a->stride, a->transposed ? a->stride : 1 };
+    const uint32_t *first = words_of_a.words;
     const size_t last = qk_min((range + 1) * job->range_panels, job->panels);
     for (size_t p = range * job->range_panels; p < last; p += QK_PACKED_PANELS)
-      for (size_t r = 0; r < count; r += QK_PACKED_ROW_STEP)
-        multiply_block(job, first + r * stride, stride, row + r, qk_min(QK_PACKED_ROW_STEP, count - r), p,
-                       qk_min(QK_PACKED_PANELS, last - p), sums);
+      for (size_t r = 0; r < count; r += QK_PACKED_ROW_STEP) {
+        words_of_a.words = first + r * words_of_a.stride;
+        multiply_block(job, &words_of_a, row + r, qk_min(QK_PACKED_ROW_STEP, count - r), p, qk_min(QK_PACKED_PANELS, last - p),
+                       sums);
+      }
   }
 }
 
@@ -159,6 +173,7 @@ static void cut(packed_job *job) {
   job->block_rows = round_up(qk_blocks(m, job->blocks), 6);
   job->blocks = qk_blocks(m, job->block_rows);
   job->panels = qk_blocks(job->columns, QK_PACKED_LINES);
+  job->pack_panels = qk_min(MOST_PACK_PANELS, qk_blocks(job->panels, LEAST_PACK_TASKS));
   const size_t ranges = qk_min(qk_blocks(LEAST_TASKS, job->blocks), qk_blocks(job->panels, RANGE_PANELS));
   job->range_panels = round_up(qk_blocks(job->panels, ranges), QK_PACKED_PANELS);
   job->ranges = qk_blocks(job->panels, job->range_panels);
@@ -166,10 +181,13 @@ static void cut(packed_job *job) {
 
 static void run(packed_job *job) {
   const size_t tasks = job->blocks * job->ranges;
-  const size_t packing = qk_blocks(job->panels, PACK_PANELS);
-  qk_parallel_for(packing, job->serial ? packing : 1, job, pack_panels);
+  const size_t packing = qk_blocks(job->panels, job->pack_panels);
+  if (!job->b_lies) qk_parallel_for(packing, job->serial ? packing : 1, job, pack_panels);
   qk_parallel_for(tasks, job->serial ? tasks : 1, job, multiply_tasks);
 }
+
+/// 1 when lines that lie `stride` floats apart use most sets of the caches; multiples of 2 KiB meet in a few of them.
+static int spreads(size_t stride) { return stride % 512 != 0; }
 
 qk_status qk_packed_multiply(const qk_packed_kernel *kernel, const qk_bf16_gemm_arguments *g) {
   packed_job job = { .kernel = kernel, .arguments = g };
@@ -182,6 +200,9 @@ qk_status qk_packed_multiply(const qk_packed_kernel *kernel, const qk_bf16_gemm_
   const int beside = g->accumulate && g->k > block;
   job.packed = qk_scratch(QK_SCRATCH_CALL, (words + (beside ? g->m * columns : 0)) * sizeof *job.packed);
   if (job.packed == NULL) return QK_OUT_OF_MEMORY;
+  const int are_words = per_word == 1;
+  job.a_lies = are_words && (!g->a.transposed || spreads(g->a.stride));
+  job.b_lies = are_words && !g->b.transposed && g->n % QK_PACKED_LINES == 0 && spreads(g->b.stride);
   job.serial = g->m * g->n < SERIAL_PRODUCTS && g->m * g->n * g->k < SERIAL_PRODUCTS;
   for (job.n0 = 0; job.n0 < g->n; job.n0 += COLUMNS) {
     job.columns = qk_min(COLUMNS, g->n - job.n0);

@@ -21,6 +21,13 @@ typedef struct qk_packed_lines {
   size_t lines, depth;
 } qk_packed_lines;
 
+/// An operand, packed or as it lies: word k of row r of A is words[r·stride + k·step], that of column c of panel p of B
+/// words[p·stride + k·step + c]. Packed ones have the steps 1 and QK_PACKED_LINES.
+typedef struct qk_packed_words {
+  const uint32_t *words;
+  size_t stride, step;
+} qk_packed_words;
+
 /// A word of bfloat16 holds the pair (k, k+1), k in its lower half.
 typedef struct qk_packed_kernel {
   const char *name;
@@ -29,9 +36,10 @@ typedef struct qk_packed_kernel {
   void (*pack_rows)(const qk_packed_lines *lines, uint32_t *out, size_t stride);
   /// out[16·word + line].
   void (*pack_panel)(const qk_packed_lines *lines, uint32_t *out);
-  /// sums[64·row + column] goes on over `words` words, for 1…24 rows and 1…4 panels; strides in words.
-  void (*multiply)(const uint32_t *a, size_t a_stride, size_t rows, const uint32_t *panel, size_t panel_stride,
-                   size_t panels, size_t words, float *sums);
+  /// sums[64·row + column] goes on over `words` words, for 1…24 rows and 1…4 panels. Pairs come packed, floats in either
+  /// way.
+  void (*multiply)(const qk_packed_words *a, size_t rows, const qk_packed_words *b, size_t panels, size_t words,
+                   float *sums);
 } qk_packed_kernel;
 
 extern const qk_packed_kernel qk_float_reference;

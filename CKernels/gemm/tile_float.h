@@ -7,34 +7,43 @@ enum { QK_FLOAT_VECTORS = QK_FLOAT_PANELS * QK_PACKED_LINES / QK_FLOAT_LANES };
 
 typedef float qk_float_lanes __attribute__((ext_vector_type(QK_FLOAT_LANES), aligned(4)));
 
-/// Vector i of the columns of `panels` panels, in one line of them.
+/// Vector i of the columns of some panels, at one k.
 #define QK_VECTOR_OF_PANELS(base, stride, i) \
   (*(const qk_float_lanes *)((base) + (size_t)((i) * QK_FLOAT_LANES / QK_PACKED_LINES) * (stride) \
                              + (i) * QK_FLOAT_LANES % QK_PACKED_LINES))
 
+/// Operands as qk_packed_words describes them.
+typedef struct float_operand {
+  const float *values;
+  size_t stride, step;
+} float_operand;
+
 /// `rows` and `vectors` are constants after inlining.
-QK_ALWAYS void tile(const int rows, const int vectors, const float *a, size_t a_stride, const float *panel,
-                    size_t panel_stride, size_t words, float *sums) {
+QK_ALWAYS void tile(const int rows, const int vectors, const float_operand *a, const float_operand *b, size_t words,
+                    float *sums) {
+  const float *panel = b->values;
+  const size_t a_step = a->step, panel_stride = b->stride, panel_step = b->step;
   qk_float_lanes sum[6][QK_FLOAT_VECTORS];
   const float *row[6];
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) {
-    row[r] = a + (size_t)r * a_stride;
+    row[r] = a->values + (size_t)r * a->stride;
     // A register for every row: else the compiler derives the rows from each other by additions in the loop.
     __asm__("" : "+r"(row[r]));
 #pragma clang loop unroll(full)
     for (int i = 0; i < vectors; i++)
       sum[r][i] = *(const qk_float_lanes *)(sums + r * QK_PACKED_COLUMNS + i * QK_FLOAT_LANES);
   }
-  for (size_t k = 0; k < words; k++, panel += QK_PACKED_LINES) {
-    qk_float_lanes b[QK_FLOAT_VECTORS];
+  size_t place = 0;
+  for (size_t k = 0; k < words; k++, panel += panel_step, place += a_step) {
+    qk_float_lanes column[QK_FLOAT_VECTORS];
 #pragma clang loop unroll(full)
-    for (int i = 0; i < vectors; i++) b[i] = QK_VECTOR_OF_PANELS(panel, panel_stride, i);
+    for (int i = 0; i < vectors; i++) column[i] = QK_VECTOR_OF_PANELS(panel, panel_stride, i);
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) {
-      const qk_float_lanes x = row[r][k];
+      const qk_float_lanes x = row[r][place];
 #pragma clang loop unroll(full)
-      for (int i = 0; i < vectors; i++) sum[r][i] = __builtin_elementwise_fma(x, b[i], sum[r][i]);
+      for (int i = 0; i < vectors; i++) sum[r][i] = __builtin_elementwise_fma(x, column[i], sum[r][i]);
     }
   }
 #pragma clang loop unroll(full)
@@ -44,33 +53,31 @@ QK_ALWAYS void tile(const int rows, const int vectors, const float *a, size_t a_
       *(qk_float_lanes *)(sums + r * QK_PACKED_COLUMNS + i * QK_FLOAT_LANES) = sum[r][i];
 }
 
-QK_ALWAYS void tiles(const int panels, const float *a, size_t a_stride, size_t rows, const float *panel,
-                     size_t panel_stride, size_t words, float *sums) {
+QK_ALWAYS void tiles(const int panels, float_operand a, size_t rows, const float_operand *b, size_t words, float *sums) {
   const int vectors = panels * QK_PACKED_LINES / QK_FLOAT_LANES;
-  for (; rows > 6; rows -= 6, a += 6 * a_stride, sums += 6 * QK_PACKED_COLUMNS)
-    tile(6, vectors, a, a_stride, panel, panel_stride, words, sums);
+  for (; rows > 6; rows -= 6, a.values += 6 * a.stride, sums += 6 * QK_PACKED_COLUMNS) tile(6, vectors, &a, b, words, sums);
   switch (rows) {
-    case 1: tile(1, vectors, a, a_stride, panel, panel_stride, words, sums); break;
-    case 2: tile(2, vectors, a, a_stride, panel, panel_stride, words, sums); break;
-    case 3: tile(3, vectors, a, a_stride, panel, panel_stride, words, sums); break;
-    case 4: tile(4, vectors, a, a_stride, panel, panel_stride, words, sums); break;
-    case 5: tile(5, vectors, a, a_stride, panel, panel_stride, words, sums); break;
-    default: tile(6, vectors, a, a_stride, panel, panel_stride, words, sums); break;
+    case 1: tile(1, vectors, &a, b, words, sums); break;
+    case 2: tile(2, vectors, &a, b, words, sums); break;
+    case 3: tile(3, vectors, &a, b, words, sums); break;
+    case 4: tile(4, vectors, &a, b, words, sums); break;
+    case 5: tile(5, vectors, &a, b, words, sums); break;
+    default: tile(6, vectors, &a, b, words, sums); break;
   }
 }
 
-static void multiply(const uint32_t *left, size_t a_stride, size_t rows, const uint32_t *right, size_t panel_stride,
-                     size_t panels, size_t words, float *sums) {
-  const float *a = (const float *)(const void *)left, *panel = (const float *)(const void *)right;
+static void multiply(const qk_packed_words *left, size_t rows, const qk_packed_words *right, size_t panels, size_t words,
+                     float *sums) {
+  const float_operand a = { (const float *)(const void *)left->words, left->stride, left->step };
+  float_operand b = { (const float *)(const void *)right->words, right->stride, right->step };
 #if QK_FLOAT_PANELS == 1
-  for (size_t p = 0; p < panels; p++)
-    tiles(1, a, a_stride, rows, panel + p * panel_stride, panel_stride, words, sums + p * QK_PACKED_LINES);
+  for (size_t p = 0; p < panels; p++, b.values += b.stride) tiles(1, a, rows, &b, words, sums + p * QK_PACKED_LINES);
 #else
   switch (panels) {
-    case 1: tiles(1, a, a_stride, rows, panel, panel_stride, words, sums); break;
-    case 2: tiles(2, a, a_stride, rows, panel, panel_stride, words, sums); break;
-    case 3: tiles(3, a, a_stride, rows, panel, panel_stride, words, sums); break;
-    default: tiles(4, a, a_stride, rows, panel, panel_stride, words, sums); break;
+    case 1: tiles(1, a, rows, &b, words, sums); break;
+    case 2: tiles(2, a, rows, &b, words, sums); break;
+    case 3: tiles(3, a, rows, &b, words, sums); break;
+    default: tiles(4, a, rows, &b, words, sums); break;
   }
 #endif
 }

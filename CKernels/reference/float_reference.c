@@ -16,14 +16,14 @@ static void pack_rows(const qk_packed_lines *l, uint32_t *out, size_t stride) { 
 static void pack_panel(const qk_packed_lines *l, uint32_t *out) { pack(l, out, 1, QK_PACKED_LINES); }
 
 /// Columns behind the last line of a panel are computed too; nobody reads them.
-static void multiply(const uint32_t *left, size_t a_stride, size_t rows, const uint32_t *right, size_t panel_stride,
-                     size_t panels, size_t words, float *sums) {
-  const float *a = (const float *)(const void *)left, *panel = (const float *)(const void *)right;
+static void multiply(const qk_packed_words *left, size_t rows, const qk_packed_words *right, size_t panels, size_t words,
+                     float *sums) {
+  const float *a = (const float *)(const void *)left->words, *panel = (const float *)(const void *)right->words;
   for (size_t r = 0; r < rows; r++)
     for (size_t c = 0; c < panels * QK_PACKED_LINES; c++) {
-      const float *b = panel + c / QK_PACKED_LINES * panel_stride + c % QK_PACKED_LINES;
+      const float *b = panel + c / QK_PACKED_LINES * right->stride + c % QK_PACKED_LINES;
       float sum = sums[r * QK_PACKED_COLUMNS + c];
-      for (size_t k = 0; k < words; k++) sum = fmaf(a[r * a_stride + k], b[k * QK_PACKED_LINES], sum);
+      for (size_t k = 0; k < words; k++) sum = fmaf(a[r * left->stride + k * left->step], b[k * right->step], sum);
       sums[r * QK_PACKED_COLUMNS + c] = sum;
     }
 }

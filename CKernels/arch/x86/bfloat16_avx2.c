@@ -63,11 +63,11 @@ static __attribute__((noinline)) void tiles(const uint32_t *a, size_t a_stride, 
   }
 }
 
-static void multiply(const uint32_t *a, size_t a_stride, size_t rows, const uint32_t *panel, size_t panel_stride,
-                     size_t panels, size_t pairs, float *sums) {
+static void multiply(const qk_packed_words *a, size_t rows, const qk_packed_words *b, size_t panels, size_t pairs,
+                     float *sums) {
   const unsigned mode = qk_enter_flushing();
   for (size_t p = 0; p < panels; p++)
-    tiles(a, a_stride, rows, panel + p * panel_stride, pairs, sums + p * QK_PACKED_LINES);
+    tiles(a->words, a->stride, rows, b->words + p * b->stride, pairs, sums + p * QK_PACKED_LINES);
   qk_leave_flushing(mode);
 }
 

@@ -69,10 +69,10 @@ static __attribute__((noinline)) void choose(const uint32_t *a, size_t a_stride,
   }
 }
 
-static void multiply(const uint32_t *a, size_t a_stride, size_t rows, const uint32_t *panel, size_t panel_stride,
-                     size_t panels, size_t pairs, float *sums) {
+static void multiply(const qk_packed_words *a, size_t rows, const qk_packed_words *b, size_t panels, size_t pairs,
+                     float *sums) {
   const unsigned mode = qk_enter_flushing();
-  choose(a, a_stride, rows, panel, panel_stride, panels, pairs, sums);
+  choose(a->words, a->stride, rows, b->words, b->stride, panels, pairs, sums);
   qk_leave_flushing(mode);
 }
 
