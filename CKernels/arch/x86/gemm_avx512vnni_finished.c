@@ -164,25 +164,21 @@ int32_t qk_multiply_finished_avx512vnni(const uint8_t *x, size_t x_stride, int32
   if (f->columns != panels * QK_PANEL_ROWS || f->sum_shift != 0) return 0;
   if (f->form != QK_OUTPUT_CODE_AND_REST && !f->high_word) return 0;
   const int32_t steps = depth / 4;
+#define SERVE(form) \
+  case form: return multiply_panels(form, x, x_stride, tokens, panel, panel_stride, panels, steps, f)
   switch (f->form) {
-    case QK_OUTPUT_INT8:
-      return multiply_panels(QK_OUTPUT_INT8, x, x_stride, tokens, panel, panel_stride, panels, steps, f);
-    case QK_OUTPUT_UINT8:
-      return multiply_panels(QK_OUTPUT_UINT8, x, x_stride, tokens, panel, panel_stride, panels, steps, f);
-    case QK_OUTPUT_TABLE:
-      return multiply_panels(QK_OUTPUT_TABLE, x, x_stride, tokens, panel, panel_stride, panels, steps, f);
-    case QK_OUTPUT_INT16:
-      return multiply_panels(QK_OUTPUT_INT16, x, x_stride, tokens, panel, panel_stride, panels, steps, f);
-    case QK_OUTPUT_RESIDUAL:
-      return multiply_panels(QK_OUTPUT_RESIDUAL, x, x_stride, tokens, panel, panel_stride, panels, steps, f);
-    case QK_OUTPUT_CODE_AND_REST:
-      return multiply_panels(QK_OUTPUT_CODE_AND_REST, x, x_stride, tokens, panel, panel_stride, panels, steps, f);
-    case QK_OUTPUT_EXACT_AND_REST:
-      return multiply_panels(QK_OUTPUT_EXACT_AND_REST, x, x_stride, tokens, panel, panel_stride, panels, steps, f);
+    SERVE(QK_OUTPUT_INT8);
+    SERVE(QK_OUTPUT_UINT8);
+    SERVE(QK_OUTPUT_TABLE);
+    SERVE(QK_OUTPUT_INT16);
+    SERVE(QK_OUTPUT_RESIDUAL);
+    SERVE(QK_OUTPUT_CODE_AND_REST);
+    SERVE(QK_OUTPUT_EXACT_AND_REST);
     case QK_OUTPUT_ACCUMULATOR:
     case QK_OUTPUT_INT32:
     case QK_OUTPUT_FLOAT: return 0;
   }
+#undef SERVE
   return 0;
 }
 
