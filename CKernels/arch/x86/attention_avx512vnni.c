@@ -17,11 +17,17 @@
 
 enum { QUERIES = 6, PANEL = QK_PANEL_ROWS, GROUP = 64, MAX_DIMENSION = 256, MAX_GROUPS = MAX_DIMENSION / GROUP };
 
+/// How z = ⌊d·M·2^−S + ½⌋ of a distance d = max − score is formed: from d·2^k as an uint16 (IN_SHORTS with k = 0), from the upper
+/// word of a product of int32, or in doubles.
+typedef enum score_way { IN_SHORTS, IN_SHIFTED_SHORTS, IN_WORDS, IN_DOUBLES } score_way;
+
 /// What all tasks of a call share.
 typedef struct shared {
   _Alignas(64) uint8_t table[256];           ///< (E[f] >> (15 − A)) − base
+  score_way score_way;
+  int32_t score_shift, score_short, short_shift;  ///< k, M and S + k − 16 of IN_SHORTS
   int32_t score_word, output_word;           ///< multipliers of 2^−32, or 0 when the factor needs doubles
-  int32_t use_score_word, use_output_word;
+  int32_t use_output_word;
   double score_factor, output_factor;
   int32_t last;                              ///< 2^8·(A + 1): from here on P = 0; bounds z in doubles
   int32_t base;                              ///< least E[f] >> (15 − A) that the contract allows
@@ -58,16 +64,31 @@ static layout lay_out(const qk_attention_arguments *a) {
 static size_t scratch_bytes(const qk_attention_arguments *a) { return lay_out(a).total; }
 static int32_t most_queries(const qk_attention_arguments *a) { return a->tokens; }
 
+/// Takes uint16 when that is exact. With T = S + k ≥ 17 the lower half of d·2^k·M does not reach the rounding, so
+/// z = (⌊d·2^k·M / 2^16⌋ + 2^(T−17)) >> (T − 16); distances and sums beyond 2^16 − 1 count as that, whose z has to be one with P = 0.
+static int choose_shorts(qk_requantiser score, shared *s) {
+  const int32_t shift = score.shift < 17 ? 17 - score.shift : 0, t = score.shift + shift;
+  if (shift > 7 || t > 31) return 0;  // d < 2^23
+  const uint32_t most = ((65535u * (uint32_t)score.multiplier) >> 16) + (1u << (t - 17));
+  if ((int32_t)((most < 65535 ? most : 65535) >> (t - 16)) < s->last) return 0;
+  s->score_shift = shift;
+  s->score_short = score.multiplier;
+  s->short_shift = t - 16;
+  s->score_way = shift ? IN_SHIFTED_SHORTS : IN_SHORTS;
+  return 1;
+}
+
 static void prepare(const qk_attention_arguments *a, void *memory) {
   shared *s = memory;
   s->base = qk_make_byte_table(a, s->table);
-  s->use_score_word = qk_fits_upper_word(a->score);
+  const int fits_word = qk_fits_upper_word(a->score);
   s->use_output_word = qk_fits_upper_word(a->output_requantiser);
-  s->score_word = s->use_score_word ? qk_upper_word_multiplier(a->score) : 0;
+  s->score_word = fits_word ? qk_upper_word_multiplier(a->score) : 0;
   s->output_word = s->use_output_word ? qk_upper_word_multiplier(a->output_requantiser) : 0;
   s->score_factor = qk_requantiser_factor(a->score);
   s->output_factor = qk_requantiser_factor(a->output_requantiser);
   s->last = 256 * (a->activation_bits + 1);
+  if (!choose_shorts(a->score, s)) s->score_way = fits_word ? IN_WORDS : IN_DOUBLES;
 }
 
 /// Rows of 16 dwords become columns.
@@ -201,10 +222,10 @@ static inline __m256i exponents8(__m256i distance, const shared *s) {
 }
 
 /// z = ⌊(max − score)·factor + ½⌋ of 16 scores. With words: the upper word of max·M + 2^31 − score·M.
-static inline __attribute__((always_inline)) __m512i exponents16(const int use_word, const shared *s, int32_t maximum,
+static inline __attribute__((always_inline)) __m512i exponents16(const score_way way, const shared *s, int32_t maximum,
                                                                  const int32_t *scores) {
   const __m512i v = _mm512_load_si512(scores);
-  if (use_word) {
+  if (way == IN_WORDS) {
     const __m512i m = _mm512_set1_epi32(s->score_word);
     const __m512i top = _mm512_set1_epi64((int64_t)maximum * s->score_word + ((int64_t)1 << 31));
     const __m512i even = _mm512_sub_epi64(top, _mm512_mul_epi32(v, m));
@@ -215,6 +236,22 @@ static inline __attribute__((always_inline)) __m512i exponents16(const int use_w
   const __m512i distance = _mm512_sub_epi32(_mm512_set1_epi32(maximum), v);
   return _mm512_inserti64x4(_mm512_castsi256_si512(exponents8(_mm512_castsi512_si256(distance), s)),
                             exponents8(_mm512_extracti64x4_epi64(distance, 1), s), 1);
+}
+
+/// z of 32 scores as words, in the order of vpackusdw.
+static inline __attribute__((always_inline)) __m512i exponents32(const score_way way, const shared *s, int32_t maximum,
+                                                                 const int32_t *scores) {
+  if (way == IN_WORDS || way == IN_DOUBLES)
+    return _mm512_packus_epi32(exponents16(way, s, maximum, scores), exponents16(way, s, maximum, scores + 16));
+  const __m512i top = _mm512_set1_epi32(maximum);
+  __m512i a = _mm512_sub_epi32(top, _mm512_load_si512(scores)), b = _mm512_sub_epi32(top, _mm512_load_si512(scores + 16));
+  if (way == IN_SHIFTED_SHORTS) {
+    a = _mm512_slli_epi32(a, (unsigned)s->score_shift);
+    b = _mm512_slli_epi32(b, (unsigned)s->score_shift);
+  }
+  const __m512i upper = _mm512_mulhi_epu16(_mm512_packus_epi32(a, b), _mm512_set1_epi16((short)s->score_short));
+  const __m512i half = _mm512_set1_epi16((short)(1 << (s->short_shift - 1)));
+  return _mm512_srli_epi16(_mm512_adds_epu16(upper, half), (unsigned)s->short_shift);
 }
 
 /// 64 bytes of a table of 256.
@@ -231,7 +268,7 @@ static inline __m512i probabilities32(__m512i entry, __m512i z, __m512i base) {
 }
 
 /// Probabilities of one row, with zeros up to a multiple of four tokens; the lanes of the result add up to their sum.
-static inline __attribute__((always_inline)) __m512i make_probabilities(const int use_word, const shared *s,
+static inline __attribute__((always_inline)) __m512i make_probabilities(const score_way way, const shared *s,
                                                                         int32_t tokens, int32_t maximum,
                                                                         const int32_t *scores, uint8_t *p) {
   __m512i table[4];
@@ -242,10 +279,7 @@ static inline __attribute__((always_inline)) __m512i make_probabilities(const in
   __m512i total = _mm512_setzero_si512();
   for (int32_t j = 0; j < tokens; j += 64) {
     // vpackusdw, vpackuswb and the unpacking work in 128-bit lanes: order is restored once, at the end.
-    const __m512i a = _mm512_packus_epi32(exponents16(use_word, s, maximum, scores + j),
-                                    exponents16(use_word, s, maximum, scores + j + 16));
-    const __m512i b = _mm512_packus_epi32(exponents16(use_word, s, maximum, scores + j + 32),
-                                    exponents16(use_word, s, maximum, scores + j + 48));
+    const __m512i a = exponents32(way, s, maximum, scores + j), b = exponents32(way, s, maximum, scores + j + 32);
     __m512i fraction_a = _mm512_and_si512(a, byte), fraction_b = _mm512_and_si512(b, byte);
     // Else the compiler makes one two-source byte permutation of it: three operations, two of them on the busy port.
     __asm__("" : "+v"(fraction_a), "+v"(fraction_b));
@@ -344,8 +378,12 @@ static void attend_rows(const qk_attention_task *task, const layout *l, uint8_t 
   for (int32_t i = 0; i < rows; i++) {
     const int32_t *row = scores + (size_t)i * l->score_stride;
     uint8_t *codes = p + (size_t)i * l->score_stride;
-    totals[i] = s->use_score_word ? make_probabilities(1, s, a->tokens, maxima[i], row, codes)
-                                  : make_probabilities(0, s, a->tokens, maxima[i], row, codes);
+    switch (s->score_way) {
+      case IN_SHORTS: totals[i] = make_probabilities(IN_SHORTS, s, a->tokens, maxima[i], row, codes); break;
+      case IN_SHIFTED_SHORTS: totals[i] = make_probabilities(IN_SHIFTED_SHORTS, s, a->tokens, maxima[i], row, codes); break;
+      case IN_WORDS: totals[i] = make_probabilities(IN_WORDS, s, a->tokens, maxima[i], row, codes); break;
+      case IN_DOUBLES: totals[i] = make_probabilities(IN_DOUBLES, s, a->tokens, maxima[i], row, codes); break;
+    }
   }
   for (int32_t g = 0; g < l->value_groups; g++)
     tiles(4, p, l->score_stride, rows, base + l->values + (size_t)g * group_bytes, (size_t)l->steps * 64, l->steps, NULL,
