@@ -57,15 +57,18 @@ static inline float qk_normal_distribution(float x, float *density) {
   return x < 0 ? upper : 1.0f - upper;
 }
 
-// max x[0…width−1], width ≥ 1: a loop over one float is not turned into vectors, for the order would matter to NaN.
+// 16 floats anywhere in memory. Sums and maxima over one float are not turned into vectors, for order would matter.
+enum { QK_SIXTEEN = 16 };
+typedef float qk_sixteen __attribute__((vector_size(QK_SIXTEEN * sizeof(float)), aligned(4)));
+
+// max x[0…width−1], width ≥ 1; a NaN counts only as the first of fewer than 16.
 static inline __attribute__((always_inline)) float qk_row_maximum(size_t width, const float *x) {
-  enum { LANES = 16 };
-  typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
   float top = x[0];
   size_t c = 0;
-  if (width >= LANES) {
-    lanes most = *(const lanes *)x;
-    for (c = LANES; c + LANES <= width; c += LANES) most = __builtin_elementwise_max(most, *(const lanes *)(x + c));
+  if (width >= QK_SIXTEEN) {
+    qk_sixteen most = *(const qk_sixteen *)x;
+    for (c = QK_SIXTEEN; c + QK_SIXTEEN <= width; c += QK_SIXTEEN)
+      most = __builtin_elementwise_max(most, *(const qk_sixteen *)(x + c));
     top = __builtin_reduce_max(most);
   }
   for (; c < width; c++) top = x[c] > top ? x[c] : top;

@@ -76,20 +76,17 @@ typedef struct {
 
 #define VECTOR_BLOCK ((size_t)QK_REDUCTION_ROWS * 64)
 
-enum { LANES = 16 };
-typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
-
 static inline __attribute__((always_inline)) float block_sum(const float *x, size_t count, const int square) {
-  lanes sum = {0};
+  qk_sixteen sum = {0};
   size_t i = 0;
-  for (; i + LANES <= count; i += LANES) {
-    const lanes v = *(const lanes *)(x + i);
+  for (; i + QK_SIXTEEN <= count; i += QK_SIXTEEN) {
+    const qk_sixteen v = *(const qk_sixteen *)(x + i);
     sum += square ? v * v : v;
   }
-  float lane[LANES];
+  float lane[QK_SIXTEEN];
   memcpy(lane, &sum, sizeof lane);
   for (int l = 0; i < count; i++, l++) lane[l] += square ? x[i] * x[i] : x[i];
-  for (int step = LANES / 2; step > 0; step /= 2)
+  for (int step = QK_SIXTEEN / 2; step > 0; step /= 2)
     for (int l = 0; l < step; l++) lane[l] += lane[l + step];
   return lane[0];
 }

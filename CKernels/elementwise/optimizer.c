@@ -7,8 +7,8 @@ typedef struct {
 } adamw_job;
 
 /// The moments of element i with its gradient g, and m̂/(√v̂ + eps). sqrtf would set errno, which keeps a loop scalar.
-static inline __attribute__((always_inline)) float direction(const qk_adamw_settings *s, float inverse1, float inverse2, float g,
-                                                             float *moment1, float *moment2) {
+static inline __attribute__((always_inline)) float adam_direction(const qk_adamw_settings *s, float inverse1, float inverse2,
+                                                                  float g, float *moment1, float *moment2) {
   const float m = *moment1 = s->beta1 * *moment1 + (1.0f - s->beta1) * g;
   const float v = *moment2 = s->beta2 * *moment2 + (1.0f - s->beta2) * g * g;
   return m * inverse1 / (__builtin_elementwise_sqrt(v * inverse2) + s->epsilon);
@@ -22,7 +22,7 @@ static inline __attribute__((always_inline)) void adamw_range(const adamw_job *j
   for (size_t i = begin; i < end; i++) {
     const float p = parameter[i];
     const float g = s.gradient_factor * gradient[i] * (relative ? p : 1.0f);
-    const float step = direction(&s, inverse1, inverse2, g, &moment1[i], &moment2[i]);
+    const float step = adam_direction(&s, inverse1, inverse2, g, &moment1[i], &moment2[i]);
     gradient[i] = 0.0f;
     if (relative) {
       const float factor = 1.0f - s.learning_rate * step;
@@ -84,7 +84,7 @@ QK_CLONES static void lamb_body(void *context, size_t begin, size_t end) {
   const size_t last = qk_min(end * QK_ELEMENT_BLOCK, j->count);
   for (size_t i = begin * QK_ELEMENT_BLOCK; i < last; i++) {
     const float g = s.gradient_factor * gradient[i];
-    out[i] = direction(&s, inverse1, inverse2, g, &moment1[i], &moment2[i]) + s.decay * parameter[i];
+    out[i] = adam_direction(&s, inverse1, inverse2, g, &moment1[i], &moment2[i]) + s.decay * parameter[i];
     gradient[i] = 0.0f;
   }
 }

@@ -98,16 +98,21 @@ QK_CLONES void qk_packed_finish_row(const qk_bf16_gemm_arguments *g, size_t row,
   }
 }
 
-/// Words of a float operand where they lie: line `line` of op(A) or column `line` of op(B), from the block of depth on.
-static const uint32_t *words_at(const packed_job *job, const qk_bf16_operand *o, int is_b, size_t line) {
-  const int along_k = is_b == o->transposed;
-  return (const uint32_t *)o->values + (along_k ? line * o->stride + job->k0 : job->k0 * o->stride + line);
+/// Rows of op(A) from `row` on in the job's block of depth, packed in `packed` or where they lie.
+static qk_packed_words rows_from(const packed_job *job, const uint32_t *packed, size_t row) {
+  const qk_bf16_operand *a = &job->arguments->a;
+  const uint32_t *words = a->values;
+  if (!job->a_lies) return (qk_packed_words){ packed, job->row_stride, 1 };
+  if (a->transposed) return (qk_packed_words){ words + job->k0 * a->stride + row, 1, a->stride };
+  return (qk_packed_words){ words + row * a->stride + job->k0, a->stride, 1 };
 }
 
+/// Panels of op(B) from `panel` on in the job's block of columns and depth; where they lie only when b is not transposed.
 static qk_packed_words panels_from(const packed_job *job, size_t panel) {
   const qk_bf16_operand *b = &job->arguments->b;
+  const size_t column = panel * QK_PACKED_LINES;
   if (!job->b_lies) return (qk_packed_words){ job->packed + panel * job->panel_stride, job->panel_stride, QK_PACKED_LINES };
-  return (qk_packed_words){ words_at(job, b, 1, job->n0 + panel * QK_PACKED_LINES), QK_PACKED_LINES, b->stride };
+  return (qk_packed_words){ (const uint32_t *)b->values + job->k0 * b->stride + job->n0 + column, QK_PACKED_LINES, b->stride };
 }
 
 /// `a` are the words of row `row` of op(A) in the job's block of depth.
@@ -151,15 +156,12 @@ static void multiply_tasks(void *context, size_t begin, size_t end) {
     const size_t row = block * job->block_rows, count = qk_min(job->block_rows, job->arguments->m - row);
     if (block != packed_block && !job->a_lies) pack_lines(job, a, 0, row, count, rows);
     packed_block = block;
-    qk_packed_words words_of_a = { rows, job->row_stride, 1 };
-    if (job->a_lies)
-      words_of_a = (qk_packed_words){ words_at(job, a, 0, row), a->transposed ? 1 : a->stride, a->transposed ? a->stride : 1 };
-    const uint32_t *first = words_of_a.words;
+    const qk_packed_words block_rows = rows_from(job, rows, row);
     const size_t last = qk_min((range + 1) * job->range_panels, job->panels);
     for (size_t p = range * job->range_panels; p < last; p += QK_PACKED_PANELS)
       for (size_t r = 0; r < count; r += QK_PACKED_ROW_STEP) {
-        words_of_a.words = first + r * words_of_a.stride;
-        multiply_block(job, &words_of_a, row + r, qk_min(QK_PACKED_ROW_STEP, count - r), p, qk_min(QK_PACKED_PANELS, last - p),
+        const qk_packed_words step = { block_rows.words + r * block_rows.stride, block_rows.stride, block_rows.step };
+        multiply_block(job, &step, row + r, qk_min(QK_PACKED_ROW_STEP, count - r), p, qk_min(QK_PACKED_PANELS, last - p),
                        sums);
       }
   }

@@ -20,7 +20,8 @@ import Testing
     return c
   }
 
-  /// Edges of tiles, panels and blocks of depth, operands that are multiplied where they lie; all forms; operands and output between guard pages.
+  /// Edges of tiles, panels and blocks of depth, operands that are multiplied where they lie; all forms; operands and
+  /// output between guard pages.
   @Test func setsEqualTheOracle() {
     var random = SplitMix(11)
     let edges = Array(1...8) + [15, 16, 17, 23, 24, 25, 47, 48, 63, 64, 65, 97]

@@ -65,7 +65,8 @@ static size_t scratch_bytes(const qk_attention_arguments *a) { return lay_out(a)
 static int32_t most_queries(const qk_attention_arguments *a) { return a->tokens; }
 
 /// Takes uint16 when that is exact. With T = S + k ≥ 17 the lower half of d·2^k·M does not reach the rounding, so
-/// z = (⌊d·2^k·M / 2^16⌋ + 2^(T−17)) >> (T − 16); distances and sums beyond 2^16 − 1 count as that, whose z has to be one with P = 0.
+/// z = (⌊d·2^k·M / 2^16⌋ + 2^(T−17)) >> (T − 16); distances and sums beyond 2^16 − 1 count as that, whose z has to be one
+/// with P = 0.
 static int choose_shorts(qk_requantiser score, shared *s) {
   const int32_t shift = score.shift < 17 ? 17 - score.shift : 0, t = score.shift + shift;
   if (shift > 7 || t > 31) return 0;  // d < 2^23

@@ -79,7 +79,8 @@ static inline __attribute__((always_inline)) __m512i qk_code_and_rest16(const qk
   return _mm512_or_si512(_mm512_slli_epi32(rest, 8), _mm512_and_si512(lower, _mm512_set1_epi32(255)));
 }
 
-/// What 16 sums without their bias become, as words that are not yet clamped; `form`, `high_word` and `sum_shift` are constants after inlining.
+/// What 16 sums without their bias become, as words that are not yet clamped; `form`, `high_word` and `sum_shift` are
+/// constants after inlining.
 static inline __attribute__((always_inline)) __m512i qk_code16(const qk_output_form form, const int high_word, const int sum_shift,
                                                                const qk_gemm_finish *f, int32_t column, const qk_columns16 *c,
                                                                __m512i raw) {

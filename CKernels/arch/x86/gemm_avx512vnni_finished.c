@@ -19,7 +19,6 @@ typedef struct doubled16 {
 /// What the finish of a group of panels reads.
 typedef struct group_end {
   qk_gemm_finish f;
-  const int32_t *start;  ///< the bias, where sums hold it already, else null
   union {
     qk_columns16 columns[4];
     doubled16 doubled[4];
@@ -37,6 +36,11 @@ static inline __attribute__((always_inline)) void forget_registers(void) { __asm
 
 static inline int is_narrow(const qk_output_form form) {
   return form == QK_OUTPUT_INT8 || form == QK_OUTPUT_UINT8 || form == QK_OUTPUT_TABLE;
+}
+
+/// Where the sums of a form start: at the bias for bytes, else at 0.
+static inline const int32_t *start_of(const qk_output_form form, const qk_gemm_finish *f) {
+  return is_narrow(form) ? f->bias : NULL;
 }
 
 /// ⌊2·v⌋ of 16 sums that hold their bias: the upper words of sum·multiplier.
@@ -79,15 +83,15 @@ static inline __attribute__((always_inline)) void finish_token(const qk_output_f
   qk_store64(form, f, columns, code, out, residual);
 }
 
-/// `next` = the sums of a tile with wide codes, in as many parts of the depth as it has tokens; behind each of them one token of the tile
-/// `done` is finished. What lies between two parts fits into the window of the CPU.
+/// `next` = the sums of a tile with wide codes, in as many parts of the depth as it has tokens; behind each of them one
+/// token of the tile `done` is finished. What lies between two parts fits into the window of the CPU.
 static inline __attribute__((always_inline)) void tile_finishing(const qk_output_form form, const int tokens, const int panels,
                                                                  const uint8_t *x, size_t x_stride, const uint8_t *panel,
                                                                  size_t panel_stride, int32_t steps, const group_end *end,
                                                                  tile_sums *done, tile_sums *next) {
   __m512i sum[QK_TILE_VNNI_TOKENS][4];
   const uint8_t *row[QK_TILE_VNNI_TOKENS];
-  qk_begin_vnni(tokens, panels, x, x_stride, end->start, row, sum);
+  qk_begin_vnni(tokens, panels, x, x_stride, start_of(form, &end->f), row, sum);
   int32_t k = 0;
 #pragma clang loop unroll(disable)
   for (int32_t part = 0; part < tokens; part++) {
@@ -105,14 +109,12 @@ static inline __attribute__((always_inline)) void tile_finishing(const qk_output
 static inline __attribute__((always_inline)) int begin_group(const qk_output_form form, const int panels, const qk_gemm_finish *f,
                                                              group_end *end) {
   end->f = *f;
-  end->start = NULL;
   if (!is_narrow(form)) {
     qk_load_columns(f, end->columns);
     return 1;
   }
   // Twice a multiplier has to be an int32, so factors have to be below one quarter.
   const __m512i limit = _mm512_set1_epi32(1 << 30);
-  end->start = f->bias;
 #pragma clang loop unroll(full)
   for (int p = 0; p < panels; p++) {
     const __m512i m = _mm512_loadu_si512(f->multiplier + 16 * p);
@@ -131,13 +133,14 @@ static inline __attribute__((always_inline)) int32_t multiply_form(const qk_outp
   tile_sums sums[2];
   group_end end;
   const int32_t tiles = tokens / tile;
+  const int32_t *start = start_of(form, finish);
   if (tiles == 0 || !begin_group(form, panels, finish, &end)) return 0;
-  qk_tile_vnni(tile, panels, x, x_stride, panel, panel_stride, steps, end.start, sums[0].row[0], QK_GROUP_COLUMNS);
+  qk_tile_vnni(tile, panels, x, x_stride, panel, panel_stride, steps, start, sums[0].row[0], QK_GROUP_COLUMNS);
   for (int32_t i = 1; i < tiles; i++) {
     x += (size_t)tile * x_stride;
     tile_sums *done = &sums[(i - 1) % 2], *next = &sums[i % 2];
     if (is_narrow(form)) {
-      qk_tile_vnni(tile, panels, x, x_stride, panel, panel_stride, steps, end.start, next->row[0], QK_GROUP_COLUMNS);
+      qk_tile_vnni(tile, panels, x, x_stride, panel, panel_stride, steps, start, next->row[0], QK_GROUP_COLUMNS);
       for (int32_t t = 0; t < tile; t++) finish_token(form, panels, &end, done, t);
     } else {
       tile_finishing(form, tile, panels, x, x_stride, panel, panel_stride, steps, &end, done, next);

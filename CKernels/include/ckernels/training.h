@@ -182,7 +182,8 @@ typedef struct qk_adamw_settings {
 void qk_adamw_step(size_t count, const qk_adamw_settings *settings, float *gradient, float *parameter,
                    float *moment1, float *moment2);
 
-/// The direction of a LAMB step (You et al. 2020), m̂/(√v̂ + eps) + decay·p; the caller scales it by its trust ratio. The gradient is 0 afterwards.
+/// The direction of a LAMB step (You et al. 2020), m̂/(√v̂ + eps) + decay·p; the caller scales it by its trust ratio.
+/// The gradient is 0 afterwards.
 void qk_lamb_direction(size_t count, const qk_adamw_settings *settings, float *gradient, const float *parameter,
                        float *moment1, float *moment2, float *direction);
 /// average ← average + (1 − decay)·(parameter − average)
