@@ -1,6 +1,8 @@
 // Packing of pairs of bfloat16, or of floats as they are, on vectors of 16 words: included inside a `#pragma clang attribute
 // push` of some target.
 //
+// A file whose target converts floats to bfloat16 defines QK_TO_BFLOAT16(first, second), the 32 bfloat16 of two vectors.
+//
 // Where the lines of a source are strided, k is the outer step and one or two stored rows make 16 words of a panel; where
 // they run along k, 16 or 32 elements of a line make 16 words of a row. The other layout is the transpose of 16×16 words.
 #ifndef QK_PACK_WORDS_H
@@ -12,14 +14,15 @@
 typedef uint32_t qk_words __attribute__((vector_size(64)));
 typedef float qk_reals __attribute__((vector_size(64)));
 typedef uint16_t qk_halves __attribute__((vector_size(32)));
+typedef uint16_t qk_all_halves __attribute__((vector_size(64)));
 typedef int8_t qk_codes __attribute__((vector_size(16)));
 typedef uint8_t qk_unsigned_codes __attribute__((vector_size(16)));
 
 #define QK_ALWAYS static inline __attribute__((always_inline))
 
-/// Sixteen elements as floats whose upper halves are their bfloat16; lower halves are arbitrary. Vectors pass through
-/// memory, since how a function gets 64 bytes depends on the target; inlined, they stay in registers.
-QK_ALWAYS void qk_load_rounded(const qk_bf16_element element, const uint8_t *source, qk_words *out) {
+/// Sixteen elements as the bits of floats. Vectors pass through memory, since how a function gets 64 bytes depends on the
+/// target; inlined, they stay in registers.
+QK_ALWAYS void qk_load_elements(const qk_bf16_element element, const uint8_t *source, qk_words *out) {
   if (element == QK_BF16_INT8) {
     qk_codes codes;
     memcpy(&codes, source, sizeof codes);
@@ -32,12 +35,49 @@ QK_ALWAYS void qk_load_rounded(const qk_bf16_element element, const uint8_t *sou
     *out = (qk_words)__builtin_convertvector(codes, qk_reals);
     return;
   }
-  qk_words bits;
-  memcpy(&bits, source, sizeof bits);
-  const qk_words rounded = bits + 0x7fff + (bits >> 16 & 1), quiet = bits | 0x400000;
-  const qk_words is_nan = (qk_words)((bits & 0x7fffffff) > 0x7f800000);
-  *out = (quiet & is_nan) | (rounded & ~is_nan);
+  memcpy(out, source, sizeof *out);
 }
+
+#ifdef QK_TO_BFLOAT16
+QK_ALWAYS void qk_words_of_run(const qk_bf16_element element, qk_words *first, qk_words *second, qk_words *out) {
+  (void)element;
+  *out = (qk_words)QK_TO_BFLOAT16(*first, *second);
+}
+
+QK_ALWAYS void qk_words_of_pairs(const qk_bf16_element element, qk_words *first, qk_words *second, qk_words *out) {
+  (void)element;
+  const qk_all_halves both = (qk_all_halves)QK_TO_BFLOAT16(*first, *second);
+  *out = (qk_words)__builtin_shufflevector(both, both, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25,
+                                           10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+#else
+/// The upper halves become the bfloat16; lower halves are arbitrary. Codes are exact as they are. Denormals do not round up:
+/// what is left of them is a denormal, which the products take for zero.
+QK_ALWAYS void qk_round(const qk_bf16_element element, qk_words *bits) {
+  if (element != QK_BF16_FLOAT) return;
+  const qk_words is_normal = (qk_words)((*bits & 0x7f800000) != 0);
+  const qk_words rounded = *bits + ((0x7fff + (*bits >> 16 & 1)) & is_normal), quiet = *bits | 0x400000;
+  const qk_words is_nan = (qk_words)((*bits & 0x7fffffff) > 0x7f800000);
+  *bits = (quiet & is_nan) | (rounded & ~is_nan);
+}
+
+/// Words of 32 elements that follow each other.
+QK_ALWAYS void qk_words_of_run(const qk_bf16_element element, qk_words *first, qk_words *second, qk_words *out) {
+  qk_round(element, first);
+  qk_round(element, second);
+  const qk_halves low = __builtin_convertvector(*first >> 16, qk_halves);
+  const qk_halves high = __builtin_convertvector(*second >> 16, qk_halves);
+  memcpy(out, &low, sizeof low);
+  memcpy((uint8_t *)out + sizeof low, &high, sizeof high);
+}
+
+/// Words of 16 elements and the 16 that follow them in k.
+QK_ALWAYS void qk_words_of_pairs(const qk_bf16_element element, qk_words *first, qk_words *second, qk_words *out) {
+  qk_round(element, first);
+  qk_round(element, second);
+  *out = *first >> 16 | (*second & 0xffff0000);
+}
+#endif
 
 /// One step of the transpose for rows i and i + s: exchanges the upper block of s words of one with the lower of the
 /// other, in every 2s words.
@@ -82,16 +122,10 @@ QK_ALWAYS void qk_load_block(const qk_bf16_element element, const int along_k, c
   for (int i = 0; i < 16; i++) {
     const uint8_t *row = source + (size_t)i * (along_k ? outer : 2 * outer);
     qk_words first, second;
-    qk_load_rounded(element, row, &first);
-    qk_load_rounded(element, row + (along_k ? half : outer), &second);
-    if (along_k) {
-      const qk_halves low = __builtin_convertvector(first >> 16, qk_halves);
-      const qk_halves high = __builtin_convertvector(second >> 16, qk_halves);
-      memcpy(&block[i], &low, sizeof low);
-      memcpy((uint8_t *)&block[i] + sizeof low, &high, sizeof high);
-    } else {
-      block[i] = first >> 16 | (second & 0xffff0000);
-    }
+    qk_load_elements(element, row, &first);
+    qk_load_elements(element, row + (along_k ? half : outer), &second);
+    if (along_k) qk_words_of_run(element, &first, &second, &block[i]);
+    else qk_words_of_pairs(element, &first, &second, &block[i]);
   }
 }
 

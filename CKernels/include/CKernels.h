@@ -18,5 +18,6 @@
 #include "ckernels/bfloat16.h"
 #include "ckernels/gradient.h"
 #include "ckernels/training_block.h"
+#include "ckernels/training_patches.h"
 
 #endif

@@ -8,10 +8,9 @@ uint16_t qk_bf16_round(float value) {
   uint32_t bits;
   memcpy(&bits, &value, sizeof bits);
   if (isnan(value)) return (uint16_t)(bits >> 16 | 0x40);
+  if (fabsf(value) < FLT_MIN) return (uint16_t)(bits >> 16 & 0x8000);
   return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
-
-static float flushed(float x) { return fabsf(x) < FLT_MIN ? copysignf(0, x) : x; }
 
 /// An element of the operand as the products see it.
 static float operand(const qk_bf16_operand *o, size_t row, size_t column) {
@@ -21,7 +20,7 @@ static float operand(const qk_bf16_operand *o, size_t row, size_t column) {
   const uint32_t bits = (uint32_t)qk_bf16_round(((const float *)o->values)[i]) << 16;
   float rounded;
   memcpy(&rounded, &bits, sizeof rounded);
-  return flushed(rounded);
+  return rounded;
 }
 
 /// x·y + z, zero where its value rounded to 24 bits lies below 2^−126, that is below 2^−126 − 2^−151 unrounded. Near

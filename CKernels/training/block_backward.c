@@ -4,16 +4,8 @@
 #include "block_leaf.h"
 #include "block_memory.h"
 #include "block_sums.h"
+#include "weight_operands.h"
 #include <stdatomic.h>
-
-/// Operands of one weight gradient: a panel pair and column scales a leaf.
-typedef struct layer_operands {
-  uint8_t *gradient, *input;
-  float *scale;
-  int32_t *sums;                     ///< of gradient codes
-  size_t gradient_step, input_step;  ///< bytes from one leaf to the next
-  qk_gradient_leaf *leaves;
-} layer_operands;
 
 typedef struct backward_job {
   const qk_training_block *block;
@@ -21,34 +13,26 @@ typedef struct backward_job {
   float *gx;
   qk_block_sums at;
   float *sums;
-  layer_operands qkv, projection, expand, contract;
+  qk_weight_operands qkv, projection, expand, contract;
   float *projection_row_step, *contract_row_step;  ///< with the layer scales
   qk_slope_tables slopes;
   atomic_int status;
 } backward_job;
 
-static void take_operands(const qk_training_block *b, const qk_training_linear *layer, qk_memory *memory,
-                          layer_operands *o) {
-  const size_t leaves = (size_t)qk_block_leaves(b);
+static qk_weight_operands operands_of(const qk_training_block *b, const qk_training_linear *layer, qk_memory *memory) {
   const size_t rows = (size_t)qk_training_leaf_images(b->tokens) * (size_t)b->tokens;
-  const size_t outputs = (size_t)layer->weights->rows, inputs = (size_t)layer->weights->depth;
-  o->gradient_step = qk_gradient_panel_bytes(b->gradient_form, rows, outputs);
-  o->input_step = qk_gradient_panel_bytes(b->gradient_form, rows, inputs);
-  o->gradient = qk_take(memory, leaves * o->gradient_step);
-  o->input = qk_take(memory, leaves * o->input_step);
-  o->scale = qk_take(memory, leaves * outputs * sizeof(float));
-  o->sums = qk_take(memory, leaves * outputs * sizeof(int32_t));
-  o->leaves = qk_take(memory, leaves * sizeof *o->leaves);
+  return qk_take_operands(memory, b->gradient_form, (size_t)qk_block_leaves(b), rows, (size_t)layer->weights->rows,
+                          (size_t)layer->weights->depth);
 }
 
 static void take_all(backward_job *job, qk_memory *memory) {
   const qk_training_block *b = job->block;
   const size_t width = (size_t)b->width * sizeof(float);
   job->sums = qk_take(memory, (size_t)qk_block_leaves(b) * job->at.count * sizeof(float));
-  take_operands(b, &b->qkv, memory, &job->qkv);
-  take_operands(b, &b->projection, memory, &job->projection);
-  take_operands(b, &b->expand, memory, &job->expand);
-  take_operands(b, &b->contract, memory, &job->contract);
+  job->qkv = operands_of(b, &b->qkv, memory);
+  job->projection = operands_of(b, &b->projection, memory);
+  job->expand = operands_of(b, &b->expand, memory);
+  job->contract = operands_of(b, &b->contract, memory);
   job->projection_row_step = qk_take(memory, width);
   job->contract_row_step = qk_take(memory, width);
 }
@@ -111,7 +95,7 @@ static void take_leaf(const qk_training_block *b, size_t rows, qk_memory *memory
 /// Prepares the gradient of a layer's output, multiplies it into the gradient of its input, and lays out its input.
 typedef struct layer_step {
   const qk_training_linear *layer;
-  const layer_operands *operands;
+  const qk_weight_operands *operands;
   const float *row_step;
   const void *input;          ///< codes of the leaf
   int input_unsigned;
@@ -124,8 +108,8 @@ static qk_status run_layer(const qk_block_leaf *l, const leaf_memory *m, layer_s
   const size_t outputs = (size_t)s->layer->weights->rows, inputs = (size_t)s->layer->weights->depth;
   const qk_gradient_form form = l->block->gradient_form;
   const int is_bytes = form == QK_GRADIENT_BYTES;
-  const layer_operands *o = s->operands;
-  const size_t leaf = (size_t)l->index, element = qk_gradient_element(form);
+  const size_t element = qk_gradient_element(form);
+  const qk_leaf_operands own = qk_operands_of(s->operands, (size_t)l->index, l->rows);
   qk_output_gradient *out = &s->output;
   out->form = form;
   out->rows = l->rows;
@@ -136,17 +120,14 @@ static qk_status run_layer(const qk_block_leaf *l, const leaf_memory *m, layer_s
   out->left_scale = m->left_scale;
   out->left_sums = m->left_sums;
   out->largest = m->largest;
-  out->panels = o->gradient + leaf * o->gradient_step;
-  out->panel_scale = o->scale + leaf * outputs;
-  out->panel_sums = o->sums + leaf * outputs;
+  out->panels = own.gradient;
+  out->panel_scale = own.scale;
+  out->panel_sums = own.sums;
   // Two walks: magnitudes and sums, then codes of both operands.
   QK_PHASE("gradients to codes", QK_RESOURCE_CACHE, qk_leaf_bytes(l, outputs, 3 * 4 + 2 * (double)element),
            qk_block_row_passes(l->block)->prepare_gradient(out));
-  uint8_t *input = o->input + leaf * o->input_step;
   QK_PHASE("inputs to panels", QK_RESOURCE_CACHE, qk_leaf_bytes(l, inputs, 1 + (double)element),
-           qk_gradient_code_panels(form, l->rows, inputs, s->input, inputs, s->input_unsigned, s->input_zero, input));
-  o->leaves[leaf] = (qk_gradient_leaf){ .rows = (int32_t)l->rows, .gradient = out->panels, .scale = out->panel_scale,
-                                        .sums = is_bytes ? out->panel_sums : NULL, .input = input };
+           qk_gradient_code_panels(form, l->rows, inputs, s->input, inputs, s->input_unsigned, s->input_zero, own.input));
   const qk_gradient_product product = {
     .form = form, .rows = (int32_t)l->rows, .depth = (int32_t)outputs, .columns = (int32_t)inputs, .left = m->left,
     .row_step = outputs * element, .group_step = QK_GRADIENT_GROUP_BYTES, .left_sums = is_bytes ? m->left_sums : NULL,
@@ -287,15 +268,6 @@ static void backward_leaves(void *context, size_t begin, size_t end) {
   }
 }
 
-static qk_weight_gradient weight_gradient(const qk_training_block *b, const layer_operands *o,
-                                          const qk_training_linear *layer, int input_unsigned, int32_t input_zero,
-                                          float *output) {
-  return (qk_weight_gradient){ .form = b->gradient_form, .leaf_count = qk_block_leaves(b),
-                               .outputs = layer->weights->rows, .inputs = layer->weights->depth,
-                               .input_offset = qk_gradient_offset(b->gradient_form, input_unsigned, input_zero),
-                               .leaves = o->leaves, .output = output, .output_stride = (size_t)layer->weights->depth };
-}
-
 qk_status qk_training_block_backward(const qk_training_block *block, const float *gy, float *gx,
                                      qk_training_gradients *gradients) {
   if (!gy || !gx || !gradients) return QK_NULL_POINTER;
@@ -314,10 +286,10 @@ qk_status qk_training_block_backward(const qk_training_block *block, const float
   qk_parallel_for((size_t)qk_block_leaves(block), 1, &job, backward_leaves);
   if (job.status != QK_OK) return (qk_status)job.status;
   const qk_weight_gradient weights[] = {
-    weight_gradient(block, &job.qkv, &block->qkv, 0, 0, gradients->qkv_weight),
-    weight_gradient(block, &job.projection, &block->projection, 0, 0, gradients->projection_weight),
-    weight_gradient(block, &job.expand, &block->expand, 0, 0, gradients->expand_weight),
-    weight_gradient(block, &job.contract, &block->contract, 1, block->hidden_zero, gradients->contract_weight),
+    qk_weight_gradient_of(&job.qkv, 0, 0, gradients->qkv_weight),
+    qk_weight_gradient_of(&job.projection, 0, 0, gradients->projection_weight),
+    qk_weight_gradient_of(&job.expand, 0, 0, gradients->expand_weight),
+    qk_weight_gradient_of(&job.contract, 1, block->hidden_zero, gradients->contract_weight),
   };
   const qk_status status = qk_weight_gradients(4, weights);
   if (status == QK_OK)

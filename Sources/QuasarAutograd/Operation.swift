@@ -46,6 +46,8 @@ enum Operation {
 
   /// A whole transformer block on integer products.
   case trainingBlock(x: NodeIndex, BlockActivations)
+  /// The patch embedding on integer products.
+  case trainingPatches(PatchesNode)
 
   /// The parameters whose gradients the operation adds to itself.
   var parameters: [Parameter] {
@@ -53,6 +55,7 @@ enum Operation {
     case .parameter(let parameter): return [parameter]
     case .weightSlice(let slice): return slice.parameters
     case .trainingBlock(_, let activations): return activations.block.parameters
+    case .trainingPatches(let node): return node.parameters
     default: return []
     }
   }

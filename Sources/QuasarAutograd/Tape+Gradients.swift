@@ -162,6 +162,9 @@ extension Tape {
       // Parameters take their gradients whether or not the input needs one.
       let gx = activations.backward(g)
       give(x, gx)
+
+    case .trainingPatches(let patches):
+      patches.backward(g)
     }
   }
 }

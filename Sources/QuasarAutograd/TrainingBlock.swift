@@ -1,7 +1,7 @@
 import CKernels
 import QuasarTensor
 
-/// A linear layer of a fused block: the codes of this step, and the slices that take its gradients.
+/// A linear layer on integer products: the codes of this step, and the slices that take its gradients.
 public struct TrainingLayer {
   public var descriptor: qk_training_linear
   /// What the pointers of the descriptor belong to.

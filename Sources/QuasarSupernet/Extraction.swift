@@ -12,9 +12,7 @@ extension Supernet {
       entanglement: entanglement)
     let width = architecture.embedDimension
 
-    Supernet.copy(
-      patchEmbedding, edgeSlice(patchEmbedding, rows: width, width: architecture.geometry.patchInputs),
-      to: target.patchEmbedding)
+    Supernet.copy(patchEmbedding, embeddingSlice(architecture), to: target.patchEmbedding)
     Supernet.copyPrefix(classToken, to: target.classToken)
     for t in 0..<architecture.geometry.tokens {
       (target.position.value.pointer + t * width)

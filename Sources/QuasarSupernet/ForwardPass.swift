@@ -101,20 +101,6 @@ private struct ForwardPass {
   var bits: Int { architecture.activationBits }
   var isExact: Bool { mode == .exact }
 
-  init(
-    tape: Tape, net: Supernet, architecture: Architecture, mode: ForwardMode, products: TrainingProducts,
-    recomputed: Bool, batch: Int, recorder: (any ActivationObserver)?
-  ) {
-    self.tape = tape
-    self.net = net
-    self.architecture = architecture
-    self.mode = mode
-    self.products = products
-    self.recomputed = recomputed
-    self.batch = batch
-    self.recorder = recorder
-  }
-
   mutating func run(_ input: PatchBatch, dropPath: DropPath?) throws -> ForwardResult {
     var x = try embed(input)
     let fused = try fusedBlocks(dropPath)
@@ -133,12 +119,18 @@ private struct ForwardPass {
   // MARK: Layers
 
   private mutating func embed(_ input: PatchBatch) throws -> Variable {
-    let pixels = Tensor(uninitialized: input.codes.shape)
-    qk_pixels_to_float(
-      input.codes.shape[0], input.codes.width, input.codes.pointer, net.pixelMeans, pixels.pointer)
-    let linear = net.patchEmbedding
-    let slice = net.edgeSlice(linear, rows: width, width: geometry.patchInputs)
-    let embedded = self.linear(tape.constant(pixels), linear, slice)
+    let form = TrainingPatches.supports(width: width) ? fusedForm : nil
+    let integer = try isExact || form != nil ? integerEmbedding() : nil
+    let embedded: Variable
+    if let form, let integer {
+      embedded = try tape.trainingPatches(
+        input.codes, net.trainingPatches(architecture, integer.linear, form: form))
+    } else {
+      let pixels = Tensor(uninitialized: input.codes.shape)
+      qk_pixels_to_float(
+        input.codes.shape[0], input.codes.width, input.codes.pointer, net.pixelMeans, pixels.pointer)
+      embedded = linear(tape.constant(pixels), net.patchEmbedding, net.embeddingSlice(architecture))
+    }
     let position = tape.slice(
       WeightSlice(
         latent: net.position, rows: (0..<Int32(geometry.tokens)).map { $0 }, width: width,
@@ -147,8 +139,8 @@ private struct ForwardPass {
     let tokens = tape.embed(
       tape.reshape(embedded, [batch, geometry.patches, width]), cls: cls, position: position)
     recorder?.record("residual", tokens.value)
-    guard isExact else { return tokens }
-    stream = try net.integerEmbedding(architecture).tokens(.unsigned(input.codes), batch: batch)
+    guard isExact, let integer else { return tokens }
+    stream = try integer.tokens(.unsigned(input.codes), batch: batch)
     return exactStream(tokens)
   }
 
@@ -157,21 +149,25 @@ private struct ForwardPass {
       batch: batch, tokens: geometry.tokens, heads: architecture.blocks[i].heads, headDimension: geometry.headDimension)
   }
 
-  /// The form of gradients of a quantised block whose sizes suit the fused kernels; a recorder wants to see every value.
-  private func fusedForm(_ i: Int) -> qk_gradient_form? {
-    guard mode != .full, recorder == nil,
-      TrainingBlock.supports(attentionShape(i), width: width, hidden: architecture.hiddenWidth(i))
-    else { return nil }
-    return products.gradientForm
+  private func integerEmbedding() throws -> IntegerEmbedding {
+    // Latent rows, codes, packed rows: 4 + 1 + 1 bytes a weight.
+    try Profile.measure("weights to codes", .memory, work: 6 * Double(width * geometry.patchInputs)) {
+      try net.integerEmbedding(architecture)
+    }
   }
+
+  /// The form of gradients of layers on integer products; a recorder wants to see every value.
+  private var fusedForm: qk_gradient_form? { mode == .full || recorder != nil ? nil : products.gradientForm }
 
   /// The blocks that run as one operation, their weights quantised and packed side by side; nil for all others.
   private func fusedBlocks(_ dropPath: DropPath?) throws -> [TrainingBlock?] {
     try parallelMap(architecture.depth) { i in
-      guard let form = fusedForm(i) else { return nil }
+      let shape = attentionShape(i)
+      guard let form = fusedForm,
+        TrainingBlock.supports(shape, width: width, hidden: architecture.hiddenWidth(i))
+      else { return nil }
       // Latent rows, codes, packed rows, panels for the backward pass: 4 + 1 + 1 + 1 or 2 bytes a weight.
       let bytes = form == QK_GRADIENT_BYTES ? 7.0 : 8
-      let shape = attentionShape(i)
       let weights = width * (4 * shape.heads * shape.headDimension + 2 * architecture.hiddenWidth(i))
       return try Profile.measure("weights to codes", .memory, work: bytes * Double(weights)) {
         var block = try net.trainingBlock(

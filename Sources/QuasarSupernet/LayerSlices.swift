@@ -82,7 +82,6 @@ extension Supernet {
   /// The quantised matrices with their rows and precisions, in the order of execution: patch embedding, each block, head.
   func quantizedStages(_ architecture: Architecture) -> [[(linear: LinearParameters, slice: LayerSlice)]] {
     let width = architecture.embedDimension
-    let inputs = edgeSlice(patchEmbedding, rows: width, width: architecture.geometry.patchInputs)
     let outputs = edgeSlice(head, rows: architecture.geometry.classes, width: width)
     let inner = architecture.blocks.indices.map { i -> [(linear: LinearParameters, slice: LayerSlice)] in
       let (block, slices) = (blocks[i], slices(architecture, block: i))
@@ -91,6 +90,6 @@ extension Supernet {
         (block.contract, slices.contract),
       ]
     }
-    return [[(patchEmbedding, inputs)]] + inner + [[(head, outputs)]]
+    return [[(patchEmbedding, embeddingSlice(architecture))]] + inner + [[(head, outputs)]]
   }
 }

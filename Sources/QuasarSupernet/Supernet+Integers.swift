@@ -62,6 +62,13 @@ extension Supernet {
     return preprocessing.mean.flatMap { Array(repeating: $0, count: area) }
   }
 
+  /// Value of one code of a pixel.
+  var pixelStep: Float { 1 / 255 }
+
+  func embeddingSlice(_ architecture: Architecture) -> LayerSlice {
+    edgeSlice(patchEmbedding, rows: architecture.embedDimension, width: architecture.geometry.patchInputs)
+  }
+
   /// All rows at 8 bits: patch embedding and head.
   func edgeSlice(_ linear: LinearParameters, rows: Int, width: Int) -> LayerSlice {
     LayerSlice(rows: (0..<Int32(rows)).map { $0 }, width: width, bits: Array(repeating: 8, count: rows))
@@ -104,9 +111,9 @@ extension Supernet {
   public func integerEmbedding(_ architecture: Architecture) throws -> IntegerEmbedding {
     let width = architecture.embedDimension
     let tokens = architecture.geometry.tokens
-    let slice = edgeSlice(patchEmbedding, rows: width, width: architecture.geometry.patchInputs)
     let linear = try integerLinear(
-      patchEmbedding, slice, input: 1 / 255, inputMean: pixelMeans, output: { _ in residualStep })
+      patchEmbedding, embeddingSlice(architecture), input: pixelStep, inputMean: pixelMeans,
+      output: { _ in residualStep })
     let full = size.embedDimension
     let positions = (0..<tokens).flatMap { t in
       (0..<width).map { position.value.pointer[t * full + $0] }

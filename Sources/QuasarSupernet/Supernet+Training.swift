@@ -4,6 +4,24 @@ import QuasarQuant
 import QuasarTensor
 
 extension Supernet {
+  private func trainingLayer(
+    _ linear: LinearParameters, _ integer: IntegerLinear, _ slice: LayerSlice, form: qk_gradient_form?
+  ) -> TrainingLayer {
+    integer.trainingLayer(
+      form: form, weight: linear.weightSlice(slice), bias: WeightSlice(entries: slice.rows, of: linear.bias),
+      rowSteps: rowScales(linear, slice), realBias: slice.rows.map { linear.bias.value.pointer[Int($0)] })
+  }
+
+  /// The patch embedding on integer products, `integer` being its integers from the present weights and steps.
+  func trainingPatches(
+    _ architecture: Architecture, _ integer: IntegerLinear, form: qk_gradient_form
+  ) -> TrainingPatches {
+    let slice = embeddingSlice(architecture)
+    return TrainingPatches(
+      layer: trainingLayer(patchEmbedding, integer, slice, form: nil), gradientForm: form, inputStep: pixelStep,
+      means: pixelMeans)
+  }
+
   /// Block i of an architecture as one operation on integer products, from the present weights and steps. Throws when a
   /// layer cannot be expressed in integers, with its name.
   func trainingBlock(
@@ -14,10 +32,7 @@ extension Supernet {
     let bits = architecture.activationBits
     let integers = try integerLinears(architecture, block: i)
     func layer(_ linear: LinearParameters, _ integer: IntegerLinear, _ slice: LayerSlice) -> TrainingLayer {
-      integer.trainingLayer(
-        form: form, weight: linear.weightSlice(slice),
-        bias: WeightSlice(entries: slice.rows, of: linear.bias), rowSteps: rowScales(linear, slice),
-        realBias: slice.rows.map { linear.bias.value.pointer[Int($0)] })
+      trainingLayer(linear, integer, slice, form: form)
     }
     var block = TrainingBlock(
       name: "blocks.\(i)", shape: shape, width: architecture.embedDimension, hidden: architecture.hiddenWidth(i),

@@ -1,4 +1,4 @@
-// bfloat16 products on vdpbf16ps: both multiply–adds of 16 pairs in one instruction.
+// bfloat16 products on vdpbf16ps: both multiply–adds of 16 pairs in one instruction, and two vectors of floats rounded by one.
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include "kernels_x86.h"
@@ -7,6 +7,8 @@
 #pragma clang attribute push(__attribute__((target(QK_TARGET))), apply_to=function)
 
 #define QK_BF16_PASSES 1
+
+#define QK_TO_BFLOAT16(first, second) _mm512_cvtne2ps_pbh((__m512)(second), (__m512)(first))
 
 static inline __m512i qk_bf16_take(int pass, __m512i pairs) { return (void)pass, pairs; }
 

@@ -1,7 +1,7 @@
 // Products of the backward pass in bfloat16: half the bytes of float32, and on CPUs with AVX-512-BF16 twice the rate.
 //
 // The definition. With s(x) a code as it is, or a float rounded to bfloat16 (8 significant bits, the exponent range of
-// float32) to nearest, ties to even, and f(x, y, z) = x·y + z rounded once to float32, nearest even:
+// float32) to nearest, ties to even, what is below 2^−126 to zero, and f(x, y, z) = x·y + z rounded once to float32, nearest even:
 //
 //   sum ← 0;  for every pair (k, k+1), k = 0, 2, …:  sum ← f(a[k+1], b[k+1], sum), then sum ← f(a[k], b[k], sum)
 //   output[i, j] = (sum·row_scale[i])·column_scale[j]  (+ output[i, j] when accumulating), each step rounded to float32
@@ -17,7 +17,7 @@
 //
 //   |error| ≤ k'·u/(1 − k'·u)·Σ|a·b| + 2k·2^−126,  k' = k + 1, u = 2^−24, while nothing overflows
 //
-// (where a code or float below 2^−126 counts as zero, its products are not among them). Rounding changes a float by at
+// (where a float below 2^−126 counts as zero, its products are not among them). Rounding changes a float by at
 // most 2^−8 of its magnitude, or by less than 2^−126.
 #ifndef CKERNELS_BFLOAT16_H
 #define CKERNELS_BFLOAT16_H
@@ -61,7 +61,7 @@ qk_status qk_bf16_gemm_with(qk_isa isa, const qk_bf16_gemm_arguments *arguments)
 qk_status qk_bf16_gemm_reference(const qk_bf16_gemm_arguments *arguments);
 
 /// The upper half of the float32 nearest to `value` among those with 8 significant bits; ties to even, from 2^128 −
-/// 2^119 on infinity, a NaN becomes quiet. 1 + 2^−8 (a tie) → 0x3f80 = 1; 1 + 3·2^−8 → 0x3f82.
+/// 2^119 on infinity, a NaN becomes quiet, below 2^−126 a zero of its sign (as vcvtneps2bf16 does it). 1 + 2^−8 (a tie) → 0x3f80 = 1; 1 + 3·2^−8 → 0x3f82.
 uint16_t qk_bf16_round(float value);
 
 #endif
