@@ -129,7 +129,7 @@ QK_ALWAYS void qk_load_block(const qk_bf16_element element, const int along_k, c
   }
 }
 
-/// Packs into rows (`to_rows`) of `stride` words, or into a panel.
+/// Packs into rows (`to_rows`) that lie `stride` words apart, or into columns of a panel whose lines do.
 QK_ALWAYS void qk_pack_blocks(const qk_word_source from, const int along_k, const int to_rows, const qk_packed_lines *l,
                               uint32_t *out, size_t stride) {
   const size_t size = from == QK_PAIR_OF_FLOATS || from == QK_ONE_FLOAT ? sizeof(float) : 1;
@@ -152,9 +152,8 @@ QK_ALWAYS void qk_pack_blocks(const qk_word_source from, const int along_k, cons
     if (from == QK_ONE_FLOAT) qk_load_floats(source, step_of_source, block);
     else qk_load_block((qk_bf16_element)from, along_k, source, step_of_source, block);
     if (along_k != to_rows) qk_transpose(block);
-    const size_t step = to_rows ? stride : QK_PACKED_LINES;
-    uint32_t *place = out + k / per_word * (to_rows ? 1 : QK_PACKED_LINES);
-    for (int i = 0; i < 16; i++) memcpy(place + (size_t)i * step, &block[i], sizeof block[i]);
+    uint32_t *place = out + k / per_word * (to_rows ? 1 : stride);
+    for (int i = 0; i < 16; i++) memcpy(place + (size_t)i * stride, &block[i], sizeof block[i]);
   }
 }
 

@@ -1,8 +1,8 @@
 // The driver of products of packed words, a word being two bfloat16 or one float. For a block of columns and depth, one
 // region packs op(B) into panels that all tasks share; then every task packs a block of rows of op(A) into its own buffer
-// and multiplies it by its range of the panels. Floats may be multiplied as they lie. Sums of 24 rows and 64 columns are kept
-// dense; between blocks of depth they rest in the output, or beside it when it accumulates, and the chain over k goes on
-// from them.
+// and multiplies it by its range of the panels. Floats may be multiplied as they lie. Sums are formed in the output, or in a
+// buffer where they need scaling or are no whole panel; between blocks of depth they rest in the output, or beside it when
+// it accumulates, and the chain over k goes on from them.
 #include "packed_gemm.h"
 #include "../dispatch/kernels.h"
 #include "../elementwise/float_common.h"
@@ -41,11 +41,10 @@ static size_t round_up(size_t a, size_t b) { return qk_blocks(a, b) * b; }
 /// Words of a packed line, never a multiple of a page: lines would fall into the same set of the L1 cache.
 static size_t padded(size_t words) { return words % 1024 == 0 ? words + 16 : words; }
 
-/// Packs `count` lines from `line` on of the job's block of depth, into panels or into rows. Lines advance together
-/// in steps of k: strided lines share their pages and cache lines.
-static void pack_lines(const packed_job *job, const qk_bf16_operand *o, int to_panels, size_t line, size_t count,
-                       uint32_t *out) {
-  const int along_k = to_panels == o->transposed;
+/// Packs `count` lines from `line` on of the job's block of depth, line l's word w to out[l·line_place + w·word_place], one
+/// of which is 1. Lines advance together in steps of k: strided lines share their pages and cache lines.
+static void pack_lines(const packed_job *job, const qk_bf16_operand *o, int along_k, size_t line, size_t count,
+                       uint32_t *out, size_t line_place, size_t word_place) {
   const size_t line_step = along_k ? o->stride : 1, k_step = along_k ? 1 : o->stride;
   const size_t bytes = o->element == QK_BF16_FLOAT ? sizeof(float) : 1;
   const size_t per_word = job->kernel->depth_of_word, step = PACK_WORDS * per_word;
@@ -56,10 +55,9 @@ static void pack_lines(const packed_job *job, const qk_bf16_operand *o, int to_p
         .values = (const uint8_t *)o->values + first * bytes, .element = o->element, .line_step = line_step,
         .k_step = k_step, .lines = qk_min(count - l, QK_PACKED_LINES), .depth = qk_min(job->depth - k, step),
       };
-      if (to_panels)
-        job->kernel->pack_panel(&lines, out + l / QK_PACKED_LINES * job->panel_stride + k / per_word * QK_PACKED_LINES);
-      else
-        job->kernel->pack_rows(&lines, out + l * job->row_stride + k / per_word, job->row_stride);
+      uint32_t *place = out + l * line_place + k / per_word * word_place;
+      if (word_place == 1) job->kernel->pack_rows(&lines, place, line_place);
+      else job->kernel->pack_panel(&lines, place, word_place);
     }
 }
 
@@ -67,9 +65,10 @@ static void pack_panels(void *context, size_t begin, size_t end) {
   const packed_job *job = context;
   for (size_t task = begin; task < end; task++) {
     const size_t column = task * job->pack_panels * QK_PACKED_LINES;
-    pack_lines(job, &job->arguments->b, 1, job->n0 + column,
+    pack_lines(job, &job->arguments->b, job->arguments->b.transposed, job->n0 + column,
                qk_min(job->pack_panels * QK_PACKED_LINES, job->columns - column),
-               job->packed + task * job->pack_panels * job->panel_stride);
+               job->packed + task * job->pack_panels * job->panel_stride, job->panel_stride / QK_PACKED_LINES,
+               QK_PACKED_LINES);
   }
 }
 
@@ -98,11 +97,17 @@ QK_CLONES void qk_packed_finish_row(const qk_bf16_gemm_arguments *g, size_t row,
   }
 }
 
+/// Packed rows of op(A): each for itself, or of a transposed A word beside word.
+static qk_packed_words packed_rows(const packed_job *job, const uint32_t *words) {
+  if (job->arguments->a.transposed) return (qk_packed_words){ words, 1, round_up(job->block_rows, QK_PACKED_LINES) };
+  return (qk_packed_words){ words, job->row_stride, 1 };
+}
+
 /// Rows of op(A) from `row` on in the job's block of depth, packed in `packed` or where they lie.
 static qk_packed_words rows_from(const packed_job *job, const uint32_t *packed, size_t row) {
   const qk_bf16_operand *a = &job->arguments->a;
   const uint32_t *words = a->values;
-  if (!job->a_lies) return (qk_packed_words){ packed, job->row_stride, 1 };
+  if (!job->a_lies) return packed_rows(job, packed);
   if (a->transposed) return (qk_packed_words){ words + job->k0 * a->stride + row, 1, a->stride };
   return (qk_packed_words){ words + row * a->stride + job->k0, a->stride, 1 };
 }
@@ -115,27 +120,30 @@ static qk_packed_words panels_from(const packed_job *job, size_t panel) {
   return (qk_packed_words){ (const uint32_t *)b->values + job->k0 * b->stride + job->n0 + column, QK_PACKED_LINES, b->stride };
 }
 
-/// `a` are the words of row `row` of op(A) in the job's block of depth.
+/// `a` are the words of row `row` of op(A) in the job's block of depth. Whole panels whose sums are the output, or rest between
+/// blocks of depth, are formed where they go; others in `memory` and finished from there.
 static void multiply_block(const packed_job *job, const qk_packed_words *a, size_t row, size_t rows, size_t panel,
-                           size_t panels, float *sums) {
+                           size_t panels, float *memory) {
+  const qk_bf16_gemm_arguments *g = job->arguments;
   const size_t column = panel * QK_PACKED_LINES, columns = qk_min(panels * QK_PACKED_LINES, job->columns - column);
+  const int are_output = !g->row_scale && !g->column_scale && !g->accumulate, is_whole = columns % QK_PACKED_LINES == 0;
   float *partial = job->partial + row * job->partial_stride + column;
-  if (job->first) memset(sums, 0, rows * QK_PACKED_COLUMNS * sizeof *sums);
-  for (size_t r = 0; r < rows && !job->first; r++)
-    memcpy(sums + r * QK_PACKED_COLUMNS, partial + r * job->partial_stride, columns * sizeof *sums);
-  if (job->last)
-    for (size_t r = 0; r < rows; r++) {
-      const float *line = job->arguments->output + (row + r) * job->arguments->output_stride + job->n0 + column;
-      for (size_t j = 0; j < columns; j += 16) __builtin_prefetch(line + j, 1);
-    }
+  float *output = g->output + row * g->output_stride + job->n0 + column;
   const qk_packed_words b = panels_from(job, panel);
-  job->kernel->multiply(a, rows, &b, panels, job->words, sums);
+  if (job->last)
+    for (size_t r = 0; r < rows; r++)
+      for (size_t j = 0; j < columns; j += 16) __builtin_prefetch(output + r * g->output_stride + j, 1);
+  if (is_whole && (are_output || !job->last)) {
+    job->kernel->multiply(a, rows, &b, panels, job->words, &(qk_packed_sums){ partial, job->partial_stride, job->first });
+    return;
+  }
+  for (size_t r = 0; r < rows && !job->first; r++)
+    memcpy(memory + r * QK_PACKED_COLUMNS, partial + r * job->partial_stride, columns * sizeof *memory);
+  job->kernel->multiply(a, rows, &b, panels, job->words, &(qk_packed_sums){ memory, QK_PACKED_COLUMNS, job->first });
   for (size_t r = 0; r < rows; r++) {
-    const float *line = sums + r * QK_PACKED_COLUMNS;
-    if (job->last)
-      qk_packed_finish_row(job->arguments, row + r, job->n0 + column, columns, line);
-    else
-      memcpy(partial + r * job->partial_stride, line, columns * sizeof *line);
+    const float *line = memory + r * QK_PACKED_COLUMNS;
+    if (job->last) qk_packed_finish_row(g, row + r, job->n0 + column, columns, line);
+    else memcpy(partial + r * job->partial_stride, line, columns * sizeof *line);
   }
 }
 
@@ -154,9 +162,10 @@ static void multiply_tasks(void *context, size_t begin, size_t end) {
   for (size_t task = begin; task < end; task++) {
     const size_t block = task / job->ranges, range = task % job->ranges;
     const size_t row = block * job->block_rows, count = qk_min(job->block_rows, job->arguments->m - row);
-    if (block != packed_block && !job->a_lies) pack_lines(job, a, 0, row, count, rows);
-    packed_block = block;
     const qk_packed_words block_rows = rows_from(job, rows, row);
+    if (block != packed_block && !job->a_lies)
+      pack_lines(job, a, !a->transposed, row, count, rows, block_rows.stride, block_rows.step);
+    packed_block = block;
     const size_t last = qk_min((range + 1) * job->range_panels, job->panels);
     for (size_t p = range * job->range_panels; p < last; p += QK_PACKED_PANELS)
       for (size_t r = 0; r < count; r += QK_PACKED_ROW_STEP) {

@@ -22,11 +22,20 @@ typedef struct qk_packed_lines {
 } qk_packed_lines;
 
 /// An operand, packed or as it lies: word k of row r of A is words[r·stride + k·step], that of column c of panel p of B
-/// words[p·stride + k·step + c]. Packed ones have the steps 1 and QK_PACKED_LINES.
+/// words[p·stride + k·step + c]. Packed panels have the step QK_PACKED_LINES; packed rows lie each for itself (step 1) or
+/// word beside word (stride 1), as their source does, so that only one that is not transposed and goes to panels, or the
+/// reverse, is transposed while it is packed.
 typedef struct qk_packed_words {
   const uint32_t *words;
   size_t stride, step;
 } qk_packed_words;
+
+/// values[row·stride + column], whole panels; `fresh`: they start from 0, whatever is there.
+typedef struct qk_packed_sums {
+  float *values;
+  size_t stride;
+  int fresh;
+} qk_packed_sums;
 
 /// A word of bfloat16 holds the pair (k, k+1), k in its lower half.
 typedef struct qk_packed_kernel {
@@ -34,12 +43,11 @@ typedef struct qk_packed_kernel {
   size_t depth_of_word;  ///< k in a word: 2 or 1
   /// out[line·stride + word] for 16 lines.
   void (*pack_rows)(const qk_packed_lines *lines, uint32_t *out, size_t stride);
-  /// out[16·word + line].
-  void (*pack_panel)(const qk_packed_lines *lines, uint32_t *out);
-  /// sums[64·row + column] goes on over `words` words, for 1…24 rows and 1…4 panels. Pairs come packed, floats in either
-  /// way.
+  /// out[word·step + line].
+  void (*pack_panel)(const qk_packed_lines *lines, uint32_t *out, size_t step);
+  /// The sums go on over `words` words, for 1…24 rows and 1…4 panels. Pairs come packed, floats either way.
   void (*multiply)(const qk_packed_words *a, size_t rows, const qk_packed_words *b, size_t panels, size_t words,
-                   float *sums);
+                   const qk_packed_sums *sums);
 } qk_packed_kernel;
 
 extern const qk_packed_kernel qk_float_reference;

@@ -13,18 +13,19 @@ static void pack(const qk_packed_lines *l, uint32_t *out, size_t line_place, siz
 
 static void pack_rows(const qk_packed_lines *l, uint32_t *out, size_t stride) { pack(l, out, stride, 1); }
 
-static void pack_panel(const qk_packed_lines *l, uint32_t *out) { pack(l, out, 1, QK_PACKED_LINES); }
+static void pack_panel(const qk_packed_lines *l, uint32_t *out, size_t step) { pack(l, out, 1, step); }
 
 /// Columns behind the last line of a panel are computed too; nobody reads them.
 static void multiply(const qk_packed_words *left, size_t rows, const qk_packed_words *right, size_t panels, size_t words,
-                     float *sums) {
+                     const qk_packed_sums *sums) {
   const float *a = (const float *)(const void *)left->words, *panel = (const float *)(const void *)right->words;
   for (size_t r = 0; r < rows; r++)
     for (size_t c = 0; c < panels * QK_PACKED_LINES; c++) {
       const float *b = panel + c / QK_PACKED_LINES * right->stride + c % QK_PACKED_LINES;
-      float sum = sums[r * QK_PACKED_COLUMNS + c];
+      float *value = sums->values + r * sums->stride + c;
+      float sum = sums->fresh ? 0 : *value;
       for (size_t k = 0; k < words; k++) sum = fmaf(a[r * left->stride + k * left->step], b[k * right->step], sum);
-      sums[r * QK_PACKED_COLUMNS + c] = sum;
+      *value = sum;
     }
 }
 

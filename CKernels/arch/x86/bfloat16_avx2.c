@@ -15,8 +15,8 @@ static inline __m256 take(int pass, __m256i pairs, __m256i upper) {
 }
 
 /// `rows` is a constant after inlining.
-QK_ALWAYS void tile(const int rows, const uint32_t *a, size_t a_stride, const uint32_t *panel, size_t pairs,
-                    float *sums) {
+QK_ALWAYS void tile(const int rows, const qk_packed_words *a, const uint32_t *panel, size_t pairs,
+                    const qk_packed_sums *sums) {
   __m256 sum[6][2];
   __m256i upper = _mm256_set1_epi32((int32_t)0xffff0000);
   // A mask whose value is not seen stays an AND; as a blend of 16-bit words it would have to take port 5.
@@ -24,20 +24,22 @@ QK_ALWAYS void tile(const int rows, const uint32_t *a, size_t a_stride, const ui
   const uint32_t *row[6];
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) {
-    row[r] = a + (size_t)r * a_stride;
+    row[r] = a->words + (size_t)r * a->stride;
     // A register for every row: else the compiler derives the rows from each other by additions in the loop.
     __asm__("" : "+r"(row[r]));
-    sum[r][0] = _mm256_loadu_ps(sums + r * QK_PACKED_COLUMNS);
-    sum[r][1] = _mm256_loadu_ps(sums + r * QK_PACKED_COLUMNS + 8);
+    const float *values = sums->values + (size_t)r * sums->stride;
+    sum[r][0] = sums->fresh ? _mm256_setzero_ps() : _mm256_loadu_ps(values);
+    sum[r][1] = sums->fresh ? _mm256_setzero_ps() : _mm256_loadu_ps(values + 8);
   }
-  for (size_t k = 0; k < pairs; k++) {
+  const size_t step = a->step;
+  for (size_t k = 0, place = 0; k < pairs; k++, place += step) {
 #pragma clang loop unroll(full)
     for (int pass = 0; pass < 2; pass++) {
       const __m256 left = take(pass, _mm256_loadu_si256((const __m256i *)(panel + 16 * k)), upper);
       const __m256 right = take(pass, _mm256_loadu_si256((const __m256i *)(panel + 16 * k + 8)), upper);
 #pragma clang loop unroll(full)
       for (int r = 0; r < rows; r++) {
-        const __m256 x = take(pass, _mm256_set1_epi32((int32_t)row[r][k]), upper);
+        const __m256 x = take(pass, _mm256_set1_epi32((int32_t)row[r][place]), upper);
         sum[r][0] = _mm256_fmadd_ps(x, left, sum[r][0]);
         sum[r][1] = _mm256_fmadd_ps(x, right, sum[r][1]);
       }
@@ -45,29 +47,29 @@ QK_ALWAYS void tile(const int rows, const uint32_t *a, size_t a_stride, const ui
   }
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) {
-    _mm256_storeu_ps(sums + r * QK_PACKED_COLUMNS, sum[r][0]);
-    _mm256_storeu_ps(sums + r * QK_PACKED_COLUMNS + 8, sum[r][1]);
+    _mm256_storeu_ps(sums->values + (size_t)r * sums->stride, sum[r][0]);
+    _mm256_storeu_ps(sums->values + (size_t)r * sums->stride + 8, sum[r][1]);
   }
 }
 
-static __attribute__((noinline)) void tiles(const uint32_t *a, size_t a_stride, size_t rows, const uint32_t *panel,
-                                            size_t pairs, float *sums) {
-  for (; rows > 6; rows -= 6, a += 6 * a_stride, sums += 6 * QK_PACKED_COLUMNS) tile(6, a, a_stride, panel, pairs, sums);
+static __attribute__((noinline)) void tiles(qk_packed_words a, size_t rows, const uint32_t *panel, size_t pairs,
+                                            qk_packed_sums sums) {
+  for (; rows > 6; rows -= 6, a.words += 6 * a.stride, sums.values += 6 * sums.stride) tile(6, &a, panel, pairs, &sums);
   switch (rows) {
-    case 1: tile(1, a, a_stride, panel, pairs, sums); break;
-    case 2: tile(2, a, a_stride, panel, pairs, sums); break;
-    case 3: tile(3, a, a_stride, panel, pairs, sums); break;
-    case 4: tile(4, a, a_stride, panel, pairs, sums); break;
-    case 5: tile(5, a, a_stride, panel, pairs, sums); break;
-    default: tile(6, a, a_stride, panel, pairs, sums); break;
+    case 1: tile(1, &a, panel, pairs, &sums); break;
+    case 2: tile(2, &a, panel, pairs, &sums); break;
+    case 3: tile(3, &a, panel, pairs, &sums); break;
+    case 4: tile(4, &a, panel, pairs, &sums); break;
+    case 5: tile(5, &a, panel, pairs, &sums); break;
+    default: tile(6, &a, panel, pairs, &sums); break;
   }
 }
 
 static void multiply(const qk_packed_words *a, size_t rows, const qk_packed_words *b, size_t panels, size_t pairs,
-                     float *sums) {
+                     const qk_packed_sums *out) {
+  qk_packed_sums sums = *out;
   const unsigned mode = qk_enter_flushing();
-  for (size_t p = 0; p < panels; p++)
-    tiles(a->words, a->stride, rows, b->words + p * b->stride, pairs, sums + p * QK_PACKED_LINES);
+  for (size_t p = 0; p < panels; p++, sums.values += QK_PACKED_LINES) tiles(*a, rows, b->words + p * b->stride, pairs, sums);
   qk_leave_flushing(mode);
 }
 
@@ -75,7 +77,7 @@ static void pack_rows(const qk_packed_lines *lines, uint32_t *out, size_t stride
   qk_pack_words(1, lines, out, stride);
 }
 
-static void pack_panel(const qk_packed_lines *lines, uint32_t *out) { qk_pack_words(0, lines, out, 0); }
+static void pack_panel(const qk_packed_lines *lines, uint32_t *out, size_t step) { qk_pack_words(0, lines, out, step); }
 
 const qk_packed_kernel qk_bf16_avx2 = {
   .name = "gemm_bf16_6x16_avx2_fma", .depth_of_word = 2, .pack_rows = pack_rows,

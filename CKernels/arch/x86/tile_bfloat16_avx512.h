@@ -12,67 +12,70 @@
 static inline __m512i broadcast_pair(const uint32_t *pair) { return _mm512_set1_epi32((int32_t)*pair); }
 
 /// `rows` and `panels` are constants after inlining.
-QK_ALWAYS void tile(const int rows, const int panels, const uint32_t *a, size_t a_stride, const uint32_t *panel,
-                    size_t panel_stride, size_t pairs, float *sums) {
+QK_ALWAYS void tile(const int rows, const int panels, const qk_packed_words *a, const qk_packed_words *b, size_t pairs,
+                    const qk_packed_sums *sums) {
   __m512 sum[6][QK_PACKED_PANELS];
   const uint32_t *row[6];
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) {
-    row[r] = a + (size_t)r * a_stride;
+    row[r] = a->words + (size_t)r * a->stride;
     // A register for every row: else the compiler derives the rows from each other by additions in the loop.
     __asm__("" : "+r"(row[r]));
 #pragma clang loop unroll(full)
-    for (int p = 0; p < panels; p++) sum[r][p] = _mm512_loadu_ps(sums + r * QK_PACKED_COLUMNS + 16 * p);
+    for (int p = 0; p < panels; p++)
+      sum[r][p] = sums->fresh ? _mm512_setzero_ps() : _mm512_loadu_ps(sums->values + (size_t)r * sums->stride + 16 * p);
   }
-  for (size_t k = 0; k < pairs; k++) {
+  const uint32_t *panel = b->words;
+  const size_t step = a->step, panel_stride = b->stride;
+  for (size_t k = 0, place = 0; k < pairs; k++, place += step) {
 #pragma clang loop unroll(full)
     for (int pass = 0; pass < QK_BF16_PASSES; pass++) {
-      __m512i b[QK_PACKED_PANELS];
+      __m512i column[QK_PACKED_PANELS];
 #pragma clang loop unroll(full)
       for (int p = 0; p < panels; p++)
-        b[p] = qk_bf16_take(pass, _mm512_loadu_si512(panel + (size_t)p * panel_stride + 16 * k));
+        column[p] = qk_bf16_take(pass, _mm512_loadu_si512(panel + (size_t)p * panel_stride + 16 * k));
 #pragma clang loop unroll(full)
       for (int r = 0; r < rows; r++) {
-        const __m512i x = qk_bf16_take(pass, broadcast_pair(row[r] + k));
+        const __m512i x = qk_bf16_take(pass, broadcast_pair(row[r] + place));
 #pragma clang loop unroll(full)
-        for (int p = 0; p < panels; p++) sum[r][p] = qk_bf16_add(sum[r][p], x, b[p]);
+        for (int p = 0; p < panels; p++) sum[r][p] = qk_bf16_add(sum[r][p], x, column[p]);
       }
     }
   }
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
-    for (int p = 0; p < panels; p++) _mm512_storeu_ps(sums + r * QK_PACKED_COLUMNS + 16 * p, sum[r][p]);
+    for (int p = 0; p < panels; p++) _mm512_storeu_ps(sums->values + (size_t)r * sums->stride + 16 * p, sum[r][p]);
 }
 
-QK_ALWAYS void tiles(const int panels, const uint32_t *a, size_t a_stride, size_t rows, const uint32_t *panel,
-                     size_t panel_stride, size_t pairs, float *sums) {
-  for (; rows > 6; rows -= 6, a += 6 * a_stride, sums += 6 * QK_PACKED_COLUMNS)
-    tile(6, panels, a, a_stride, panel, panel_stride, pairs, sums);
+QK_ALWAYS void tiles(const int panels, qk_packed_words a, size_t rows, const qk_packed_words *b, size_t pairs,
+                     qk_packed_sums sums) {
+  for (; rows > 6; rows -= 6, a.words += 6 * a.stride, sums.values += 6 * sums.stride)
+    tile(6, panels, &a, b, pairs, &sums);
   switch (rows) {
-    case 1: tile(1, panels, a, a_stride, panel, panel_stride, pairs, sums); break;
-    case 2: tile(2, panels, a, a_stride, panel, panel_stride, pairs, sums); break;
-    case 3: tile(3, panels, a, a_stride, panel, panel_stride, pairs, sums); break;
-    case 4: tile(4, panels, a, a_stride, panel, panel_stride, pairs, sums); break;
-    case 5: tile(5, panels, a, a_stride, panel, panel_stride, pairs, sums); break;
-    default: tile(6, panels, a, a_stride, panel, panel_stride, pairs, sums); break;
+    case 1: tile(1, panels, &a, b, pairs, &sums); break;
+    case 2: tile(2, panels, &a, b, pairs, &sums); break;
+    case 3: tile(3, panels, &a, b, pairs, &sums); break;
+    case 4: tile(4, panels, &a, b, pairs, &sums); break;
+    case 5: tile(5, panels, &a, b, pairs, &sums); break;
+    default: tile(6, panels, &a, b, pairs, &sums); break;
   }
 }
 
-static __attribute__((noinline)) void choose(const uint32_t *a, size_t a_stride, size_t rows, const uint32_t *panel,
-                                             size_t panel_stride, size_t panels, size_t pairs, float *sums) {
+static __attribute__((noinline)) void choose(const qk_packed_words *a, size_t rows, const qk_packed_words *b,
+                                             size_t panels, size_t pairs, const qk_packed_sums *sums) {
   switch (panels) {
-    case 1: tiles(1, a, a_stride, rows, panel, panel_stride, pairs, sums); break;
-    case 2: tiles(2, a, a_stride, rows, panel, panel_stride, pairs, sums); break;
-    case 3: tiles(3, a, a_stride, rows, panel, panel_stride, pairs, sums); break;
-    default: tiles(4, a, a_stride, rows, panel, panel_stride, pairs, sums); break;
+    case 1: tiles(1, *a, rows, b, pairs, *sums); break;
+    case 2: tiles(2, *a, rows, b, pairs, *sums); break;
+    case 3: tiles(3, *a, rows, b, pairs, *sums); break;
+    default: tiles(4, *a, rows, b, pairs, *sums); break;
   }
 }
 
 static void multiply(const qk_packed_words *a, size_t rows, const qk_packed_words *b, size_t panels, size_t pairs,
-                     float *sums) {
+                     const qk_packed_sums *sums) {
   const unsigned mode = qk_enter_flushing();
-  choose(a->words, a->stride, rows, b->words, b->stride, panels, pairs, sums);
+  choose(a, rows, b, panels, pairs, sums);
   qk_leave_flushing(mode);
 }
 
@@ -80,4 +83,4 @@ static void pack_rows(const qk_packed_lines *lines, uint32_t *out, size_t stride
   qk_pack_words(1, lines, out, stride);
 }
 
-static void pack_panel(const qk_packed_lines *lines, uint32_t *out) { qk_pack_words(0, lines, out, 0); }
+static void pack_panel(const qk_packed_lines *lines, uint32_t *out, size_t step) { qk_pack_words(0, lines, out, step); }
