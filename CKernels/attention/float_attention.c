@@ -20,22 +20,15 @@ static void multiply(attention_job *j, int transpose_a, int transpose_b, size_t 
 
 /// Rows of scores become probabilities: e^(scale·(s − max)) / Σ, with `levels` rounded before the sum.
 QK_CLONES static void soften_rows(size_t tokens, float scale, float levels, float *scores) {
-#pragma clang fp reassociate(on)
   for (size_t i = 0; i < tokens; i++) {
-    float *row = scores + i * tokens, sum = 0;
+    float *row = scores + i * tokens;
     const float top = qk_row_maximum(tokens, row);
     if (levels > 0) {
-      for (size_t c = 0; c < tokens; c++) {
-        row[c] = rintf(levels * qk_exp((row[c] - top) * scale));
-        sum += row[c];
-      }
+      for (size_t c = 0; c < tokens; c++) row[c] = rintf(levels * qk_exp((row[c] - top) * scale));
     } else {
-      for (size_t c = 0; c < tokens; c++) {
-        row[c] = qk_exp((row[c] - top) * scale);
-        sum += row[c];
-      }
+      for (size_t c = 0; c < tokens; c++) row[c] = qk_exp((row[c] - top) * scale);
     }
-    const float inverse = 1.0f / sum;
+    const float inverse = 1.0f / qk_row_sum(tokens, row);
     for (size_t c = 0; c < tokens; c++) row[c] *= inverse;
   }
 }
@@ -62,11 +55,10 @@ qk_status qk_float_attention_forward(size_t batch, size_t tokens, size_t heads, 
 
 /// dS = scale·P ⊙ (dP − Σ P⊙dP) in place of dP.
 QK_CLONES static void score_gradients(size_t tokens, float scale, const float *probabilities, float *gscores) {
-#pragma clang fp reassociate(on)
   for (size_t i = 0; i < tokens; i++) {
     const float *p = probabilities + i * tokens;
-    float *g = gscores + i * tokens, dot = 0;
-    for (size_t c = 0; c < tokens; c++) dot += p[c] * g[c];
+    float *g = gscores + i * tokens;
+    const float dot = qk_row_dot(tokens, p, g);
     for (size_t c = 0; c < tokens; c++) g[c] = scale * p[c] * (g[c] - dot);
   }
 }

@@ -32,7 +32,6 @@ void qk_quantize_forward(size_t rows, size_t width, size_t segments, const float
 }
 
 QK_CLONES static void backward_body(void *context, size_t begin, size_t end) {
-#pragma clang fp reassociate(on)
   const quantize_job *j = context;
   size_t part = j->width / j->segments;
   for (size_t block = begin; block < end; block++) {
@@ -44,15 +43,21 @@ QK_CLONES static void backward_body(void *context, size_t begin, size_t end) {
         size_t o = r * j->width + g * part;
         const float *x = j->x + o, *gy = j->gy + o;
         float *gx = j->y + o;
-        float inverse = 1.0f / j->scales[g], sum = 0, lo = j->lo, hi = j->hi;
-        for (size_t c = 0; c < part; c++) {
-          float v = x[c] * inverse;
-          int inside = v >= lo && v <= hi;
-          float slope = inside ? rintf(v) - v : (v < lo ? lo : hi);
-          sum += gy[c] * slope;
-          gx[c] = inside ? gy[c] : 0.0f;
+        float inverse = 1.0f / j->scales[g], lo = j->lo, hi = j->hi;
+        float lane[QK_SIXTEEN] = {0}, term[QK_TERMS];
+        for (size_t first = 0; first < part; first += QK_TERMS) {
+          const size_t count = qk_min(part - first, QK_TERMS);
+          for (size_t t = 0; t < count; t++) {
+            const size_t c = first + t;
+            float v = x[c] * inverse;
+            int inside = v >= lo && v <= hi;
+            float slope = inside ? rintf(v) - v : (v < lo ? lo : hi);
+            term[t] = gy[c] * slope;
+            gx[c] = inside ? gy[c] : 0.0f;
+          }
+          qk_add_lanes(count, term, lane);
         }
-        gscale[g] += sum;
+        gscale[g] += qk_lanes_total(lane);
       }
   }
 }

@@ -9,18 +9,15 @@ typedef struct {
 } norm_job;
 
 QK_CLONES static void forward_body(void *context, size_t begin, size_t end) {
-#pragma clang fp reassociate(on)
   const norm_job *j = context;
   size_t d = j->width, last = qk_min(end * QK_REDUCTION_ROWS, j->rows);
   for (size_t r = begin * QK_REDUCTION_ROWS; r < last; r++) {
     const float *x = j->x + r * d;
     float *y = j->y + r * d;
-    float sum = 0, square = 0;
-    for (size_t c = 0; c < d; c++) sum += x[c];
-    float mean = sum / (float)d;
-    for (size_t c = 0; c < d; c++) square += (x[c] - mean) * (x[c] - mean);
-    float inverse = 1.0f / sqrtf(square / (float)d + j->eps);
-    for (size_t c = 0; c < d; c++) y[c] = (x[c] - mean) * inverse * j->weight[c] + j->bias[c];
+    float mean = qk_row_sum(d, x) / (float)d;
+    for (size_t c = 0; c < d; c++) y[c] = x[c] - mean;
+    float inverse = 1.0f / sqrtf(qk_row_dot(d, y, y) / (float)d + j->eps);
+    for (size_t c = 0; c < d; c++) y[c] = y[c] * inverse * j->weight[c] + j->bias[c];
     j->statistics[2 * r] = mean;
     j->statistics[2 * r + 1] = inverse;
   }
@@ -34,7 +31,6 @@ void qk_float_layer_norm_forward(size_t rows, size_t width, const float *x, cons
 
 // With n = (x − mean)·inverse and h = gy ⊙ weight: gx = inverse·(h − mean(h) − n·mean(h ⊙ n)).
 QK_CLONES static void backward_body(void *context, size_t begin, size_t end) {
-#pragma clang fp reassociate(on)
   const norm_job *j = context;
   size_t d = j->width;
   for (size_t block = begin; block < end; block++) {
@@ -45,16 +41,20 @@ QK_CLONES static void backward_body(void *context, size_t begin, size_t end) {
       const float *x = j->x + r * d, *gy = j->gy + r * d;
       float *gx = j->y + r * d;
       float mean = j->statistics[2 * r], inverse = j->statistics[2 * r + 1];
-      float sum = 0, dot = 0;
-      for (size_t c = 0; c < d; c++) {
-        float n = (x[c] - mean) * inverse, h = gy[c] * j->weight[c];
-        sum += h;
-        dot += h * n;
-        gweight[c] += gy[c] * n;
-        gbias[c] += gy[c];
+      float sums[QK_SIXTEEN] = {0}, dots[QK_SIXTEEN] = {0}, n[QK_TERMS], h[QK_TERMS];
+      for (size_t first = 0; first < d; first += QK_TERMS) {
+        const size_t count = qk_min(d - first, QK_TERMS);
+        for (size_t t = 0; t < count; t++) {
+          const size_t c = first + t;
+          n[t] = (x[c] - mean) * inverse;
+          h[t] = gy[c] * j->weight[c];
+          gweight[c] += gy[c] * n[t];
+          gbias[c] += gy[c];
+        }
+        qk_add_lanes(count, h, sums);
+        qk_add_product_lanes(count, h, n, dots);
       }
-      sum /= (float)d;
-      dot /= (float)d;
+      const float sum = qk_lanes_total(sums) / (float)d, dot = qk_lanes_total(dots) / (float)d;
       for (size_t c = 0; c < d; c++) {
         float n = (x[c] - mean) * inverse;
         gx[c] = inverse * (gy[c] * j->weight[c] - sum - n * dot);

@@ -76,26 +76,12 @@ typedef struct {
 
 #define VECTOR_BLOCK ((size_t)QK_REDUCTION_ROWS * 64)
 
-static inline __attribute__((always_inline)) float block_sum(const float *x, size_t count, const int square) {
-  qk_sixteen sum = {0};
-  size_t i = 0;
-  for (; i + QK_SIXTEEN <= count; i += QK_SIXTEEN) {
-    const qk_sixteen v = *(const qk_sixteen *)(x + i);
-    sum += square ? v * v : v;
-  }
-  float lane[QK_SIXTEEN];
-  memcpy(lane, &sum, sizeof lane);
-  for (int l = 0; i < count; i++, l++) lane[l] += square ? x[i] * x[i] : x[i];
-  for (int step = QK_SIXTEEN / 2; step > 0; step /= 2)
-    for (int l = 0; l < step; l++) lane[l] += lane[l + step];
-  return lane[0];
-}
-
 QK_CLONES static void vector_body(void *context, size_t begin, size_t end) {
   const vector_job *j = context;
   for (size_t block = begin; block < end; block++) {
     const size_t first = block * VECTOR_BLOCK, count = qk_min(VECTOR_BLOCK, j->count - first);
-    j->partial[block] = j->square ? block_sum(j->x + first, count, 1) : block_sum(j->x + first, count, 0);
+    const float *x = j->x + first;
+    j->partial[block] = j->square ? qk_row_dot(count, x, x) : qk_row_sum(count, x);
   }
 }
 

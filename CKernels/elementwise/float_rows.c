@@ -43,16 +43,11 @@ void qk_multiply_row(size_t rows, size_t width, const float *x, const float *v, 
 }
 
 static inline float softmax_row(size_t width, const float *x, float *y) {
-#pragma clang fp reassociate(on)
   const float top = qk_row_maximum(width, x);
-  float sum = 0;
-  for (size_t c = 0; c < width; c++) {
-    y[c] = qk_exp(x[c] - top);
-    sum += y[c];
-  }
-  float inverse = 1.0f / sum;
+  for (size_t c = 0; c < width; c++) y[c] = qk_exp(x[c] - top);
+  const float sum = qk_row_sum(width, y), inverse = 1.0f / sum;
   for (size_t c = 0; c < width; c++) y[c] *= inverse;
-  return top + logf(sum);
+  return top + qk_log(sum);
 }
 
 QK_CLONES static void softmax_forward_body(void *context, size_t begin, size_t end) {
@@ -65,12 +60,10 @@ void qk_softmax_forward(size_t rows, size_t width, const float *x, float *y) {
 }
 
 QK_CLONES static void softmax_backward_body(void *context, size_t begin, size_t end) {
-#pragma clang fp reassociate(on)
   const rows_job *j = context;
   ROWS_OF_BLOCKS(j) {
     const float *y = j->a + r * j->width, *gy = j->b + r * j->width;
-    float dot = 0;
-    for (size_t c = 0; c < j->width; c++) dot += y[c] * gy[c];
+    const float dot = qk_row_dot(j->width, y, gy);
     for (size_t c = 0; c < j->width; c++) j->out[r * j->width + c] = y[c] * (gy[c] - dot);
   }
 }

@@ -70,25 +70,29 @@ void qk_weight_slice_codes(size_t rows, size_t width, const float *latent, size_
 }
 
 static inline __attribute__((always_inline)) void gradients_of(const slice_job *j, size_t i, const int nested) {
-#pragma clang fp reassociate(on)
   const size_t row = (size_t)j->row[i];
   const float *w = j->latent + row * j->stride, *gq = j->gq + i * j->width;
-  float *gw = j->glatent + row * j->stride;
+  float *restrict gw = j->glatent + row * j->stride;
   const float inverse = 1.0f / row_step(j, i), limit = row_limit(j->bits[i]);
-  float sum = 0;
-  for (size_t c = 0; c < j->width; c++) {
-    const float v = w[c] * inverse;
-    const int inside = v >= -limit && v <= limit;
-    sum += gq[c] * (inside ? code_of(v, limit, nested) - v : (v < 0 ? -limit : limit));
-    gw[c] += inside ? gq[c] : 0.0f;
+  float lane[QK_SIXTEEN] = { 0 }, term[QK_TERMS];
+  for (size_t first = 0; first < j->width; first += QK_TERMS) {
+    const size_t count = qk_min(j->width - first, QK_TERMS);
+    for (size_t t = 0; t < count; t++) {
+      const size_t c = first + t;
+      const float v = w[c] * inverse;
+      const int inside = v >= -limit && v <= limit;
+      term[t] = gq[c] * (inside ? code_of(v, limit, nested) - v : (v < 0 ? -limit : limit));
+      gw[c] += inside ? gq[c] : 0.0f;
+    }
+    qk_add_lanes(count, term, lane);
   }
+  const float sum = qk_lanes_total(lane);
   if (is_tied(j, i)) j->gscale8[row] += 16.0f * sum;
   else (j->bits[i] == 4 ? j->gscale4 : j->gscale8)[row] += sum;
 }
 
 // Rows of a slice are distinct, so every task owns the latent rows it adds to.
 QK_CLONES static void backward_body(void *context, size_t begin, size_t end) {
-#pragma clang fp reassociate(on)
   const slice_job *j = context;
   for (size_t i = begin; i < end; i++) {
     if (j->bits[i] == 32) {

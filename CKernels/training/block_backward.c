@@ -25,7 +25,8 @@ static qk_weight_operands operands_of(const qk_training_block *b, const qk_train
                           (size_t)layer->weights->depth);
 }
 
-static void take_all(backward_job *job, qk_memory *memory) {
+static void take_all(void *owner, qk_memory *memory) {
+  backward_job *job = owner;
   const qk_training_block *b = job->block;
   const size_t width = (size_t)b->width * sizeof(float);
   job->sums = qk_take(memory, (size_t)qk_block_leaves(b) * job->at.count * sizeof(float));
@@ -67,6 +68,7 @@ static void fill_row_steps(const backward_job *job) {
 
 /// Work buffers of a leaf.
 typedef struct leaf_memory {
+  const qk_block_leaf *leaf;
   float *gradient, *between;      ///< [rows][width]
   float *wide, *gqkv;             ///< [rows][widest], [rows][3·inner]
   void *head;
@@ -77,7 +79,10 @@ typedef struct leaf_memory {
   uint8_t *gelu;
 } leaf_memory;
 
-static void take_leaf(const qk_training_block *b, size_t rows, qk_memory *memory, leaf_memory *m) {
+static void take_leaf(void *owner, qk_memory *memory) {
+  leaf_memory *m = owner;
+  const qk_training_block *b = m->leaf->block;
+  const size_t rows = m->leaf->rows;
   const size_t widest = qk_block_widest(b), inner = qk_block_inner(b);
   m->gradient = qk_take(memory, rows * (size_t)b->width * sizeof(float));
   m->between = qk_take(memory, rows * (size_t)b->width * sizeof(float));
@@ -248,13 +253,9 @@ static qk_status backward_attention(const backward_job *job, const qk_block_leaf
 }
 
 static qk_status backward_leaf(const backward_job *job, const qk_block_leaf *l) {
-  leaf_memory m;
-  qk_memory memory = { .base = NULL };
-  take_leaf(job->block, l->rows, &memory, &m);
-  memory.base = qk_scratch(QK_SCRATCH_BLOCK_TASK, memory.used);
-  if (memory.base == NULL) return QK_OUT_OF_MEMORY;
-  memory.used = 0;
-  take_leaf(job->block, l->rows, &memory, &m);
+  leaf_memory m = { .leaf = l };
+  const qk_status reserved = qk_reserve(QK_SCRATCH_BLOCK_TASK, take_leaf, &m);
+  if (reserved != QK_OK) return reserved;
   const qk_status status = backward_mlp(job, l, &m);
   return status == QK_OK ? backward_attention(job, l, &m) : status;
 }
@@ -275,12 +276,8 @@ qk_status qk_training_block_backward(const qk_training_block *block, const float
   if (checked != QK_OK) return checked;
   backward_job job = { .block = block, .gy = gy, .gx = gx };
   qk_place_sums(block, &job.at);
-  qk_memory memory = { .base = NULL };
-  take_all(&job, &memory);
-  memory.base = qk_scratch(QK_SCRATCH_BLOCK_CALL, memory.used);
-  if (memory.base == NULL) return QK_OUT_OF_MEMORY;
-  memory.used = 0;
-  take_all(&job, &memory);
+  const qk_status reserved = qk_reserve(QK_SCRATCH_BLOCK_CALL, take_all, &job);
+  if (reserved != QK_OK) return reserved;
   fill_slopes(&job);
   fill_row_steps(&job);
   qk_parallel_for((size_t)qk_block_leaves(block), 1, &job, backward_leaves);

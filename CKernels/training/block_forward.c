@@ -21,7 +21,10 @@ static size_t slot_bytes(const qk_packed_weights *w) {
   return (size_t)(w->slots8 + w->slots4 + QK_ROW_SLACK) * sizeof(float);
 }
 
-static void take_factors(const qk_training_block *b, qk_memory *memory, block_factors *f) {
+static void take_factors(void *owner, qk_memory *memory) {
+  forward_job *job = owner;
+  const qk_training_block *b = job->block;
+  block_factors *f = &job->factors;
   const size_t inner = qk_block_inner(b);
   f->qkv = qk_take(memory, 3 * inner * sizeof(float));
   f->projection = qk_take(memory, (size_t)b->width * sizeof(float));
@@ -180,41 +183,46 @@ static qk_status linear_branch(const qk_block_leaf *l, const qk_training_linear 
   return QK_OK;
 }
 
+/// Work buffers of a leaf.
+typedef struct leaf_memory {
+  const qk_block_leaf *leaf;
+  int32_t *sums;
+  void *head;
+  float *context;
+  uint8_t *gelu;
+} leaf_memory;
+
+static void take_leaf(void *owner, qk_memory *memory) {
+  leaf_memory *m = owner;
+  const qk_training_block *b = m->leaf->block;
+  const size_t rows = m->leaf->rows;
+  m->sums = qk_take(memory, rows * qk_block_widest(b) * sizeof *m->sums);
+  m->head = qk_take(memory, qk_head_memory((size_t)b->tokens, (size_t)b->head_dimension));
+  m->context = qk_take(memory, rows * qk_block_inner(b) * sizeof *m->context);
+  m->gelu = qk_take(memory, rows * (size_t)b->hidden);
+}
+
 static qk_status forward_leaf(const forward_job *job, const qk_block_leaf *l) {
   const qk_training_block *b = l->block;
   const qk_exact_block *e = b->exact;
   const size_t width = (size_t)b->width, inner = qk_block_inner(b), hidden = (size_t)b->hidden;
-  qk_memory memory = { .base = NULL };
-  int32_t *sums = NULL;
-  float *context = NULL;
-  void *head_memory = NULL;
-  uint8_t *gelu = NULL;
-  for (int pass = 0; pass < 2; pass++) {
-    const size_t widest = qk_block_widest(b);
-    sums = qk_take(&memory, l->rows * widest * sizeof *sums);
-    head_memory = qk_take(&memory, qk_head_memory((size_t)b->tokens, (size_t)b->head_dimension));
-    context = qk_take(&memory, l->rows * inner * sizeof *context);
-    gelu = qk_take(&memory, l->rows * hidden);
-    if (pass == 1) break;
-    memory.base = qk_scratch(QK_SCRATCH_BLOCK_TASK, memory.used);
-    if (memory.base == NULL) return QK_OUT_OF_MEMORY;
-    memory.used = 0;
-  }
+  leaf_memory m = { .leaf = l };
+  TRY(qk_reserve(QK_SCRATCH_BLOCK_TASK, take_leaf, &m));
 
   TRY(norm_codes(l, 1, b->x, e ? e->input : NULL));
-  TRY(linear_codes(l, &b->qkv, &job->qkv, b->norm1_codes + l->row * width, (int32_t)qk_block_limit(b), (int16_t *)sums,
+  TRY(linear_codes(l, &b->qkv, &job->qkv, b->norm1_codes + l->row * width, (int32_t)qk_block_limit(b), (int16_t *)m.sums,
                    b->qkv_codes + l->row * 3 * inner, b->qkv_rest + l->row * 3 * inner));
-  TRY(attention_codes(l, head_memory, context));
-  TRY(linear_branch(l, &b->projection, b->attention_codes + l->row * inner, 0, job->factors.projection, b->keep1, sums,
+  TRY(attention_codes(l, m.head, m.context));
+  TRY(linear_branch(l, &b->projection, b->attention_codes + l->row * inner, 0, job->factors.projection, b->keep1, m.sums,
                     b->x, b->middle, e ? e->input : NULL, e ? e->middle : NULL));
 
   TRY(norm_codes(l, 2, b->middle, e ? e->middle : NULL));
   int8_t *codes = b->hidden_codes + l->row * hidden;
-  TRY(linear_codes(l, &b->expand, &job->expand, b->norm2_codes + l->row * width, QK_HIDDEN_LIMIT, (int16_t *)sums, codes,
+  TRY(linear_codes(l, &b->expand, &job->expand, b->norm2_codes + l->row * width, QK_HIDDEN_LIMIT, (int16_t *)m.sums, codes,
                    b->hidden_rest + l->row * hidden));
   QK_PHASE("forward GELU", QK_RESOURCE_CACHE, qk_leaf_bytes(l, hidden, 1 + 1),
-           qk_look_up(l->rows * hidden, codes, b->hidden_table, gelu));
-  return linear_branch(l, &b->contract, gelu, 1, job->factors.contract, b->keep2, sums, b->middle, b->y,
+           qk_look_up(l->rows * hidden, codes, b->hidden_table, m.gelu));
+  return linear_branch(l, &b->contract, m.gelu, 1, job->factors.contract, b->keep2, m.sums, b->middle, b->y,
                        e ? e->middle : NULL, e ? e->output : NULL);
 }
 
@@ -231,12 +239,8 @@ qk_status qk_training_block_forward(const qk_training_block *block) {
   const qk_status checked = qk_block_check(block);
   if (checked != QK_OK) return checked;
   forward_job job = { .block = block };
-  qk_memory memory = { .base = NULL };
-  take_factors(block, &memory, &job.factors);
-  memory.base = qk_scratch(QK_SCRATCH_BLOCK_CALL, memory.used);
-  if (memory.base == NULL) return QK_OUT_OF_MEMORY;
-  memory.used = 0;
-  take_factors(block, &memory, &job.factors);
+  const qk_status reserved = qk_reserve(QK_SCRATCH_BLOCK_CALL, take_factors, &job);
+  if (reserved != QK_OK) return reserved;
   fill_factors(block, &job.factors);
   job.qkv = qk_rescale_rows(block->qkv.weights, block->qkv.constants, job.factors.qkv, job.factors.qkv_slots);
   job.expand = qk_rescale_rows(block->expand.weights, block->expand.constants, job.factors.expand, job.factors.expand_slots);

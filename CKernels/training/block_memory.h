@@ -4,8 +4,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "ckernels/parallel.h"
+#include "ckernels/status.h"
 
-/// With base null it only counts: run the same calls twice, first to learn the size.
+/// With base null it only counts.
 typedef struct qk_memory {
   uint8_t *base;
   size_t used;
@@ -15,6 +17,17 @@ static inline void *qk_take(qk_memory *memory, size_t bytes) {
   void *place = memory->base ? memory->base + memory->used : NULL;
   memory->used += (bytes + 63) / 64 * 64;
   return place;
+}
+
+/// Runs `take`, which takes what `owner` needs, twice: to learn the size, and on a scratch buffer of that size.
+static inline qk_status qk_reserve(qk_scratch_use use, void (*take)(void *owner, qk_memory *memory), void *owner) {
+  qk_memory memory = { .base = NULL };
+  take(owner, &memory);
+  memory.base = qk_scratch(use, memory.used);
+  if (memory.base == NULL) return QK_OUT_OF_MEMORY;
+  memory.used = 0;
+  take(owner, &memory);
+  return QK_OK;
 }
 
 #endif

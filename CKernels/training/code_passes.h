@@ -64,9 +64,11 @@ QK_CLONES static void norm_statistics(size_t rows, size_t width, const float *x,
 QK_CLONES static void norm_to_codes(size_t rows, size_t width, const float *x, const float *weight, const float *bias,
                               float epsilon, float inverse_step, float lo, float hi, int8_t *codes, float *statistics) {
 #pragma clang fp contract(off)
+  // Sums of eight rows before their codes: few enough instructions a row that the CPU overlaps their chains.
+  enum { TOGETHER = 8 };
   const lanes low = ALL(lo), high = ALL(hi);
   for (size_t r = 0; r < rows; r++, x += width, codes += width, statistics += 2) {
-    statistics_of(width, x, epsilon, statistics);
+    if (r % TOGETHER == 0) norm_statistics(rows - r < TOGETHER ? rows - r : TOGETHER, width, x, epsilon, statistics);
     for (size_t c = 0; c < width; c += QK_LANES) {
       const lanes normed = (LOAD(x + c) - statistics[0]) * statistics[1];
       const lanes scaled = normed * LOAD(weight + c);

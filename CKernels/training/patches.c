@@ -42,7 +42,8 @@ static size_t rows_of(const qk_training_patches *p, size_t leaf) { return qk_min
 
 // --- forward ------------------------------------------------------------------------------------------------
 
-static void take_factors(patches_job *job, qk_memory *memory) {
+static void take_factors(void *owner, qk_memory *memory) {
+  patches_job *job = owner;
   const qk_packed_weights *w = job->patches->layer.weights;
   job->factor = qk_take(memory, job->outputs * sizeof(float));
   job->slots = qk_take(memory, (size_t)(w->slots8 + w->slots4 + QK_ROW_SLACK) * sizeof(float));
@@ -72,12 +73,8 @@ qk_status qk_training_patches_forward(const qk_training_patches *p, float *y) {
   if (!y) return QK_NULL_POINTER;
   patches_job job = job_of(p);
   job.y = y;
-  qk_memory memory = { .base = NULL };
-  take_factors(&job, &memory);
-  memory.base = qk_scratch(QK_SCRATCH_BLOCK_CALL, memory.used);
-  if (memory.base == NULL) return QK_OUT_OF_MEMORY;
-  memory.used = 0;
-  take_factors(&job, &memory);
+  const qk_status reserved = qk_reserve(QK_SCRATCH_BLOCK_CALL, take_factors, &job);
+  if (reserved != QK_OK) return reserved;
   for (size_t n = 0; n < job.outputs; n++) job.factor[n] = p->input_step * p->layer.row_step[n];
   job.constants = qk_rescale_rows(p->layer.weights, p->layer.constants, job.factor, job.slots);
   qk_parallel_for(leaves_of(p), 1, &job, forward_leaves);
@@ -86,7 +83,8 @@ qk_status qk_training_patches_forward(const qk_training_patches *p, float *y) {
 
 // --- backward -----------------------------------------------------------------------------------------------
 
-static void take_operands(patches_job *job, qk_memory *memory) {
+static void take_operands(void *owner, qk_memory *memory) {
+  patches_job *job = owner;
   const qk_training_patches *p = job->patches;
   const size_t leaves = leaves_of(p);
   job->operands = qk_take_operands(memory, p->gradient_form, leaves, LEAF_ROWS, job->outputs, job->inputs);
@@ -130,12 +128,8 @@ qk_status qk_training_patches_backward(const qk_training_patches *p, const float
   if (!gy || !gweight || !gbias) return QK_NULL_POINTER;
   patches_job job = job_of(p);
   job.gy = gy;
-  qk_memory memory = { .base = NULL };
-  take_operands(&job, &memory);
-  memory.base = qk_scratch(QK_SCRATCH_BLOCK_CALL, memory.used);
-  if (memory.base == NULL) return QK_OUT_OF_MEMORY;
-  memory.used = 0;
-  take_operands(&job, &memory);
+  const qk_status reserved = qk_reserve(QK_SCRATCH_BLOCK_CALL, take_operands, &job);
+  if (reserved != QK_OK) return reserved;
   qk_column_sums((size_t)p->rows, job.outputs, gy, job.sums, gbias);
   qk_parallel_for(leaves_of(p), 1, &job, prepare_leaves);
   const qk_weight_gradient product = qk_weight_gradient_of(&job.operands, 1, MIDDLE_CODE, gweight);

@@ -163,9 +163,13 @@ final class BlockActivations {
 
   /// Computes y; keeps what the backward pass reads, unless the block is to be computed again then.
   func forward(keeping: Bool) throws {
-    allocate()
     defer { if !keeping { buffers = [] } }
-    try qk_training_block_forward(&descriptor).check("\(block.name): forward pass")
+    try compute().check("\(block.name): forward pass")
+  }
+
+  private func compute() -> qk_status {
+    allocate()
+    return qk_training_block_forward(&descriptor)
   }
 
   private func allocate() {
@@ -251,9 +255,7 @@ final class BlockActivations {
   /// Adds the gradients of all parameters and returns that of x.
   func backward(_ g: Tensor) -> Tensor {
     if buffers.isEmpty {
-      allocate()
-      let status = qk_training_block_forward(&descriptor)
-      precondition(status == QK_OK, "\(block.name): no memory to compute the block again")
+      precondition(compute() == QK_OK, "\(block.name): no memory to compute the block again")
     }
     defer { if block.recomputed { buffers = [] } }
     let gx = Tensor(uninitialized: g.shape)

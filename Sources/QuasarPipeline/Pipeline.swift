@@ -46,7 +46,7 @@ public final class Pipeline {
     let device = try Device.load(configuration.device)
     let hardware = try HardwareModel(device: device, clockMHz: configuration.clockMHz)
     let data = try images(for: space.geometry)
-    let teacher = try configuration.teacher.map { try Teacher(RunDirectory($0).load()) }
+    let teacher = try configuration.teacher.map { try Teacher(folder: $0) }
     let sources = configuration.teacher.map { ["teacher": $0] } ?? [:]
     try data.train.checkFits(space.geometry)
 

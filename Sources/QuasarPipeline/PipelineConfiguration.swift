@@ -39,8 +39,7 @@ public struct PipelineConfiguration: Codable, Sendable, Equatable {
     let root = try StrictYAML(text: yaml, file: file)
     try root.allowOnly([
       "name", "data", "cache", "space", "device", "clock_mhz", "targets_fps", "seed", "init", "teacher", "train",
-      "search",
-      "finetune",
+      "search", "finetune",
     ])
     name = try root.string("name")
     data = try root.string("data")
@@ -84,8 +83,7 @@ extension TrainingOptions {
       "full_precision", "exact", "label_smoothing", "flip", "crop_scale", "shift", "random_erasing", "rand_augment",
       "rand_augment_magnitude", "repeats", "drop_path", "random_subnets", "sandwich", "distillation", "weight_decay",
       "hard_distillation", "progressive", "mixup", "cutmix", "average", "accumulation", "entanglement", "layer_scale",
-      "products",
-      "optimizer", "calibration_percentile", "gptq_start", "oscillation_threshold", "oscillation_momentum",
+      "products", "optimizer", "calibration_percentile", "gptq_start", "oscillation_threshold", "oscillation_momentum",
     ])
     if yaml.has("epochs") { epochs = try yaml.integer("epochs", 1...100_000) }
     if yaml.has("batch_size") { batchSize = try yaml.integer("batch_size", 1...65_536) }

@@ -90,7 +90,7 @@ public struct IntegerLinear {
         for k in 0..<depth { mean += Double(row[k]) * Double(scales.inputMean[k]) }
         real -= rowScale * mean
       }
-      let codeSum = scales.inputZero == 0 ? 0 : row.reduce(0) { $0 + Int($1) }
+      let codeSum = scales.inputZero == 0 ? 0 : Int(row.reduce(Int32(0)) { $0 &+ Int32($1) })
       let code = (real / accumulatorStep).rounded() - Double(Int(scales.inputZero) * codeSum)
       guard abs(code) < Double(QK_BIAS_LIMIT) else {
         throw QuasarError(

@@ -47,12 +47,16 @@ struct AffineMap {
         let (f, g) = (qx & 255, qy & 255)
         let place = top * width + left
         let target = image.pixels + y * width + x
+        /// Of the four points, row by row.
+        func mean(_ a: Int, _ b: Int, _ c: Int, _ d: Int) -> UInt8 {
+          let (upper, lower) = ((256 - f) * a + f * b, (256 - f) * c + f * d)
+          return UInt8(truncatingIfNeeded: ((256 - g) * upper + g * lower + 32_768) >> 16)
+        }
         if left >= 0, left < width - 1, top >= 0, top < height - 1 {
           for channel in 0..<channels {
             let source = scratch + channel * area + place
-            let upper = (256 - f) * Int(source[0]) + f * Int(source[1])
-            let lower = (256 - f) * Int(source[width]) + f * Int(source[width + 1])
-            target[channel * area] = UInt8(truncatingIfNeeded: ((256 - g) * upper + g * lower + 32_768) >> 16)
+            target[channel * area] = mean(
+              Int(source[0]), Int(source[1]), Int(source[width]), Int(source[width + 1]))
           }
         } else {
           for channel in 0..<channels {
@@ -60,9 +64,8 @@ struct AffineMap {
               guard x >= 0, x < width, y >= 0, y < height else { return Int(fill[channel]) }
               return Int(scratch[channel * area + y * width + x])
             }
-            let upper = (256 - f) * value(left, top) + f * value(left + 1, top)
-            let lower = (256 - f) * value(left, top + 1) + f * value(left + 1, top + 1)
-            target[channel * area] = UInt8(truncatingIfNeeded: ((256 - g) * upper + g * lower + 32_768) >> 16)
+            target[channel * area] = mean(
+              value(left, top), value(left + 1, top), value(left, top + 1), value(left + 1, top + 1))
           }
         }
       }

@@ -25,6 +25,9 @@ public struct Teacher {
     mode = description.options.fullPrecision == 1 ? .full : .quantized
   }
 
+  /// The same from the run's folder.
+  public init(folder: String) throws { try self.init(RunDirectory(folder).load()) }
+
   /// Throws `badData` unless it takes the images and knows the classes of a network of this geometry.
   func checkFits(_ geometry: ImageGeometry) throws {
     let own = net.size.geometry

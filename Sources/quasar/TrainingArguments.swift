@@ -182,7 +182,7 @@ struct SessionArguments: ParsableArguments {
   }
 
   func loadTeacher() throws -> Teacher? {
-    try teacher.map { try Teacher(RunDirectory($0).load()) }
+    try teacher.map { try Teacher(folder: $0) }
   }
 
   /// Sources of a run for `run.json`.

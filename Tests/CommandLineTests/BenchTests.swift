@@ -65,8 +65,8 @@ import Testing
     let shares = lines.compactMap { $0["share"] as? Double }.reduce(profile["idleShare"] as? Double ?? 0, +)
     #expect(profile["steps"] as? Int == 3 && abs(shares - 1) < 0.01, "\(shares)")
     let products = try #require(lines.first { $0["name"] as? String == "forward products" })
-    // 9 blocks of four products, leaves of 4 images.
-    #expect(products["callsPerStep"] as? Double == 36 && (products["ofBound"] as? Double ?? 0) > 0)
+    // The patch embedding and 9 blocks of four products, leaves of 4 images.
+    #expect(products["callsPerStep"] as? Double == 37 && (products["ofBound"] as? Double ?? 0) > 0)
     #expect(FileManager.default.fileExists(atPath: trace))
     try expectRefusal(["one mode at a time"], steps + ["qat,fp32", "--profile", trace])
   }

@@ -37,6 +37,7 @@ ptrdiff_t first_difference(const void *a, const void *b, size_t bytes);
 /// The available instruction sets, the reference among them.
 int instruction_sets(qk_isa sets[QK_ISA_COUNT]);
 
+void check_training_bits(void);
 void check_products(void);
 void check_shapes(void);
 void check_forms(void);

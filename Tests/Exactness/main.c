@@ -36,7 +36,7 @@ static const group groups[] = {
   { "micro-kernels", check_micro_kernels }, { "products", check_products },     { "shapes", check_shapes },
   { "forms", check_forms },                 { "extremes", check_extremes },     { "ranges", check_ranges },
   { "attention", check_attention },         { "layer-norm", check_layer_norm },
-  { "datapath", check_datapath },
+  { "datapath", check_datapath },           { "training", check_training_bits },
 };
 
 static int wanted(const char *name, int count, char **names) {

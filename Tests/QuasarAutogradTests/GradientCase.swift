@@ -10,8 +10,10 @@ struct GradientCase {
   var inputs: [Tensor]
   /// Largest number of terms of any sum inside, for the tolerance.
   var terms: Int
-  /// Size of the terms where they cancel, so that the result does not show it.
+  /// Size of the terms of gradients where they cancel, so that the result does not show it.
   var termSize: Double
+  /// The same of values.
+  var valueTermSize: Double
   /// The operation under test on one parameter for each input.
   var build: (Tape, [Parameter]) -> Variable
   /// The value in double precision.
@@ -20,13 +22,14 @@ struct GradientCase {
   var surrogate: (([[Double]]) -> [Double])?
 
   init(
-    _ inputs: [Tensor], terms: Int, termSize: Double = 0,
+    _ inputs: [Tensor], terms: Int, termSize: Double = 0, valueTermSize: Double = 0,
     build: @escaping (Tape, [Parameter]) -> Variable, forward: @escaping ([[Double]]) -> [Double],
     surrogate: (([[Double]]) -> [Double])? = nil
   ) {
     self.inputs = inputs
     self.terms = terms
     self.termSize = termSize
+    self.valueTermSize = valueTermSize
     self.build = build
     self.forward = forward
     self.surrogate = surrogate
@@ -83,7 +86,8 @@ func verify(
   let one = walk(test, seed: seed, threads: 1)
   let two = walk(test, seed: seed, threads: 2)
   let forward = difference(
-    one.output.scalars, expected, tolerance: floatTolerance(terms: test.terms, magnitude: magnitude(expected))
+    one.output.scalars, expected,
+    tolerance: floatTolerance(terms: test.terms, magnitude: max(test.valueTermSize, magnitude(expected)))
   )
   #expect(forward == nil, "forward: \(forward ?? "")", sourceLocation: sourceLocation)
   #expect(

@@ -84,6 +84,7 @@ import Testing
     verify(
       GradientCase(
         [random.tensor(shape), random.tensor(shape), random.tensor([width])], terms: shape[0] * tokens,
+        valueTermSize: 20,  // 4·4·1.25
         build: {
           $0.residual(
             $0.parameter($1[0]), branch: $0.parameter($1[1]), gain: $0.parameter($1[2]),
