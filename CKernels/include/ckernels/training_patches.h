@@ -6,12 +6,12 @@
 #include "ckernels/training_block.h"
 
 typedef struct qk_training_patches {
-  int32_t rows;                  ///< patches of all images
+  int32_t rows;                    ///< patches of all images
   qk_gradient_form gradient_form;  ///< words or bytes
-  qk_training_linear layer;      ///< `panels` is not used; the bias codes hold the means
-  const uint8_t *codes;          ///< [rows][depth]
-  float input_step;              ///< value of one code
-  const float *mean;             ///< [depth] what is subtracted from the values
+  qk_training_linear layer;        ///< `panels` is not used; the bias codes hold the means
+  const uint8_t *codes;            ///< [rows][depth]
+  float input_step;                ///< value of one code
+  const float *mean;               ///< [depth] what is subtracted from the values
 } qk_training_patches;
 
 /// y[r][n] = input_step·row_step[n]·(bias[n] + Σ_k codes[r][k]·W[n][k]), that is Σ_k x[r][k]·w[n][k] + b[n] with
