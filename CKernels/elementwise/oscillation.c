@@ -2,9 +2,6 @@
 #include "float_common.h"
 #include "row_code.h"
 
-// Comparisons of rounded frequencies decide what freezes: no fused multiply–add, so they are the same on every machine.
-#pragma clang fp contract(off)
-
 typedef struct {
   const qk_oscillation *o;
   float *latent;

@@ -4,8 +4,6 @@
 #include "../elementwise/float_common.h"
 #include "../elementwise/row_code.h"
 
-#pragma clang fp contract(off)
-
 /// OpenBLAS runs on the calling thread: its bits depend on how it splits work. It is told once.
 static void single_threaded_blas(void) {
   static int configured = 0;

@@ -72,7 +72,6 @@ static void pack_panels(void *context, size_t begin, size_t end) {
   }
 }
 
-// Products and sums in statements of their own, so that no compiler fuses them.
 QK_CLONES void qk_packed_finish_row(const qk_bf16_gemm_arguments *g, size_t row, size_t first, size_t columns,
                                   const float *sums) {
   float *restrict output = g->output + row * g->output_stride + first;
@@ -97,17 +96,13 @@ QK_CLONES void qk_packed_finish_row(const qk_bf16_gemm_arguments *g, size_t row,
   }
 }
 
-/// Packed rows of op(A): each for itself, or of a transposed A word beside word.
-static qk_packed_words packed_rows(const packed_job *job, const uint32_t *words) {
-  if (job->arguments->a.transposed) return (qk_packed_words){ words, 1, round_up(job->block_rows, QK_PACKED_LINES) };
-  return (qk_packed_words){ words, job->row_stride, 1 };
-}
-
-/// Rows of op(A) from `row` on in the job's block of depth, packed in `packed` or where they lie.
+/// Rows of op(A) from `row` on in the job's block of depth where they lie, or packed in `packed`: each for itself, those of a
+/// transposed A word beside word.
 static qk_packed_words rows_from(const packed_job *job, const uint32_t *packed, size_t row) {
   const qk_bf16_operand *a = &job->arguments->a;
   const uint32_t *words = a->values;
-  if (!job->a_lies) return packed_rows(job, packed);
+  if (!job->a_lies && a->transposed) return (qk_packed_words){ packed, 1, round_up(job->block_rows, QK_PACKED_LINES) };
+  if (!job->a_lies) return (qk_packed_words){ packed, job->row_stride, 1 };
   if (a->transposed) return (qk_packed_words){ words + job->k0 * a->stride + row, 1, a->stride };
   return (qk_packed_words){ words + row * a->stride + job->k0, a->stride, 1 };
 }

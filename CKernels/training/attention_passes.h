@@ -35,7 +35,6 @@ QK_CLONES static void sum_rows(size_t rows, size_t dimension, const int8_t *code
 /// Rows of scores to probability codes; sum[i] = Σ_j P. What lies behind the last score of a row is not read as one.
 QK_CLONES static void soften(size_t tokens, size_t stride, float levels, float *scores, uint8_t *probabilities,
                              float *sum) {
-#pragma clang fp contract(off)
   const size_t whole = tokens / QK_LANES * QK_LANES, rest = tokens - whole;
   const int_lanes inside = FIRST_LANES((int32_t)rest);
   const lanes lowest = ALL(-0x1p100f);
@@ -65,7 +64,6 @@ QK_CLONES static void soften(size_t tokens, size_t stride, float levels, float *
 /// scores[i][j] = factor·p⊙(dP − Σ p⊙dP) in place of dP; zeros behind.
 QK_CLONES static void score_gradients(size_t tokens, size_t stride, const uint8_t *probabilities, const float *inverse,
                                     float factor, float *scores) {
-#pragma clang fp contract(off)
   for (size_t i = 0; i < tokens; i++) {
     float *g = scores + i * stride, p[QK_TRAINING_MAX_TOKENS + QK_LANES];
     const uint8_t *codes = probabilities + i * tokens;

@@ -36,7 +36,6 @@ typedef struct finish_job {
 
 /// With G the gradient after the layer scale γ: dW = γ·G·x, db = γ·ΣG, dγ[n] = Σ_k W·(G·x) + b·ΣG.
 QK_CLONES static void finish_rows(void *context, size_t begin, size_t end) {
-#pragma clang fp contract(off)
   const finish_job *j = context;
   const size_t depth = (size_t)j->layer->weights->depth;
   for (size_t n = begin; n < end; n++) {
@@ -44,10 +43,10 @@ QK_CLONES static void finish_rows(void *context, size_t begin, size_t end) {
     const int8_t *codes = j->layer->codes + n * depth;
     float factor = j->input_step;
     if (j->gain) {
-      float lane[16] = { 0 };
-      const size_t whole = depth / 16 * 16;
-      for (size_t k = 0; k < whole; k += 16)
-        for (size_t l = 0; l < 16; l++) {
+      float lane[QK_SIXTEEN] = { 0 };
+      const size_t whole = depth / QK_SIXTEEN * QK_SIXTEEN;
+      for (size_t k = 0; k < whole; k += QK_SIXTEEN)
+        for (size_t l = 0; l < QK_SIXTEEN; l++) {
           const float share = (float)codes[k + l] * weight[k + l];
           lane[l] += share;
         }
@@ -55,9 +54,7 @@ QK_CLONES static void finish_rows(void *context, size_t begin, size_t end) {
         const float share = (float)codes[k] * weight[k];
         lane[k - whole] += share;
       }
-      for (size_t step = 8; step > 0; step /= 2)
-        for (size_t l = 0; l < step; l++) lane[l] += lane[l + step];
-      const float of_weights = lane[0] * j->layer->row_step[n] * j->input_step;
+      const float of_weights = qk_lanes_total(lane) * j->layer->row_step[n] * j->input_step;
       const float of_bias = j->layer->real_bias[n] * j->sums[n];
       j->gain_gradient[n] = of_weights + of_bias;
       factor = j->input_step * j->gain[n];

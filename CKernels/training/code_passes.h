@@ -23,7 +23,6 @@ QK_CLONES static void split_codes(size_t count, const int16_t *pairs, int8_t *co
 
 QK_CLONES static void values_to_codes(size_t rows, size_t width, const float *x, float factor, float lo, float hi,
                                 int8_t *codes, int8_t *rest) {
-#pragma clang fp contract(off)
   const lanes low = ALL(lo), high = ALL(hi);
   for (size_t i = 0; i < rows * width; i += QK_LANES) {
     const lanes v = LOAD(x + i) * factor;
@@ -33,7 +32,6 @@ QK_CLONES static void values_to_codes(size_t rows, size_t width, const float *x,
 
 QK_CLONES static void add_branch(size_t rows, size_t width, size_t rows_per_image, const int32_t *sums, const float *factor,
                            const float *keep, const float *x, float *y) {
-#pragma clang fp contract(off)
   for (size_t r = 0; r < rows; r++, sums += width, x += width, y += width) {
     const lanes k = ALL(keep ? keep[r / rows_per_image] : 1.0f);
     for (size_t c = 0; c < width; c += QK_LANES) {
@@ -45,7 +43,6 @@ QK_CLONES static void add_branch(size_t rows, size_t width, size_t rows_per_imag
 
 /// Mean and 1/√(variance + epsilon).
 static inline __attribute__((always_inline)) void statistics_of(size_t width, const float *x, float epsilon, float *out) {
-#pragma clang fp contract(off)
   lanes sum = { 0 }, squares = { 0 };
   for (size_t c = 0; c < width; c += QK_LANES) sum += LOAD(x + c);
   const float mean = SUM_OF(sum) / (float)width;
@@ -63,7 +60,6 @@ QK_CLONES static void norm_statistics(size_t rows, size_t width, const float *x,
 
 QK_CLONES static void norm_to_codes(size_t rows, size_t width, const float *x, const float *weight, const float *bias,
                               float epsilon, float inverse_step, float lo, float hi, int8_t *codes, float *statistics) {
-#pragma clang fp contract(off)
   // Sums of eight rows before their codes: few enough instructions a row that the CPU overlaps their chains.
   enum { TOGETHER = 8 };
   const lanes low = ALL(lo), high = ALL(hi);

@@ -11,7 +11,6 @@
   } while (0)
 
 QK_CLONES static void cut_gradient(size_t rows, size_t width, const int8_t *rest, float lo, float hi, float *g, float *step) {
-#pragma clang fp contract(off)
   const lanes low = ALL(lo), high = ALL(hi);
   memset(step, 0, width * sizeof *step);
   for (size_t r = 0; r < rows; r++, g += width, rest += width)
@@ -39,7 +38,6 @@ enum { IS_KEPT = 1, HAS_TABLE = 2, IS_CUT = 4 };
 /// g·row_step. `steps` is a constant after inlining.
 static inline __attribute__((always_inline)) float measure_row(const int steps, const qk_output_gradient *o, size_t row,
                                                                float *g) {
-#pragma clang fp contract(off)
   const size_t width = o->width;
   const lanes low = ALL(o->lo), high = ALL(o->hi);
   const lanes keep = ALL(steps & IS_KEPT ? o->keep[row / o->rows_per_image] : 1.0f);
@@ -103,7 +101,6 @@ static inline __attribute__((always_inline)) float code_factor(const qk_gradient
 /// Codes of a row of the left operand; row_step may be null (all 1). Returns the sum of the codes, for bytes.
 static inline __attribute__((always_inline)) int32_t left_row(const qk_gradient_form form, size_t width, const float *g,
                                                               const float *row_step, float factor, void *left) {
-#pragma clang fp contract(off)
   word_lanes total = { 0 };
   for (size_t c = 0; c < width; c += QK_LANES) {
     const lanes scaled = row_step ? LOAD(g + c) * LOAD(row_step + c) : LOAD(g + c);
@@ -124,7 +121,6 @@ static inline __attribute__((always_inline)) int32_t left_row(const qk_gradient_
 static inline __attribute__((always_inline)) void panel_rows(const qk_gradient_form form, const size_t count, size_t width,
                                                              size_t panel_step, const float *g, size_t stride,
                                                              const float *factor, int32_t *sums, uint8_t *out) {
-#pragma clang fp contract(off)
   for (size_t c = 0; c < width; c += QK_LANES) {
     const lanes f = LOAD(factor + c);
     word_lanes group = { 0 };

@@ -3,7 +3,6 @@
 
 /// With n = (x − mean)·inverse, u = n·weight + bias, h the gradient of n: gx = inverse·(h − mean(h) − n·mean(h·n)).
 QK_CLONES static void norm_backward(const qk_norm_gradient *o) {
-#pragma clang fp contract(off)
   const size_t width = o->width;
   const float inverse_step = 1.0f / o->step;
   const lanes low = ALL(o->lo), high = ALL(o->hi), zero = { 0 };

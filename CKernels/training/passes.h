@@ -1,6 +1,6 @@
-// Row passes of the training block; all work on the rows of one leaf, on the calling thread. None fuses a product with a
-// sum, and sums run in one order that depends on widths alone, so their bits depend on no instruction set. They exist
-// twice, for widths that are multiples of 16 and of 8: passes16.c and passes8.c are made of the same bodies.
+// Row passes of the training block; all work on the rows of one leaf, on the calling thread. Nothing is fused
+// (float_common.h), and sums run in one order that depends on widths alone, so their bits depend on no instruction set. They
+// exist twice, for widths that are multiples of 16 and of 8: passes16.c and passes8.c are made of the same bodies.
 #ifndef QK_PASSES_H
 #define QK_PASSES_H
 

@@ -113,7 +113,6 @@ static void prepare_leaves(void *context, size_t begin, size_t end) {
 /// The products hold Σ g·input_step·(code − middle); x is that and input_step·middle − mean.
 QK_CLONES static void add_means(const qk_training_patches *p, size_t outputs, size_t inputs, const float *gbias,
                                 float *gweight) {
-#pragma clang fp contract(off)
   const float middle = p->input_step * MIDDLE_CODE;
   for (size_t n = 0; n < outputs; n++)
     for (size_t k = 0; k < inputs; k++) {

@@ -26,6 +26,8 @@ static void compare(const char *name, uint64_t digest) {
   count_case(QK_ISA_REFERENCE, !known, "digest of %s", name);
 }
 
+#define EMPTY_DIGEST 0xcbf29ce484222325u
+
 /// FNV-1a goes on with the bytes.
 static void add_bytes(uint64_t *digest, const void *bytes, size_t count) {
   for (size_t i = 0; i < count; i++) *digest = (*digest ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3u;
@@ -58,7 +60,7 @@ static float *positive(random_numbers *r, size_t count, float limit) {
 enum { ROWS = 70, WIDTH = 300, COUNT = ROWS * WIDTH };  // two blocks of rows; terms in two pieces, no multiple of 16
 
 static void compare_floats(const char *name, const float *a, size_t na, const float *b, size_t nb) {
-  uint64_t digest = 0xcbf29ce484222325u;
+  uint64_t digest = EMPTY_DIGEST;
   add_bytes(&digest, a, na * sizeof *a);
   add_bytes(&digest, b, nb * sizeof *b);
   compare(name, digest);
@@ -123,7 +125,7 @@ static void check_slices(void) {
     memset(gscale, 0, 2 * ROWS * sizeof *gscale);
     qk_weight_slice_backward(ROWS, WIDTH, latent, WIDTH, rows, bits, scale4, scale8, forms[form], gy, glatent, gscale,
                              gscale + ROWS);
-    uint64_t digest = 0xcbf29ce484222325u;
+    uint64_t digest = EMPTY_DIGEST;
     add_bytes(&digest, out, COUNT * sizeof *out);
     add_bytes(&digest, glatent, COUNT * sizeof *glatent);
     add_bytes(&digest, gscale, 2 * ROWS * sizeof *gscale);
@@ -190,7 +192,7 @@ static void check_block(const char *name, qk_gradient_form form, int32_t step) {
     .norm2_bias = floats(w), .gain1 = floats(w), .gain2 = floats(w),
   };
   if (qk_training_block_forward(&b) != QK_OK || qk_training_block_backward(&b, gy, gx, &g) != QK_OK) abort();
-  uint64_t digest = 0xcbf29ce484222325u;
+  uint64_t digest = EMPTY_DIGEST;
   add_bytes(&digest, b.y, rows * w * sizeof(float));
   add_bytes(&digest, gx, rows * w * sizeof(float));
   add_bytes(&digest, g.qkv_weight, 3 * in * w * sizeof(float));
@@ -211,7 +213,7 @@ static void check_patches(const char *name, qk_gradient_form form) {
   float *y = floats((size_t)(rows * width)), *gweight = floats((size_t)(width * depth)), *gbias = floats((size_t)width);
   const float *gy = noise(&r, (size_t)(rows * width), 1);
   if (qk_training_patches_forward(&p, y) != QK_OK || qk_training_patches_backward(&p, gy, gweight, gbias) != QK_OK) abort();
-  uint64_t digest = 0xcbf29ce484222325u;
+  uint64_t digest = EMPTY_DIGEST;
   add_bytes(&digest, y, (size_t)(rows * width) * sizeof(float));
   add_bytes(&digest, gweight, (size_t)(width * depth) * sizeof(float));
   add_bytes(&digest, gbias, (size_t)width * sizeof(float));
