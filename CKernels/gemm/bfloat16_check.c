@@ -28,10 +28,10 @@ static qk_status check_operand(const qk_bf16_operand *o, size_t rows, size_t col
   return overlap(output, range) ? QK_BUFFERS_OVERLAP : QK_OK;
 }
 
-static qk_status check_scale(const float *scale, size_t count, byte_range output) {
-  if (scale == NULL) return QK_OK;
-  if (is_misaligned(scale)) return QK_MISALIGNED;
-  return overlap(output, range_of(scale, 1, 0, count, sizeof *scale)) ? QK_BUFFERS_OVERLAP : QK_OK;
+static qk_status check_vector(const float *v, size_t count, byte_range output) {
+  if (v == NULL) return QK_OK;
+  if (is_misaligned(v)) return QK_MISALIGNED;
+  return overlap(output, range_of(v, 1, 0, count, sizeof *v)) ? QK_BUFFERS_OVERLAP : QK_OK;
 }
 
 static int is_known(const qk_bf16_operand *o) {
@@ -48,7 +48,8 @@ qk_status qk_bf16_check(const qk_bf16_gemm_arguments *g) {
   const byte_range output = range_of(g->output, g->m, g->output_stride, g->n, sizeof *g->output);
   qk_status status = check_operand(&g->a, g->m, g->k, output);
   if (status == QK_OK) status = check_operand(&g->b, g->k, g->n, output);
-  if (status == QK_OK) status = check_scale(g->row_scale, g->m, output);
-  if (status == QK_OK) status = check_scale(g->column_scale, g->n, output);
+  if (status == QK_OK) status = check_vector(g->row_scale, g->m, output);
+  if (status == QK_OK) status = check_vector(g->column_scale, g->n, output);
+  if (status == QK_OK) status = check_vector(g->bias, g->n, output);
   return status;
 }

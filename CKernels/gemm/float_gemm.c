@@ -6,7 +6,11 @@
 
 static qk_status multiply(qk_isa isa, const qk_bf16_gemm_arguments *g) {
   const qk_packed_kernel *kernel = qk_kernels(isa).float_gemm;
-  return qk_packed_multiply(kernel ? kernel : &qk_float_reference, g);
+  qk_status status = qk_bf16_check(g);
+  if (status == QK_OK)
+    QK_PHASE("fp32 products", QK_RESOURCE_FLOAT, 2.0 * (double)g->m * (double)g->n * (double)g->k,
+             status = qk_packed_multiply(kernel ? kernel : &qk_float_reference, g));
+  return status;
 }
 
 qk_status qk_sgemm_with(qk_isa isa, int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const float *a,
@@ -17,10 +21,16 @@ qk_status qk_sgemm_with(qk_isa isa, int transpose_a, int transpose_b, size_t m, 
     .a = { .values = a, .stride = lda, .element = QK_BF16_FLOAT, .transposed = transpose_a },
     .b = { .values = b, .stride = ldb, .element = QK_BF16_FLOAT, .transposed = transpose_b },
   };
-  qk_status status = qk_bf16_check(&g);
-  if (status == QK_OK)
-    QK_PHASE("fp32 products", QK_RESOURCE_FLOAT, 2.0 * (double)m * (double)n * (double)k, status = multiply(isa, &g));
-  return status;
+  return multiply(isa, &g);
+}
+
+qk_status qk_linear(size_t m, size_t n, size_t k, const float *x, const float *weight, const float *bias, float *y) {
+  const qk_bf16_gemm_arguments g = {
+    .m = m, .n = n, .k = k, .bias = bias, .output = y, .output_stride = n,
+    .a = { .values = x, .stride = k, .element = QK_BF16_FLOAT },
+    .b = { .values = weight, .stride = k, .element = QK_BF16_FLOAT, .transposed = 1 },
+  };
+  return multiply(qk_isa_current(), &g);
 }
 
 qk_status qk_sgemm(int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const float *a, size_t lda,

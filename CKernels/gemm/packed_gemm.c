@@ -10,13 +10,14 @@
 #include <stdatomic.h>
 
 enum {
-  /// Words of a block of depth: 64 columns of it, 256 KiB, and the rows of a task, 390 KiB, stay in the L2 cache.
+  /// Words of a block of depth: 64 columns of it, 256 KiB, and the rows of a task, 195 KiB, stay in the L2 cache.
   WORDS = 1024,
   PACK_WORDS = 64,         ///< words of all lines that are packed before the next, a multiple of QK_PACKED_WORDS
   MOST_PACK_PANELS = 8,    ///< panels of a packing task, …
   LEAST_PACK_TASKS = 8,    ///< … fewer where there would be fewer tasks than this
   COLUMNS = 4096,          ///< columns of a block: at most 16 MiB of panels
-  ROWS = 96,               ///< rows of a task
+  ROWS = 48,               ///< rows of a task
+  LYING_DEPTH = 256,       ///< k up to which columns of B are multiplied where they lie, at a page each at worst
   LEAST_TASKS = 16,        ///< ranges of columns are cut until there are so many tasks, …
   RANGE_PANELS = 16,       ///< … but not below so many panels, so that packing the rows again stays below a tenth
   SERIAL_PRODUCTS = 1500000
@@ -77,23 +78,19 @@ QK_CLONES void qk_packed_finish_row(const qk_bf16_gemm_arguments *g, size_t row,
   float *restrict output = g->output + row * g->output_stride + first;
   const float factor = g->row_scale ? g->row_scale[row] : 1;
   const float *restrict scale = g->column_scale ? g->column_scale + first : NULL;
-  if (!scale && !g->accumulate) {
-    for (size_t j = 0; j < columns; j++) output[j] = sums[j] * factor;
-    return;
-  }
-  if (!scale) {
-    for (size_t j = 0; j < columns; j++) {
-      const float v = sums[j] * factor;
-      output[j] += v;
-    }
-    return;
-  }
+  const float *restrict bias = g->bias ? g->bias + first : NULL;
   for (size_t j = 0; j < columns; j++) {
-    const float v = sums[j] * factor;
-    const float w = v * scale[j];
-    const float old = g->accumulate ? output[j] : -0.0f;  // w + −0 = w
-    output[j] = old + w;
+    float v = sums[j] * factor;
+    if (scale) v *= scale[j];
+    if (bias) v += bias[j];
+    output[j] = g->accumulate ? output[j] + v : v;
   }
+}
+
+/// Adds the bias to sums that were formed in the output, where they still lie in the L1 cache.
+QK_CLONES static void add_bias(const float *bias, size_t rows, size_t columns, float *output, size_t stride) {
+  for (size_t r = 0; r < rows; r++)
+    for (size_t j = 0; j < columns; j++) output[r * stride + j] += bias[j];
 }
 
 /// Rows of op(A) from `row` on in the job's block of depth where they lie, or packed in `packed`: each for itself, those of a
@@ -130,6 +127,7 @@ static void multiply_block(const packed_job *job, const qk_packed_words *a, size
       for (size_t j = 0; j < columns; j += 16) __builtin_prefetch(output + r * g->output_stride + j, 1);
   if (is_whole && (are_output || !job->last)) {
     job->kernel->multiply(a, rows, &b, panels, job->words, &(qk_packed_sums){ partial, job->partial_stride, job->first });
+    if (job->last && g->bias) add_bias(g->bias + job->n0 + column, rows, columns, output, g->output_stride);
     return;
   }
   for (size_t r = 0; r < rows && !job->first; r++)
@@ -208,7 +206,7 @@ qk_status qk_packed_multiply(const qk_packed_kernel *kernel, const qk_bf16_gemm_
   if (job.packed == NULL) return QK_OUT_OF_MEMORY;
   const int are_words = per_word == 1;
   job.a_lies = are_words && (!g->a.transposed || spreads(g->a.stride));
-  job.b_lies = are_words && !g->b.transposed && g->n % QK_PACKED_LINES == 0 && spreads(g->b.stride);
+  job.b_lies = are_words && !g->b.transposed && g->n % QK_PACKED_LINES == 0 && g->k <= LYING_DEPTH && spreads(g->b.stride);
   job.serial = g->m * g->n < SERIAL_PRODUCTS && g->m * g->n * g->k < SERIAL_PRODUCTS;
   for (job.n0 = 0; job.n0 < g->n; job.n0 += COLUMNS) {
     job.columns = qk_min(COLUMNS, g->n - job.n0);

@@ -16,11 +16,13 @@ extension Tape {
 
   /// x·weightᵀ + bias: x [..., K], weight [N, K], bias [N] → [..., N].
   public func linear(_ x: Variable, weight: Variable, bias: Variable?) -> Variable {
-    let y = matrixProduct(x.value, weight.value, transposeB: true)
-    if let bias {
-      precondition(bias.value.count == y.width, "bias \(bias.shape) for \(y.width) outputs")
-      qk_add_row(y.rowCount, y.width, bias.value.pointer, y.pointer)
-    }
+    let (m, n, k) = (x.value.rowCount, weight.value.rowCount, x.value.width)
+    precondition(
+      weight.value.width == k, "linear: input \(x.shape) and weight \(weight.shape) differ in their last size")
+    precondition(bias.map { $0.value.count == n } ?? true, "linear: bias \(bias?.shape ?? []) for \(n) outputs")
+    let y = Tensor(uninitialized: [m, n])
+    let status = qk_linear(m, n, k, x.value.pointer, weight.value.pointer, bias?.value.pointer, y.pointer)
+    precondition(status == QK_OK, "linear: input \(x.shape), weight \(weight.shape): status \(status.rawValue)")
     return append(
       .linear(x: x.index, weight: weight.index, bias: bias?.index),
       y.reshaped(x.shape.dropLast() + [y.width]),

@@ -11,7 +11,7 @@ final class BFloat16Problem {
   }
   let m: Int, n: Int, k: Int
   let a: Guarded<UInt8>, b: Guarded<UInt8>
-  let rowScale: Guarded<Float>?, columnScale: Guarded<Float>?
+  let rowScale: Guarded<Float>?, columnScale: Guarded<Float>?, bias: Guarded<Float>?
   let old: [Float]
   let output: Guarded<Float>
   var arguments = qk_bf16_gemm_arguments()
@@ -20,8 +20,8 @@ final class BFloat16Problem {
 
   init(
     m: Int, n: Int, k: Int, transposed: (a: Bool, b: Bool), elements: (a: qk_bf16_element, b: qk_bf16_element),
-    values: Values = .plain, scaled: (rows: Bool, columns: Bool) = (false, false), accumulate: Bool = false,
-    slack: Int = 0, random: inout SplitMix
+    values: Values = .plain, scaled: (rows: Bool, columns: Bool) = (false, false), biased: Bool = false,
+    accumulate: Bool = false, slack: Int = 0, random: inout SplitMix
   ) {
     (self.m, self.n, self.k) = (m, n, k)
     func operand(_ rows: Int, _ columns: Int, _ transposed: Bool, _ element: qk_bf16_element)
@@ -50,6 +50,7 @@ final class BFloat16Problem {
     (a, b) = (left.0, right.0)
     rowScale = scale(m, scaled.rows)
     columnScale = scale(n, scaled.columns)
+    bias = scale(n, biased)
     let stride = n + slack
     old = (0..<stride * (m - 1) + n).map { _ in Float.random(in: -1...1, using: &random) }
     output = Guarded(old)
@@ -60,6 +61,7 @@ final class BFloat16Problem {
     arguments.b = right.1
     arguments.row_scale = rowScale.map { UnsafePointer($0.base) }
     arguments.column_scale = columnScale.map { UnsafePointer($0.base) }
+    arguments.bias = bias.map { UnsafePointer($0.base) }
     arguments.accumulate = accumulate ? 1 : 0
     arguments.output = output.base
     arguments.output_stride = stride

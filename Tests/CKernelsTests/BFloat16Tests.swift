@@ -72,7 +72,8 @@ import Testing
             BFloat16Problem.elements[[0, 0, 1, 2].randomElement(using: &random)!]
           ),
           values: values, scaled: (Bool.random(using: &random), Bool.random(using: &random)),
-          accumulate: Bool.random(using: &random), slack: Int.random(in: 0...2, using: &random), random: &random)
+          biased: Bool.random(using: &random), accumulate: Bool.random(using: &random),
+          slack: Int.random(in: 0...2, using: &random), random: &random)
         let expected = problem.run(QK_ISA_REFERENCE)
         #expect(expected.status == QK_OK)
         for isa in fastSets {
@@ -158,7 +159,7 @@ import Testing
     var random = SplitMix(3)
     let p = BFloat16Problem(
       m: 4, n: 5, k: 6, transposed: (false, true), elements: (QK_BF16_FLOAT, QK_BF16_FLOAT), scaled: (true, true),
-      slack: 2, random: &random)
+      biased: true, slack: 2, random: &random)
     typealias Change = (inout qk_bf16_gemm_arguments) -> Void
     func odd(_ pointer: UnsafePointer<Float>) -> UnsafePointer<Float> {
       UnsafePointer(bitPattern: UInt(bitPattern: pointer) + 1)!
@@ -173,12 +174,13 @@ import Testing
       (QK_BAD_SPEC, { $0.b.element = qk_bf16_element(3) }),
       (QK_MISALIGNED, { $0.a.values += 1 }), (QK_MISALIGNED, { $0.b.values += 2 }),
       (QK_MISALIGNED, { $0.row_scale = odd($0.row_scale) }),
-      (QK_MISALIGNED, { $0.column_scale = odd($0.column_scale) }),
+      (QK_MISALIGNED, { $0.column_scale = odd($0.column_scale) }), (QK_MISALIGNED, { $0.bias = odd($0.bias) }),
       (QK_MISALIGNED, { $0.output = UnsafeMutablePointer(mutating: odd($0.output)) }),
       (QK_BUFFERS_OVERLAP, { $0.a.values = UnsafeRawPointer($0.output) }),
       (QK_BUFFERS_OVERLAP, { $0.b.values = UnsafeRawPointer($0.output + 3) }),
       (QK_BUFFERS_OVERLAP, { $0.row_scale = UnsafePointer($0.output + 1) }),
       (QK_BUFFERS_OVERLAP, { $0.column_scale = UnsafePointer($0.output + 25) }),
+      (QK_BUFFERS_OVERLAP, { $0.bias = UnsafePointer($0.output + 25) }),
     ]
     for isa in instructionSets {
       for (i, (status, change)) in cases.enumerated() {

@@ -54,6 +54,22 @@ import Testing
     }
   }
 
+  /// The bias is added to the finished chain, wherever its sums were formed: in the output, beside it, over blocks of depth.
+  @Test func linearAddsTheBias() {
+    var random = SplitMix(12)
+    for (m, n, k) in [(1, 1, 1), (7, 16, 40), (25, 33, 19), (50, 64, 1030), (49, 96, 2049)] {
+      func values(_ count: Int) -> [Float] { (0..<count).map { _ in Float(Int(random.next() % 4001) - 2000) / 1777 } }
+      let (x, weight, bias) = (Guarded(values(m * k)), Guarded(values(n * k)), Guarded(values(n)))
+      let sums = oracle(x.array, weight.array, transposed: (false, true), m: m, n: n, k: k, strides: (k, k))
+      let y = Guarded([Float](repeating: .nan, count: m * n))
+      #expect(qk_linear(m, n, k, x.base, weight.base, bias.base, y.base) == QK_OK)
+      let expected = sums.indices.map { sums[$0] + bias.array[$0 % n] }
+      #expect(firstDifference(y.array.map(\.bitPattern), expected.map(\.bitPattern)) == nil, "\(m)×\(n)×\(k)")
+      #expect(qk_linear(m, n, k, x.base, weight.base, nil, y.base) == QK_OK)
+      #expect(firstDifference(y.array.map(\.bitPattern), sums.map(\.bitPattern)) == nil, "\(m)×\(n)×\(k), no bias")
+    }
+  }
+
   /// What a chain of fused multiply–adds keeps and a sum of rounded products does not, signs of zero, what is not finite.
   @Test func specialValues() {
     let cases: [(a: [Float], b: [Float], sum: Float)] = [

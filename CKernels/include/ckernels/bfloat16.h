@@ -42,14 +42,15 @@ typedef struct qk_bf16_operand {
   int32_t transposed;
 } qk_bf16_operand;
 
-/// output[m, n] = op(A)[m, k]·op(B)[k, n], scaled, plus the old output when `accumulate` is 1.
+/// output[m, n] = op(A)[m, k]·op(B)[k, n], scaled, plus bias, plus the old output when `accumulate` is 1.
 typedef struct qk_bf16_gemm_arguments {
   size_t m, n, k;             ///< 1…2^31 − 1 each
   qk_bf16_operand a, b;       ///< stored [m][k] or, transposed, [k][m]; [k][n] or, transposed, [n][k]
   const float *row_scale;     ///< [m] or null (all 1)
   const float *column_scale;  ///< [n] or null (all 1)
+  const float *bias;          ///< [n] or null (none)
   int32_t accumulate;         ///< 0 or 1
-  float *output;              ///< shares no memory with an operand or a scale
+  float *output;              ///< shares no memory with an operand, a scale or the bias
   size_t output_stride;       ///< elements, at least n
 } qk_bf16_gemm_arguments;
 

@@ -30,6 +30,9 @@ qk_status qk_sgemm(int transpose_a, int transpose_b, size_t m, size_t n, size_t 
 qk_status qk_sgemm_with(qk_isa isa, int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const float *a,
                         size_t lda, const float *b, size_t ldb, float *c, size_t ldc);
 
+/// Y[m, n] = X[m, k]·W[n, k]ᵀ + bias[n], with the sums of qk_sgemm; bias may be null. Example: (1, 2)·(3, 4)ᵀ + 5 = 16.
+qk_status qk_linear(size_t m, size_t n, size_t k, const float *x, const float *weight, const float *bias, float *y);
+
 /// y[r, :] += v for all rows.
 void qk_add_row(size_t rows, size_t width, const float *v, float *y);
 /// y[r, :] = x[r, :] ⊙ v
