@@ -76,6 +76,15 @@ void check_attention(void) {
       check(&s);
     }
   qk_set_thread_count(1);
+  // Several tiles of queries, which kernels may have under way at once; every turn is another kind of requantiser and range.
+  static const int32_t tiles_of[] = { 12, 18, 24, 66, 126, 129, 133, 193, 197 };
+  static const int32_t narrow[] = { 8, 28, 32, 60, 64 };
+  for (int t = 0; t < 9; t++)
+    for (int d = 0; d < 5; d++)
+      for (int i = 0; i < 4; i++) {
+        const attention_shape s = shape_of(tiles_of[t], narrow[d], turn++);
+        check(&s);
+      }
   // The largest sums of probabilities and scores.
   for (int32_t bits = 4; bits <= 8; bits += 2) {
     const attention_shape s = { .batch = 1, .tokens = 1030, .heads = 1, .dimension = 24, .bits = bits, .extreme = 1,

@@ -12,6 +12,14 @@ static inline __mmask64 qk_first_lanes(int32_t count) {
   return count <= 0 ? 0 : count >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << count) - 1;
 }
 
+/// The upper words of 64-bit lanes, of even and odd 32-bit lanes in turn.
+static inline __m512i qk_upper_words(__m512i even, __m512i odd) {
+  __m512i low = _mm512_srli_epi64(even, 32);
+  // Else the compiler makes one permutation of two sources of it, which takes the ports of the products (Zen 4).
+  __asm__("" : "+v"(low));
+  return _mm512_mask_mov_epi32(low, 0xaaaa, odd);
+}
+
 /// Unpacks `depth` k of a 4-bit panel into an 8-bit panel of the packed layout.
 static inline void qk_unpack_nibbles_avx512(const uint8_t *panel, int32_t depth, uint8_t *bytes) {
   const __m512i values = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
