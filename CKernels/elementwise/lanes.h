@@ -41,6 +41,9 @@ typedef uint8_t unsigned_byte_lanes __attribute__((vector_size(QK_LANES), aligne
 #define SWAP1(v) __builtin_shufflevector((v), (v), 1, 0, 3, 2, 5, 4, 7, 6)
 #endif
 
+/// Asks for the line `bytes` behind `place`, which may lie behind the array: an address, not a pointer.
+#define FETCH(place, bytes) __builtin_prefetch((const void *)((uintptr_t)(place) + (bytes)))
+
 /// The sum, or the largest, of all lanes over a tree: of eight, ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)); sixteen are two
 /// eights.
 #define SUM_OF(v)                \

@@ -1,12 +1,13 @@
 #include "gemm_blocks.h"
 #include "../pack/packed_layout.h"
+#include "validate.h"
 
 enum {
   ACTIVATION_BYTES = 384 * 1024,  ///< prepared activations of a block: they stay in the L2 cache
   STAGED_BYTES = 384 * 1024,      ///< codes of a block in slot order
   /// A task of T tokens and P panels costs about P·(T + 6): loading a panel takes as long as 6 tokens of products.
   PANEL_COST = 6,
-  MIXED_ROWS = 64                 ///< ranges of mixed rows start at a word of the precision bits
+  STAGED_ROWS = 64                ///< ranges of staged rows start at a word of the precision bits
 };
 
 static int32_t minimum(int32_t a, int32_t b) { return a < b ? a : b; }
@@ -14,16 +15,16 @@ static int32_t maximum(int32_t a, int32_t b) { return a > b ? a : b; }
 static int32_t divide_up(int32_t a, int32_t b) { return (a - 1) / b + 1; }
 
 /// Largest block of tokens whose activations and staged codes keep within their limits.
-static int32_t most_tokens(const qk_gemm_kernel *kernel, const qk_gemm_arguments *a) {
+static int32_t most_tokens(const qk_gemm_kernel *kernel, const qk_gemm_arguments *a, int32_t staged) {
   const qk_packed_weights *w = a->weights;
   const int32_t mixed = w->slots8 > 0 && w->slots4 > 0;
   const int32_t bytes = (w->slots8 > 0 ? kernel->w8.activation_bytes : 0)
       + (w->slots4 > 0 && (!mixed || kernel->w4.load_activations != kernel->w8.load_activations)
              ? kernel->w4.activation_bytes : 0);
   int32_t tokens = ACTIVATION_BYTES / (w->padded_depth * bytes);
-  if (mixed) {
-    const int64_t staged = (int64_t)(w->slots8 + w->slots4) * (int64_t)qk_output_bytes(a->form);
-    tokens = minimum(tokens, (int32_t)(STAGED_BYTES / staged));
+  if (staged) {
+    const int64_t codes = (int64_t)(w->slots8 + w->slots4) * (int64_t)(qk_output_bytes(a->form) * qk_output_planes(a->form));
+    tokens = minimum(tokens, (int32_t)(STAGED_BYTES / codes));
   }
   return maximum(tokens / QK_GEMM_TOKEN_STEP * QK_GEMM_TOKEN_STEP, QK_GEMM_TOKEN_STEP);
 }
@@ -49,12 +50,12 @@ static int64_t cost(int32_t tile, const qk_gemm_blocks *c, int32_t extra_panels,
   return task * divide_up(c->blocks * c->ranges, threads);
 }
 
-qk_gemm_blocks qk_choose_gemm_blocks(const qk_gemm_kernel *kernel, const qk_gemm_arguments *a, int32_t threads) {
-  const int32_t mixed = a->weights->slots8 > 0 && a->weights->slots4 > 0;
-  const int32_t row_step = mixed ? MIXED_ROWS : QK_PANEL_ROWS;
-  // A range of mixed rows multiplies up to one panel of either precision that it shares with its neighbour.
-  const int32_t extra_panels = mixed ? 2 : 0;
-  const int32_t least = divide_up(a->tokens, most_tokens(kernel, a));
+qk_gemm_blocks qk_choose_gemm_blocks(const qk_gemm_kernel *kernel, const qk_gemm_arguments *a, int32_t staged,
+                                     int32_t threads) {
+  const int32_t row_step = staged ? STAGED_ROWS : QK_PANEL_ROWS;
+  // A range of staged rows multiplies up to one panel of either precision that it shares with its neighbour.
+  const int32_t extra_panels = staged ? 2 : 0;
+  const int32_t least = divide_up(a->tokens, most_tokens(kernel, a, staged));
   qk_gemm_blocks best = cut(kernel, a, least, 1, row_step);
   if (threads == 1) return best;
   const int32_t tile = tile_tokens(kernel, a);

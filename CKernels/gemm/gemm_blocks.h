@@ -15,8 +15,9 @@ typedef struct qk_slot_range {
   int32_t first_panel, last_panel;
 } qk_slot_range;
 
-/// The cut with the least estimated time on `threads` threads.
-qk_gemm_blocks qk_choose_gemm_blocks(const qk_gemm_kernel *kernel, const qk_gemm_arguments *arguments, int32_t threads);
+/// The cut with the least estimated time on `threads` threads; `staged` says that rows are multiplied in slot order.
+qk_gemm_blocks qk_choose_gemm_blocks(const qk_gemm_kernel *kernel, const qk_gemm_arguments *arguments, int32_t staged,
+                                     int32_t threads);
 
 /// The slots of rows first…last−1 in an ascending list of rows that ends in padding (−1).
 qk_slot_range qk_find_slots(const int32_t *slot_row, int32_t slots, int32_t first, int32_t last);

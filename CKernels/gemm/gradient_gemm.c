@@ -27,14 +27,34 @@ size_t qk_gradient_panel_bytes(qk_gradient_form form, size_t rows, size_t column
 
 /// Bytes that are brought to the L2 cache during a product. The panels of all leaves lie in the L3 cache at best, and a
 /// core waits for a dozen lines at most: asked for at once they stall it, one by one between the products they do not.
-typedef struct fetch_range {
-  const uint8_t *from;
-  size_t bytes;
-} fetch_range;
+typedef struct fetch_list {
+  const qk_fetch_range *ranges;
+  size_t count, bytes, tiles, done;
+} fetch_list;
+
+static fetch_list fetch_of(const qk_fetch_range *ranges, size_t count, int32_t rows, int32_t columns) {
+  fetch_list list = { .ranges = ranges, .count = count,
+                      .tiles = qk_blocks((size_t)columns, TILE_COLUMNS) * qk_blocks((size_t)rows, QK_GRADIENT_TILE_ROWS) };
+  for (size_t i = 0; i < count; i++) list.bytes += ranges[i].bytes;
+  return list;
+}
+
+/// The share of the next tile: from where, and how far a group of k goes on.
+static void fetch_share(fetch_list *list, qk_gradient_tile *tile) {
+  tile->fetch = tile->right;
+  tile->fetch_step = 0;
+  size_t at = list->bytes * list->done++ / list->tiles;
+  for (size_t i = 0; i < list->count; at -= list->ranges[i++].bytes)
+    if (at < list->ranges[i].bytes) {
+      tile->fetch = (const uint8_t *)list->ranges[i].from + at;
+      tile->fetch_step = list->bytes / list->tiles / (size_t)tile->groups;
+      return;
+    }
+}
 
 /// One block of depth of all rows.
 static void multiply_block(const qk_gradient_kernel *kernel, const qk_gradient_product *p, int32_t first, int32_t depth,
-                           int32_t accumulate, fetch_range fetch) {
+                           int32_t accumulate, fetch_list *fetch) {
   const size_t step = panel_step(p->form, (size_t)p->depth), group = qk_gradient_group(p->form);
   const size_t first_group = (size_t)first / group;
   const uint8_t *left = (const uint8_t *)p->left + first_group * p->group_step;
@@ -49,8 +69,7 @@ static void multiply_block(const qk_gradient_kernel *kernel, const qk_gradient_p
     tile.panels = (tile.columns + QK_GRADIENT_COLUMNS - 1) / QK_GRADIENT_COLUMNS;
     for (int32_t row = 0; row < p->rows; row += QK_GRADIENT_TILE_ROWS) {
       tile.rows = minimum(QK_GRADIENT_TILE_ROWS, p->rows - row);
-      tile.fetch = fetch.from ? fetch.from + fetch.bytes * row / p->rows : tile.right;
-      tile.fetch_step = fetch.from ? fetch.bytes * tile.rows / p->rows / tile.groups : 0;
+      fetch_share(fetch, &tile);
       tile.left = left + (size_t)row * p->row_step;
       tile.left_sums = p->left_sums ? p->left_sums + row : NULL;
       tile.scale = p->scale + row;
@@ -60,7 +79,7 @@ static void multiply_block(const qk_gradient_kernel *kernel, const qk_gradient_p
   }
 }
 
-static void multiply(const qk_gradient_kernel *kernel, const qk_gradient_product *p, fetch_range fetch) {
+static void multiply(const qk_gradient_kernel *kernel, const qk_gradient_product *p, fetch_list *fetch) {
   const int32_t block = p->form == QK_GRADIENT_WORDS ? QK_GRADIENT_DEPTH : QK_GRADIENT_BYTE_DEPTH;
   for (int32_t first = 0; first < p->depth; first += block)
     multiply_block(kernel, p, first, minimum(block, p->depth - first), p->accumulate || first > 0, fetch);
@@ -87,7 +106,8 @@ qk_status qk_gradient_multiply_with(qk_isa isa, const qk_gradient_product *p) {
   if (form != QK_OK) return form;
   if (p->form != QK_GRADIENT_WORDS && p->depth > QK_GRADIENT_BYTE_DEPTH) return QK_BAD_SIZE;
   if ((uintptr_t)p->right % 64 != 0) return QK_MISALIGNED;
-  multiply(kernel_of(isa), p, (fetch_range){ NULL, 0 });
+  fetch_list fetch = fetch_of(p->fetch, QK_FETCH_RANGES, p->rows, p->columns);
+  multiply(kernel_of(isa), p, &fetch);
   return QK_OK;
 }
 
@@ -124,13 +144,6 @@ static leaf_panels panels_of(const qk_weight_gradient *g, const qk_gradient_leaf
   };
 }
 
-/// Part `part` of `parts` of the panels of the next leaf.
-static fetch_range fetch_part(const leaf_panels *next, int32_t part, int32_t parts) {
-  const size_t total = next->gradient_bytes + next->input_bytes, at = total * (size_t)part / (size_t)parts;
-  return (fetch_range){ .from = at < next->gradient_bytes ? next->gradient + at : next->input + (at - next->gradient_bytes),
-                        .bytes = total / (size_t)parts };
-}
-
 /// One leaf of a task's outputs n0… and inputs k0… onto or into `sums` [TASK_OUTPUTS][TASK_INPUTS]. The panels of one tile
 /// of inputs stay in the L1 cache while those of the outputs pass; those of the next leaf are fetched meanwhile.
 static void multiply_leaf(const qk_gradient_kernel *kernel, const qk_weight_gradient *g, int32_t index, int32_t n0,
@@ -138,12 +151,12 @@ static void multiply_leaf(const qk_gradient_kernel *kernel, const qk_weight_grad
   const qk_gradient_leaf *leaf = &g->leaves[index];
   const size_t step = panel_step(g->form, (size_t)leaf->rows);
   const leaf_panels now = panels_of(g, leaf, n0, outputs, k0, inputs);
-  leaf_panels next = { .gradient_bytes = 0 };
+  leaf_panels next = { .gradient = NULL };
   if (index + 1 < g->leaf_count) next = panels_of(g, leaf + 1, n0, outputs, k0, inputs);
-  const int32_t parts = (int32_t)(qk_blocks((size_t)inputs, TILE_COLUMNS) * qk_blocks((size_t)outputs, QK_GRADIENT_COLUMNS));
-  int32_t part = 0;
+  const qk_fetch_range ranges[] = { { next.gradient, next.gradient_bytes }, { next.input, next.input_bytes } };
+  fetch_list fetch = fetch_of(ranges, 2, outputs, inputs);
   for (int32_t k = 0; k < inputs; k += TILE_COLUMNS)
-    for (int32_t n = 0; n < outputs; n += QK_GRADIENT_COLUMNS, part++) {
+    for (int32_t n = 0; n < outputs; n += QK_GRADIENT_COLUMNS) {
       const qk_gradient_product product = {
         .form = g->form, .rows = minimum(QK_GRADIENT_COLUMNS, outputs - n), .depth = leaf->rows,
         .columns = minimum(TILE_COLUMNS, inputs - k), .left = now.gradient + (size_t)(n / QK_GRADIENT_COLUMNS) * step,
@@ -153,7 +166,7 @@ static void multiply_leaf(const qk_gradient_kernel *kernel, const qk_weight_grad
         .scale = leaf->scale + n0 + n, .output = sums + (size_t)n * TASK_INPUTS + k, .output_stride = TASK_INPUTS,
         .accumulate = accumulate,
       };
-      multiply(kernel, &product, fetch_part(&next, part, parts));
+      multiply(kernel, &product, &fetch);
     }
 }
 

@@ -1,8 +1,10 @@
 // The GEMM driver. A task prepares the activations of its tokens once, multiplies them by group after group of
 // panels, and finishes a few tiles at a time while their sums are in the L1 cache. Weights of one precision are in row order, so
-// their outputs go straight to their place; those of two are staged in slot order and merged row by row at the end.
+// their outputs go straight to their place. Those of two are brought into row order on the way to the L1 cache where a kernel
+// multiplies 4-bit rows as bytes anyway (ordered_rows.h); else their outputs are staged in slot order and merged at the end.
 #include "integer_gemm.h"
 #include "gemm_blocks.h"
+#include "ordered_rows.h"
 #include "row_constants.h"
 #include "validate.h"
 #include "../dispatch/kernels.h"
@@ -15,11 +17,12 @@ typedef struct gemm_job {
   const qk_gemm_arguments *arguments;
   const qk_row_constants *constants;
   qk_gemm_blocks blocks;
-  size_t element;
-  int32_t mixed, shared_activations, in_place8, in_place4;
+  size_t element, planes;            ///< bytes of an output element, and arrays of them
+  int32_t ordered, staged_rows;      ///< rows of two precisions, brought into row order before or after the products
+  int32_t shared_activations, in_place8, in_place4;
   size_t stride8, stride4;           ///< bytes of one token's prepared activations
   size_t activations4, panels, staged, scratch_bytes;
-  size_t staged_stride;              ///< bytes from one token's staged codes to the next
+  size_t staged_stride, staged_plane; ///< bytes from one token's staged codes to the next, and from codes to rests
   atomic_int out_of_memory;
 } gemm_job;
 
@@ -53,13 +56,15 @@ static void plan_scratch(gemm_job *job) {
   job->activations4 = job->shared_activations && w->slots8 > 0 ? 0 : total;
   if (w->slots4 > 0 && (!job->shared_activations || w->slots8 == 0)) total += tokens * job->stride4;
   job->panels = total;
-  const int32_t wide = kernel->w8.panel_bytes > kernel->w4.panel_bytes ? kernel->w8.panel_bytes : kernel->w4.panel_bytes;
+  int32_t wide = kernel->w8.panel_bytes > kernel->w4.panel_bytes ? kernel->w8.panel_bytes : kernel->w4.panel_bytes;
+  if (job->ordered && wide < QK_PANEL_ROWS) wide = QK_PANEL_ROWS;
   total += (size_t)kernel->group_panels * (size_t)w->padded_depth * (size_t)wide;
   job->staged = total;
   // Ranges widen to whole panels at both ends; a merge may read 64 elements past its last code.
   const int32_t columns = minimum(job->blocks.block_rows + 4 * QK_PANEL_ROWS, w->slots8 + w->slots4) + 64;
   job->staged_stride = round_to_line((size_t)columns * job->element);
-  if (job->mixed) total += tokens * job->staged_stride;
+  job->staged_plane = tokens * job->staged_stride;
+  if (job->staged_rows) total += job->planes * job->staged_plane;
   job->scratch_bytes = round_to_line(total) + 64;
 }
 
@@ -89,37 +94,47 @@ static int32_t next_group(int32_t panels, int32_t most) {
   return most == QK_GROUP_PANELS && (rest == 2 || rest == 1) ? most - 1 : most;
 }
 
-/// Where the finished codes of a slot go: to the output when slots are rows, else to the staged codes.
-static void aim(const gemm_task *task, int32_t slot, int32_t columns, int32_t staged_column, qk_gemm_finish *f) {
+/// Finished codes go to the output, columns from row `row` on.
+static void aim_at_rows(const gemm_task *task, int32_t row, int32_t columns, qk_gemm_finish *f) {
   const gemm_job *job = task->job;
   const qk_gemm_arguments *a = job->arguments;
-  if (job->mixed) {
-    f->columns = columns;
-    f->output = task->scratch + job->staged + (size_t)staged_column * job->element;
-    f->output_bytes = job->staged_stride;
-    return;
-  }
-  const int32_t row = a->weights->slots8 > 0 ? slot : slot - a->weights->slots8;
   f->columns = minimum(columns, task->last_row - row);
   f->output_bytes = a->output_stride * job->element;
   f->output = (uint8_t *)a->output + (size_t)task->t0 * f->output_bytes + (size_t)row * job->element;
+  if (job->planes == 2) f->rest = a->rest + (size_t)task->t0 * f->output_bytes + row;
   f->residual_bytes = a->residual_stride * sizeof(int16_t);
   if (a->form == QK_OUTPUT_RESIDUAL) f->residual = a->residual + (size_t)task->t0 * a->residual_stride + row;
 }
 
-static qk_gemm_finish finish_of(const gemm_task *task, const qk_gemm_precision *precision, int32_t slot) {
+/// Where the finished codes of a slot go: to the output when slots are rows, else to the staged codes.
+static void aim(const gemm_task *task, int32_t slot, int32_t columns, int32_t staged_column, qk_gemm_finish *f) {
+  const gemm_job *job = task->job;
+  if (!job->staged_rows) {
+    const qk_packed_weights *w = job->arguments->weights;
+    aim_at_rows(task, w->slots8 > 0 ? slot : slot - w->slots8, columns, f);
+    return;
+  }
+  f->columns = columns;
+  f->output = task->scratch + job->staged + (size_t)staged_column * job->element;
+  if (job->planes == 2) f->rest = (int8_t *)f->output + job->staged_plane;
+  f->output_bytes = job->staged_stride;
+}
+
+/// `first` is the first slot, or row, in the order of the constants.
+static qk_gemm_finish finish_of(const gemm_task *task, const qk_gemm_precision *precision, const qk_ordered_constants *c,
+                                int32_t first) {
   const gemm_job *job = task->job;
   const qk_gemm_arguments *a = job->arguments;
-  const qk_row_constants *c = job->constants;
   const int shifted = precision->shifted && !sign_suits(a);
   const int residual = a->form == QK_OUTPUT_RESIDUAL;
   return (qk_gemm_finish){
-    .form = residual && job->mixed ? QK_OUTPUT_INT16 : a->form,
+    .form = residual && job->staged_rows ? QK_OUTPUT_INT16 : a->form,
     .lo = residual ? INT16_MIN : a->lo, .hi = residual ? INT16_MAX : a->hi,
-    .sum_shift = task->tokens <= precision->few_tokens ? precision->few_shift : precision->sum_shift, .high_word = c->high_word,
-    .bias = (shifted ? c->shifted_bias : c->bias) + slot, .multiplier = c->multiplier + slot,
-    .offset = (shifted ? c->shifted_offset : c->offset) + slot,
-    .factor = c->factor + slot, .scale = c->scale + slot, .table = a->table,
+    .sum_shift = task->tokens <= precision->few_tokens ? precision->few_shift : precision->sum_shift,
+    .high_word = job->constants->high_word,
+    .bias = (shifted ? c->shifted_bias : c->bias) + first, .multiplier = c->multiplier + first,
+    .offset = (shifted ? c->shifted_offset : c->offset) + first,
+    .factor = c->factor + first, .scale = c->scale + first, .table = a->table,
   };
 }
 
@@ -132,21 +147,13 @@ static void prefetch_output(const qk_gemm_finish *f, int32_t tokens, size_t elem
   }
 }
 
-static void multiply_group(const gemm_task *task, const qk_gemm_precision *precision, const uint8_t *x, size_t stride,
-                           const uint8_t *packed, size_t packed_stride, int32_t panels, qk_gemm_finish *f) {
+/// Multiplies prepared panels and finishes their sums; `few` tokens are multiplied from packed panels.
+static void multiply_panels(const gemm_task *task, const qk_gemm_precision *precision, int few, const uint8_t *x,
+                            size_t stride, const uint8_t *panel, size_t panel_stride, int32_t panels, qk_gemm_finish *f) {
   const gemm_job *job = task->job;
   const int32_t depth = job->arguments->weights->padded_depth;
-  const int few = task->tokens <= precision->few_tokens;
-  const uint8_t *panel = packed;
-  size_t panel_stride = packed_stride;
-  if (precision->panel_bytes > 0 && !few) {
-    panel = task->scratch + job->panels;
-    panel_stride = (size_t)depth * (size_t)precision->panel_bytes;
-    for (int32_t p = 0; p < panels; p++)
-      precision->load_panel(packed + (size_t)p * packed_stride, depth, task->scratch + job->panels + (size_t)p * panel_stride);
-  }
-  if (precision->multiply_onto != NULL && !few && precision->sum_shift == 0 && f->form == QK_OUTPUT_ACCUMULATOR && !job->mixed
-      && f->columns == panels * QK_PANEL_ROWS) {
+  if (precision->multiply_onto != NULL && !few && precision->sum_shift == 0 && f->form == QK_OUTPUT_ACCUMULATOR
+      && !job->staged_rows && f->columns == panels * QK_PANEL_ROWS) {
     precision->multiply_onto(x, stride, task->tokens, panel, panel_stride, panels, depth, f->bias, f->output,
                              f->output_bytes / sizeof(int32_t));
     return;
@@ -168,6 +175,22 @@ static void multiply_group(const gemm_task *task, const qk_gemm_precision *preci
   }
 }
 
+/// A group of packed panels of one precision.
+static void multiply_group(const gemm_task *task, const qk_gemm_precision *precision, const uint8_t *x, size_t stride,
+                           const uint8_t *packed, size_t packed_stride, int32_t panels, qk_gemm_finish *f) {
+  const int32_t depth = task->job->arguments->weights->padded_depth;
+  const int few = task->tokens <= precision->few_tokens;
+  if (precision->panel_bytes == 0 || few) {
+    multiply_panels(task, precision, few, x, stride, packed, packed_stride, panels, f);
+    return;
+  }
+  uint8_t *panel = task->scratch + task->job->panels;
+  const size_t panel_stride = (size_t)depth * (size_t)precision->panel_bytes;
+  for (int32_t p = 0; p < panels; p++)
+    precision->load_panel(packed + (size_t)p * packed_stride, depth, panel + (size_t)p * panel_stride);
+  multiply_panels(task, precision, 0, x, stride, panel, panel_stride, panels, f);
+}
+
 /// Multiplies the panels of one precision; their slots start at `first_slot`, their staged codes at `column`.
 static void multiply_range(const gemm_task *task, const qk_gemm_precision *precision, const uint8_t *x, size_t stride,
                            const qk_slot_range *range, const uint8_t *panels, size_t panel_bytes, int32_t first_slot,
@@ -175,10 +198,31 @@ static void multiply_range(const gemm_task *task, const qk_gemm_precision *preci
   for (int32_t p = range->first_panel; p < range->last_panel;) {
     const int32_t count = next_group(range->last_panel - p, task->job->kernel->group_panels);
     const int32_t slot = first_slot + p * QK_PANEL_ROWS;
-    qk_gemm_finish f = finish_of(task, precision, slot);
+    qk_gemm_finish f = finish_of(task, precision, &task->job->constants->slots, slot);
     aim(task, slot, count * QK_PANEL_ROWS, column + (p - range->first_panel) * QK_PANEL_ROWS, &f);
     multiply_group(task, precision, x, stride, panels + (size_t)p * panel_bytes, panel_bytes, count, &f);
     p += count;
+  }
+}
+
+/// Multiplies all rows of the task in their order.
+static void multiply_ordered(const gemm_task *task, const uint8_t *x, size_t stride) {
+  const gemm_job *job = task->job;
+  const qk_gemm_precision *precision = &job->kernel->w8;
+  const qk_packed_weights *w = job->arguments->weights;
+  uint8_t *panel = task->scratch + job->panels;
+  const size_t panel_stride = qk_panel8_bytes(w->padded_depth);
+  qk_row_walk walk = { .row = task->first_row, .slot8 = task->range8.begin, .slot4 = task->range4.begin };
+  while (walk.row < task->last_row) {
+    const int32_t left = (task->last_row - walk.row + QK_PANEL_ROWS - 1) / QK_PANEL_ROWS;
+    const int32_t panels = next_group(left, job->kernel->group_panels);
+    qk_gemm_finish f = finish_of(task, precision, &job->constants->rows, walk.row);
+    aim_at_rows(task, walk.row, panels * QK_PANEL_ROWS, &f);
+    for (int32_t p = 0; p < panels; p++) {
+      const qk_gemm_rows rows = qk_next_rows(w, job->constants->is8, &walk);
+      job->kernel->load_rows(&rows, w->padded_depth, panel + (size_t)p * panel_stride);
+    }
+    multiply_panels(task, precision, 0, x, stride, panel, panel_stride, panels, &f);
   }
 }
 
@@ -190,7 +234,7 @@ static void merge_rows(const gemm_task *task) {
   const int32_t column4 = (panels8 - task->range4.first_panel) * QK_PANEL_ROWS + task->range4.begin;
   const uint8_t *staged = task->scratch + job->staged;
   const size_t first = (size_t)task->first_row, token = (size_t)task->t0;
-  const qk_gemm_merge merge = {
+  qk_gemm_merge merge = {
     .from8 = staged + (size_t)column8 * job->element, .from4 = staged + (size_t)column4 * job->element,
     .from_stride = job->staged_stride, .is8 = job->constants->is8 + task->first_row / 64, .tokens = task->tokens,
     .rows = task->last_row - task->first_row, .element = (int32_t)job->element,
@@ -199,6 +243,11 @@ static void merge_rows(const gemm_task *task) {
     .residual = a->form == QK_OUTPUT_RESIDUAL ? (const uint8_t *)(a->residual + token * a->residual_stride + first) : NULL,
     .residual_stride = a->residual_stride * sizeof(int16_t),
   };
+  job->kernel->merge(&merge);
+  if (job->planes == 1) return;
+  merge.from8 += job->staged_plane;
+  merge.from4 += job->staged_plane;
+  merge.output = (uint8_t *)a->rest + (token * a->output_stride + first);
   job->kernel->merge(&merge);
 }
 
@@ -221,11 +270,15 @@ static void run_task(gemm_task *task, int32_t range, int32_t block) {
   const int loads4 = !job->in_place4 && panels4 > 0 && (w->slots8 == 0 || !job->shared_activations);
   if (loads8) load_tokens(task, w8, job->stride8, x8);
   if (loads4) load_tokens(task, w4, job->stride4, x4);
+  if (job->ordered) {
+    multiply_ordered(task, job->in_place8 ? codes : x8, job->in_place8 ? stride : job->stride8);
+    return;
+  }
   multiply_range(task, w8, job->in_place8 ? codes : x8, job->in_place8 ? stride : job->stride8, &task->range8, w->panels,
                  qk_panel8_bytes(w->padded_depth), 0, 0);
   multiply_range(task, w4, job->in_place4 ? codes : x4, job->in_place4 ? stride : job->stride4, &task->range4,
                  qk_panels4(w), qk_panel4_bytes(w->padded_depth), w->slots8, panels8 * QK_PANEL_ROWS);
-  if (job->mixed) merge_rows(task);
+  if (job->staged_rows) merge_rows(task);
 }
 
 static void run_tasks(void *context, size_t begin, size_t end) {
@@ -250,14 +303,17 @@ qk_status qk_gemm_blocked(const qk_gemm_kernel *kernel, const qk_gemm_arguments 
     qk_fill_row_constants(a->weights, a->bias, qk_form_is_requantised(a->form) ? a->requantisers : NULL, a->scales, memory, &constants);
     job.constants = &constants;
   }
-  job.mixed = a->weights->slots8 > 0 && a->weights->slots4 > 0;
   job.element = qk_output_bytes(a->form);
+  job.planes = qk_output_planes(a->form);
+  const int mixed = a->weights->slots8 > 0 && a->weights->slots4 > 0;
+  job.ordered = mixed && kernel->load_rows != NULL && (size_t)a->tokens * job.element * job.planes >= (size_t)kernel->ordered_bytes;
+  job.staged_rows = mixed && !job.ordered;
   job.in_place8 = used_in_place(&job, &kernel->w8);
   job.in_place4 = used_in_place(&job, &kernel->w4);
   // Below about 5 microseconds of work a second thread gains nothing.
   const int64_t products = (int64_t)a->tokens * a->weights->rows * a->weights->depth;
   const int32_t threads = products < QK_GEMM_SERIAL_PRODUCTS ? 1 : qk_region_threads();
-  job.blocks = qk_choose_gemm_blocks(kernel, a, threads);
+  job.blocks = qk_choose_gemm_blocks(kernel, a, job.staged_rows, threads);
   plan_scratch(&job);
   const size_t tasks = (size_t)job.blocks.blocks * (size_t)job.blocks.ranges;
   qk_parallel_for(tasks, threads == 1 ? tasks : 1, &job, run_tasks);

@@ -49,18 +49,19 @@ typedef struct qk_gemm_precision {
                        int32_t panels, int32_t depth, int32_t *sums);
 } qk_gemm_precision;
 
-/// What becomes of the sums of a group; arrays start at the group's first slot and may be read for 64 slots.
+/// What becomes of the sums of a group; arrays start at the group's first slot, or row, and may be read for 64.
 typedef struct qk_gemm_finish {
   qk_output_form form;          ///< RESIDUAL only when the output is in slot order as well
   int32_t lo, hi, columns;      ///< columns that exist, 1…64
   int32_t sum_shift, high_word;
   const int32_t *bias, *multiplier;
-  const int64_t *offset;        ///< as in qk_row_constants, by panel
+  const int64_t *offset;        ///< as in qk_ordered_constants
   const double *factor;
   const float *scale;
   const uint8_t *table;
   void *output;
-  size_t output_bytes;          ///< from one token to the next
+  int8_t *rest;                 ///< of forms that have it
+  size_t output_bytes;          ///< from one token to the next, of rests too
   const int16_t *residual;
   size_t residual_bytes;
 } qk_gemm_finish;
@@ -68,6 +69,7 @@ typedef struct qk_gemm_finish {
 /// The finish of the tokens behind the next `tokens` ones.
 static inline void qk_next_tokens(qk_gemm_finish *f, int32_t tokens) {
   f->output = (uint8_t *)f->output + (size_t)tokens * f->output_bytes;
+  if (f->rest) f->rest += (size_t)tokens * f->output_bytes;
   if (f->residual) f->residual = (const int16_t *)((const uint8_t *)f->residual + (size_t)tokens * f->residual_bytes);
 }
 
@@ -83,6 +85,15 @@ typedef struct qk_gemm_merge {
   size_t residual_stride;
 } qk_gemm_merge;
 
+/// Sixteen consecutive rows of mixed weights: their 8-bit rows are the slots from slot8 on, their 4-bit rows those from slot4
+/// on, each counted in its own panels. Slots beyond `panels8`, `panels4` panels stand for no row.
+typedef struct qk_gemm_rows {
+  const uint8_t *from8, *from4;  ///< first panel of either precision
+  int32_t panels8, panels4;
+  int32_t slot8, slot4;
+  uint16_t is8;                  ///< bit i: row i is an 8-bit row
+} qk_gemm_rows;
+
 typedef struct qk_gemm_kernel {
   const char *name;
   int32_t group_panels;                          ///< 1…4
@@ -92,7 +103,12 @@ typedef struct qk_gemm_kernel {
   /// number of panels. Sums as `multiply` of both precisions gives them. May be null.
   int32_t (*multiply_finished)(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel,
                                size_t panel_stride, int32_t panels, int32_t depth, const qk_gemm_finish *finish);
+  /// Outputs of mixed rows, staged in slot order, into the order of rows.
   void (*merge)(const qk_gemm_merge *merge);
+  /// Mixed rows as an 8-bit panel in the order of rows, so that nothing has to be merged. Null where 4-bit rows have products
+  /// of their own.
+  void (*load_rows)(const qk_gemm_rows *rows, int32_t depth, uint8_t *out);
+  int32_t ordered_bytes;  ///< bytes of outputs a row from which on that costs less than merging them
 } qk_gemm_kernel;
 
 /// Blocks, distributes and runs a checked call.

@@ -1,4 +1,4 @@
-// What bias and requantisers become in slot order.
+// What bias and requantisers become in the order of slots, and of rows where it is another.
 #include <string.h>
 #include "../fixedpoint/fixed_point.h"
 #include "../pack/packed_layout.h"
@@ -6,88 +6,118 @@
 #include "row_constants.h"
 #include "validate.h"
 
-/// The arrays of qk_row_constants in one piece of memory, each on a 64-byte boundary.
-typedef struct places {
-  size_t factor, offset, shifted_offset, bias, shifted_bias, multiplier, scale, is8, total;
-} places;
+static int is_mixed(const qk_packed_weights *w) { return w->slots8 > 0 && w->slots4 > 0; }
 
-static size_t reserve(size_t *total, size_t bytes) {
-  const size_t begin = *total;
+/// Entries of every array; there are at least as many slots as rows.
+static size_t entries_of(const qk_packed_weights *w) { return (size_t)(w->slots8 + w->slots4) + QK_ROW_SLACK; }
+
+/// The arrays of one order, to be written.
+typedef struct constant_arrays {
+  double *factor;
+  int64_t *offset, *shifted_offset;
+  int32_t *bias, *shifted_bias, *multiplier;
+  float *scale;
+} constant_arrays;
+
+static void *reserve(uint8_t *base, size_t *total, size_t bytes) {
+  void *place = base + *total;
   *total += (bytes + 63) / 64 * 64;
-  return begin;
+  return place;
 }
 
-static places place_arrays(const qk_packed_weights *w) {
-  const size_t slots = (size_t)(w->slots8 + w->slots4) + QK_ROW_SLACK;
+static constant_arrays place_arrays(uint8_t *base, size_t *total, size_t entries) {
+  constant_arrays a;
+  a.factor = reserve(base, total, entries * sizeof(double));
+  a.offset = reserve(base, total, entries * sizeof(int64_t));
+  a.shifted_offset = reserve(base, total, entries * sizeof(int64_t));
+  a.bias = reserve(base, total, entries * sizeof(int32_t));
+  a.shifted_bias = reserve(base, total, entries * sizeof(int32_t));
+  a.multiplier = reserve(base, total, entries * sizeof(int32_t));
+  a.scale = reserve(base, total, entries * sizeof(float));
+  return a;
+}
+
+/// All arrays in one piece of memory, each on a 64-byte boundary.
+typedef struct places {
+  constant_arrays slots, rows;
+  uint64_t *is8;
+  size_t total;
+} places;
+
+static places place_all(const qk_packed_weights *w, void *base) {
   places p = { .total = 0 };
-  p.factor = reserve(&p.total, slots * sizeof(double));
-  p.offset = reserve(&p.total, slots * sizeof(int64_t));
-  p.shifted_offset = reserve(&p.total, slots * sizeof(int64_t));
-  p.bias = reserve(&p.total, slots * sizeof(int32_t));
-  p.shifted_bias = reserve(&p.total, slots * sizeof(int32_t));
-  p.multiplier = reserve(&p.total, slots * sizeof(int32_t));
-  p.scale = reserve(&p.total, slots * sizeof(float));
-  p.is8 = reserve(&p.total, ((size_t)w->rows / 64 + 2) * sizeof(uint64_t));
+  p.slots = p.rows = place_arrays(base, &p.total, entries_of(w));
+  if (is_mixed(w)) p.rows = place_arrays(base, &p.total, entries_of(w));
+  p.is8 = reserve(base, &p.total, ((size_t)w->rows / 64 + 2) * sizeof(uint64_t));
   return p;
 }
 
-size_t qk_row_constants_size(const qk_packed_weights *weights) { return place_arrays(weights).total; }
+size_t qk_row_constants_size(const qk_packed_weights *weights) { return place_all(weights, NULL).total; }
 
 size_t qk_row_constants_bytes(const qk_packed_weights *weights) {
   return qk_packed_check(weights) == QK_OK ? qk_row_constants_size(weights) : 0;
 }
 
-/// Even slots of a panel first: 64-bit products of even and odd lanes are formed apart.
-static int32_t split_place(int32_t slot) {
-  const int32_t lane = slot % QK_PANEL_ROWS;
-  return slot - lane + lane / 2 + lane % 2 * (QK_PANEL_ROWS / 2);
+/// Even entries of 16 first: 64-bit products of even and odd lanes are formed apart.
+static int32_t split_place(int32_t i) {
+  const int32_t lane = i % QK_PANEL_ROWS;
+  return i - lane + lane / 2 + lane % 2 * (QK_PANEL_ROWS / 2);
+}
+
+/// Entry i: a row with these codes' sum.
+static void put_row(const constant_arrays *a, int32_t i, int32_t bias, int32_t sum, const qk_requantiser *requantiser,
+                    int high_word, float scale) {
+  a->bias[i] = bias;
+  a->shifted_bias[i] = bias - QK_ACTIVATION_SHIFT * sum;
+  a->scale[i] = scale;
+  if (requantiser == NULL) return;
+  a->factor[i] = qk_requantiser_factor(*requantiser);
+  if (high_word) a->multiplier[i] = qk_upper_word_multiplier(*requantiser);
+  const int64_t half = (int64_t)1 << 31;  // with it the product's sum stays below 2^63
+  a->offset[split_place(i)] = (int64_t)a->bias[i] * a->multiplier[i] + half;
+  a->shifted_offset[split_place(i)] = (int64_t)a->shifted_bias[i] * a->multiplier[i] + half;
+}
+
+static qk_ordered_constants constants_of(const constant_arrays *a) {
+  return (qk_ordered_constants){ .bias = a->bias, .shifted_bias = a->shifted_bias, .multiplier = a->multiplier,
+                                 .offset = a->offset, .shifted_offset = a->shifted_offset, .factor = a->factor,
+                                 .scale = a->scale };
 }
 
 void qk_fill_row_constants(const qk_packed_weights *w, const int32_t *bias, const qk_requantiser *requantisers,
                            const float *scales, void *memory, qk_row_constants *out) {
-  const places p = place_arrays(w);
-  uint8_t *base = memory;
-  memset(base, 0, p.total);
-  double *factor = (double *)(base + p.factor);
-  int64_t *offset = (int64_t *)(base + p.offset), *shifted_offset = (int64_t *)(base + p.shifted_offset);
-  int32_t *slot_bias = (int32_t *)(base + p.bias), *shifted_bias = (int32_t *)(base + p.shifted_bias);
-  int32_t *multiplier = (int32_t *)(base + p.multiplier);
-  float *scale = (float *)(base + p.scale);
-  uint64_t *is8 = (uint64_t *)(base + p.is8);
-
+  const places p = place_all(w, memory);
+  memset(memory, 0, p.total);
   int high_word = 1;
   for (int32_t n = 0; requantisers && n < w->rows; n++) high_word &= qk_fits_upper_word(requantisers[n]);
   for (int32_t s = 0; s < w->slots8 + w->slots4; s++) {
     const int32_t n = w->slot_row[s];
     if (n < 0) continue;
-    slot_bias[s] = bias[n];
-    shifted_bias[s] = bias[n] - QK_ACTIVATION_SHIFT * w->slot_sum[s];
-    if (requantisers) {
-      const qk_requantiser r = requantisers[n];
-      factor[s] = qk_requantiser_factor(r);
-      if (high_word) multiplier[s] = qk_upper_word_multiplier(r);
-      const int64_t half = (int64_t)1 << 31;  // with it the product's sum stays below 2^63
-      offset[split_place(s)] = (int64_t)slot_bias[s] * multiplier[s] + half;
-      shifted_offset[split_place(s)] = (int64_t)shifted_bias[s] * multiplier[s] + half;
-    }
-    if (scales) scale[s] = scales[n];
-    if (s < w->slots8) is8[n / 64] |= (uint64_t)1 << (n % 64);
+    const qk_requantiser *requantiser = requantisers ? &requantisers[n] : NULL;
+    const float scale = scales ? scales[n] : 0;
+    put_row(&p.slots, s, bias[n], w->slot_sum[s], requantiser, high_word, scale);
+    if (is_mixed(w)) put_row(&p.rows, n, bias[n], w->slot_sum[s], requantiser, high_word, scale);
+    if (s < w->slots8) p.is8[n / 64] |= (uint64_t)1 << (n % 64);
   }
   *out = (qk_row_constants){
     .panels = w->panels, .row_bias = bias, .row_requantisers = requantisers, .row_scales = scales,
-    .high_word = high_word, .bias = slot_bias, .shifted_bias = shifted_bias, .multiplier = multiplier,
-    .offset = offset, .shifted_offset = shifted_offset, .factor = factor, .scale = scale, .is8 = is8,
+    .high_word = high_word, .slots = constants_of(&p.slots), .rows = constants_of(&p.rows), .is8 = p.is8,
   };
 }
 
+size_t qk_rescaled_floats(const qk_packed_weights *w) { return (is_mixed(w) ? 2 : 1) * entries_of(w); }
+
 qk_row_constants qk_rescale_rows(const qk_packed_weights *w, const qk_row_constants *constants, const float *scales,
-                                 float *slot_scales) {
-  const int32_t slots = w->slots8 + w->slots4;
-  for (int32_t s = 0; s < slots; s++) slot_scales[s] = w->slot_row[s] < 0 ? 0 : scales[w->slot_row[s]];
-  memset(slot_scales + slots, 0, QK_ROW_SLACK * sizeof *slot_scales);
+                                 float *memory) {
+  memset(memory, 0, qk_rescaled_floats(w) * sizeof *memory);
+  float *slots = memory, *rows = is_mixed(w) ? memory + entries_of(w) : memory;
+  for (int32_t s = 0; s < w->slots8 + w->slots4; s++)
+    if (w->slot_row[s] >= 0) slots[s] = scales[w->slot_row[s]];
+  if (is_mixed(w)) memcpy(rows, scales, (size_t)w->rows * sizeof *rows);
   qk_row_constants out = *constants;
   out.row_scales = scales;
-  out.scale = slot_scales;
+  out.slots.scale = slots;
+  out.rows.scale = rows;
   return out;
 }
 

@@ -18,12 +18,12 @@ size_t qk_output_bytes(qk_output_form form) {
     case QK_OUTPUT_INT32:
     case QK_OUTPUT_FLOAT: return 4;
     case QK_OUTPUT_RESIDUAL:
-    case QK_OUTPUT_INT16:
-    case QK_OUTPUT_CODE_AND_REST:
-    case QK_OUTPUT_EXACT_AND_REST: return 2;
+    case QK_OUTPUT_INT16: return 2;
     case QK_OUTPUT_INT8:
     case QK_OUTPUT_UINT8:
-    case QK_OUTPUT_TABLE: return 1;
+    case QK_OUTPUT_TABLE:
+    case QK_OUTPUT_CODE_AND_REST:
+    case QK_OUTPUT_EXACT_AND_REST: return 1;
   }
   return 0;
 }
@@ -32,8 +32,10 @@ int qk_form_is_requantised(qk_output_form form) {
   return form != QK_OUTPUT_ACCUMULATOR && form != QK_OUTPUT_FLOAT && form != QK_OUTPUT_CODE_AND_REST;
 }
 
+int qk_form_has_rest(qk_output_form form) { return form == QK_OUTPUT_CODE_AND_REST || form == QK_OUTPUT_EXACT_AND_REST; }
+
 static int is_scaled(qk_output_form form) {
-  return form == QK_OUTPUT_FLOAT || form == QK_OUTPUT_CODE_AND_REST || form == QK_OUTPUT_EXACT_AND_REST;
+  return form == QK_OUTPUT_FLOAT || qk_form_has_rest(form);
 }
 
 static qk_status check_gemm_pointers(const qk_gemm_arguments *a) {
@@ -42,6 +44,7 @@ static qk_status check_gemm_pointers(const qk_gemm_arguments *a) {
   if (is_scaled(a->form) && !a->scales) return QK_NULL_POINTER;
   if (a->form == QK_OUTPUT_TABLE && !a->table) return QK_NULL_POINTER;
   if (a->form == QK_OUTPUT_RESIDUAL && !a->residual) return QK_NULL_POINTER;
+  if (qk_form_has_rest(a->form) && !a->rest) return QK_NULL_POINTER;
   return QK_OK;
 }
 
@@ -73,16 +76,25 @@ static byte_range range_of(const void *base, int32_t rows, size_t stride, size_t
 
 static int overlap(byte_range a, byte_range b) { return a.begin < b.end && b.begin < a.end; }
 
+/// 1 when what is written overlaps what is read of every form.
+static int overlaps_operands(const qk_gemm_arguments *a, byte_range written) {
+  const qk_packed_weights *w = a->weights;
+  const size_t panel_bytes = (size_t)(w->slots8 + w->slots4 / 2) * (size_t)w->padded_depth;
+  return overlap(written, range_of(a->activations, a->tokens, a->activation_stride, (size_t)w->depth))
+      || overlap(written, range_of(w->panels, 1, 0, panel_bytes))
+      || overlap(written, range_of(a->bias, 1, 0, (size_t)w->rows * sizeof *a->bias));
+}
+
 static qk_status check_gemm_buffers(const qk_gemm_arguments *a) {
   const qk_packed_weights *w = a->weights;
   const size_t element = qk_output_bytes(a->form), rows = (size_t)w->rows;
   if ((uintptr_t)a->output % element || (uintptr_t)w->panels % 64) return QK_MISALIGNED;
   const byte_range output = range_of(a->output, a->tokens, a->output_stride * element, rows * element);
-  if (overlap(output, range_of(a->activations, a->tokens, a->activation_stride, (size_t)w->depth)))
-    return QK_BUFFERS_OVERLAP;
-  const size_t panel_bytes = (size_t)(w->slots8 + w->slots4 / 2) * (size_t)w->padded_depth;
-  if (overlap(output, range_of(w->panels, 1, 0, panel_bytes))) return QK_BUFFERS_OVERLAP;
-  if (overlap(output, range_of(a->bias, 1, 0, rows * sizeof *a->bias))) return QK_BUFFERS_OVERLAP;
+  if (overlaps_operands(a, output)) return QK_BUFFERS_OVERLAP;
+  if (qk_form_has_rest(a->form)) {
+    const byte_range rest = range_of(a->rest, a->tokens, a->output_stride, rows);
+    if (overlap(output, rest) || overlaps_operands(a, rest)) return QK_BUFFERS_OVERLAP;
+  }
   if (a->form != QK_OUTPUT_RESIDUAL) return QK_OK;
   if ((uintptr_t)a->residual % sizeof *a->residual) return QK_MISALIGNED;
   if (a->residual == a->output && a->residual_stride == a->output_stride) return QK_OK;

@@ -6,13 +6,13 @@
 #include "../fixedpoint/fixed_point.h"
 #include "ckernels/datapath.h"
 
-/// round(v) clamped to lo…hi, and in the upper byte what that took.
-static inline int16_t qk_code_and_rest(float v, int32_t lo, int32_t hi) {
+/// round(v) clamped to lo…hi, and what that took.
+static inline int8_t qk_code_and_rest(float v, int32_t lo, int32_t hi, int8_t *rest) {
   const float low = (float)lo, high = (float)hi;
   const float rounded = rintf(v), code = rounded < low ? low : rounded > high ? high : rounded;
   const float taken = code - v;
-  const int32_t rest = v < low ? QK_REST_BELOW : v > high ? QK_REST_ABOVE : (int32_t)rintf(taken * QK_REST_UNITS);
-  return (int16_t)(rest * 256 + ((int32_t)code & 255));
+  *rest = (int8_t)(v < low ? QK_REST_BELOW : v > high ? QK_REST_ABOVE : (int32_t)rintf(taken * QK_REST_UNITS));
+  return (int8_t)code;
 }
 
 /// The output form of the sum acc of bias and products; shifts and GELU table as the spec has them. `form` is that of
@@ -30,7 +30,7 @@ static inline __attribute__((always_inline)) void qk_write_output(const qk_gemm_
     return;
   }
   if (form == QK_OUTPUT_CODE_AND_REST) {
-    ((int16_t *)a->output)[place] = qk_code_and_rest((float)acc * a->scales[n], a->lo, a->hi);
+    ((int8_t *)a->output)[place] = qk_code_and_rest((float)acc * a->scales[n], a->lo, a->hi, &a->rest[place]);
     return;
   }
   const int residual = form == QK_OUTPUT_RESIDUAL;
@@ -41,11 +41,10 @@ static inline __attribute__((always_inline)) void qk_write_output(const qk_gemm_
     case QK_OUTPUT_ACCUMULATOR:
     case QK_OUTPUT_FLOAT:
     case QK_OUTPUT_CODE_AND_REST: break;
-    case QK_OUTPUT_EXACT_AND_REST: {
-      const int16_t rest = qk_code_and_rest((float)acc * a->scales[n], a->lo, a->hi);
-      ((int16_t *)a->output)[place] = (int16_t)((rest & ~255) | (code & 255));
+    case QK_OUTPUT_EXACT_AND_REST:
+      qk_code_and_rest((float)acc * a->scales[n], a->lo, a->hi, &a->rest[place]);
+      ((int8_t *)a->output)[place] = (int8_t)code;
       break;
-    }
     case QK_OUTPUT_UINT8: ((uint8_t *)a->output)[place] = (uint8_t)code; break;
     case QK_OUTPUT_INT16: ((int16_t *)a->output)[place] = (int16_t)code; break;
     case QK_OUTPUT_INT32: ((int32_t *)a->output)[place] = code; break;

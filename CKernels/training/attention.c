@@ -6,8 +6,8 @@
 typedef struct head_memory {
   size_t stride;
   void *left, *panels, *other;  ///< rows of codes, and two sets of panels
-  float *scores, *scale, *factor, *rows;
-  int32_t *sums;
+  float *scores, *scale, *column_scale, *inverse, *factor;
+  int32_t *sums, *column_sums;
 } head_memory;
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
@@ -23,9 +23,11 @@ static void take(size_t tokens, size_t dimension, qk_memory *memory, head_memory
   m->other = qk_take(memory, panels);
   m->scores = qk_take(memory, tokens * m->stride * sizeof(float));
   m->scale = qk_take(memory, m->stride * sizeof(float));
+  m->column_scale = qk_take(memory, widest * sizeof(float));
+  m->inverse = qk_take(memory, m->stride * sizeof(float));
   m->factor = qk_take(memory, widest * sizeof(float));
-  m->rows = qk_take(memory, tokens * dimension * sizeof(float));
   m->sums = qk_take(memory, m->stride * sizeof(int32_t));
+  m->column_sums = qk_take(memory, widest * sizeof(int32_t));
 }
 
 size_t qk_head_memory(size_t tokens, size_t dimension) {
@@ -126,15 +128,6 @@ qk_status qk_head_forward(const qk_head *h, void *memory, float *out, size_t str
   return multiply(&probabilities, t, t, d, m.other, m.scale, out, stride);
 }
 
-/// inverse[i] = 1 / Σ_j P
-QK_CLONES static void invert_sums(size_t tokens, const uint8_t *probabilities, float *inverse) {
-  for (size_t i = 0; i < tokens; i++) {
-    int32_t sum = 0;
-    for (size_t j = 0; j < tokens; j++) sum += probabilities[i * tokens + j];
-    inverse[i] = 1.0f / (float)sum;
-  }
-}
-
 QK_CLONES static void scale_all(size_t count, float factor, float *values) {
   for (size_t i = 0; i < count; i++) values[i] *= factor;
 }
@@ -156,19 +149,14 @@ qk_status qk_head_backward(const qk_head *h, void *memory, const float *gout, fl
   qk_status status = multiply(&outputs, t, d, t, m.panels, m.scale, m.scores, m.stride);
   if (status != QK_OK) return status;
 
-  // dv = pᵀ·dO, the division by ΣP at the rows of dO: one scale for the head, for it is a column of the left operand, and
-  // so always words.
-  invert_sums(t, h->probabilities, m.scale);
-  h->passes->score_gradients(t, m.stride, h->probabilities, m.scale, h->score_scale, m.scores);
-  h->passes->weigh_rows(t, d, gout, inner, m.scale, m.rows);
-  qk_gradient_code_panels(QK_GRADIENT_WORDS, t, t, h->probabilities, t, 1, 0, m.other);
-  const float unit = h->passes->round_panels(t, d, m.rows, d, m.factor, m.panels);
-  fill(t, unit, m.scale);
-  status = multiply_transposed(QK_GRADIENT_WORDS, t, t, d, m.other, NULL, m.panels, m.scale, gv, row);
-  if (status != QK_OK) return status;
+  const qk_score_gradient gradient = {
+    .form = form, .tokens = t, .stride = m.stride, .probabilities = h->probabilities, .factor = h->score_scale,
+    .scores = m.scores, .inverse = m.inverse, .left = m.left, .left_scale = m.scale, .left_sums = m.sums,
+    .panels = m.other, .panel_scale = m.column_scale, .panel_sums = m.column_sums, .largest = m.factor,
+  };
+  h->passes->score_gradients(&gradient);
 
   // dq = dS·k
-  h->passes->round_rows(form, t, m.stride, m.scores, m.stride, m.left, m.scale, m.sums);
   scale_all(t, h->step[1], m.scale);
   qk_gradient_code_panels(form, t, d, k, row, 0, 0, m.panels);
   const left_rows scores = { form, m.left, m.stride * element, sums };
@@ -176,8 +164,18 @@ qk_status qk_head_backward(const qk_head *h, void *memory, const float *gout, fl
   if (status != QK_OK) return status;
 
   // dk = dSᵀ·q
-  h->passes->round_columns(form, t, m.stride, m.scores, m.factor, m.scale, m.sums, m.other);
-  scale_all(t, h->step[0], m.scale);
+  scale_all(t, h->step[0], m.column_scale);
   qk_gradient_code_panels(form, t, d, h->qkv, row, 0, 0, m.panels);
-  return multiply_transposed(form, t, t, d, m.other, sums, m.panels, m.scale, gk, row);
+  status = multiply_transposed(form, t, t, d, m.other, form == QK_GRADIENT_BYTES ? m.column_sums : NULL, m.panels,
+                               m.column_scale, gk, row);
+  if (status != QK_OK) return status;
+
+  // dv = Pᵀ·(dO/ΣP): the scales of dO's columns are factors of columns of the product.
+  const qk_gradient_form by_codes = form == QK_GRADIENT_BYTES ? QK_GRADIENT_UNSIGNED_BYTES : form;
+  qk_gradient_code_panels(by_codes, t, t, h->probabilities, t, 1, 0, m.other);
+  h->passes->round_columns(form, t, d, gout, inner, m.inverse, m.factor, m.column_scale, m.column_sums, m.panels);
+  fill(t, 1, m.scale);
+  status = multiply_transposed(by_codes, t, t, d, m.other, NULL, m.panels, m.scale, gv, row);
+  if (status == QK_OK) h->passes->scale_columns(t, d, m.column_scale, gv, row);
+  return status;
 }

@@ -61,29 +61,97 @@ QK_CLONES static void soften(size_t tokens, size_t stride, float levels, float *
   }
 }
 
-/// scores[i][j] = factor·p⊙(dP − Σ p⊙dP) in place of dP; zeros behind.
-QK_CLONES static void score_gradients(size_t tokens, size_t stride, const uint8_t *probabilities, const float *inverse,
-                                    float factor, float *scores) {
-  for (size_t i = 0; i < tokens; i++) {
-    float *g = scores + i * stride, p[QK_TRAINING_MAX_TOKENS + QK_LANES];
-    const uint8_t *codes = probabilities + i * tokens;
-    const size_t whole = tokens / QK_LANES * QK_LANES;
-    for (size_t j = 0; j < whole; j += QK_LANES)
-      STORE(p + j, TO_FLOATS(__builtin_convertvector(*(const unsigned_byte_lanes *)(codes + j), int_lanes)) * inverse[i]);
-    for (size_t j = whole; j < tokens; j++) p[j] = (float)codes[j] * inverse[i];
-    for (size_t j = tokens; j < stride; j++) p[j] = g[j] = 0;
-    lanes sum = { 0 };
-    for (size_t j = 0; j < stride; j += QK_LANES) sum += LOAD(p + j) * LOAD(g + j);
-    const float dot = SUM_OF(sum);
-    for (size_t j = 0; j < stride; j += QK_LANES) STORE(g + j, (LOAD(g + j) - dot) * LOAD(p + j) * factor);
+#define LOAD_UNSIGNED(place) __builtin_convertvector(*(const unsigned_byte_lanes *)(place), int_lanes)
+
+/// The codes of a row behind its last whole vector, zeros behind them. `readable` bytes may be read from `codes` on.
+#define LAST_CODES(codes, rest, readable)                                          \
+  ({                                                                               \
+    int_lanes last_ = { 0 };                                                       \
+    if ((readable) >= QK_LANES) last_ = LOAD_UNSIGNED(codes) & FIRST_LANES((int32_t)(rest)); \
+    else for (size_t j_ = 0; j_ < (rest); j_++) last_[j_] = (codes)[j_];           \
+    last_;                                                                         \
+  })
+
+/// `count` rows of dS from row `row` on, and their codes. `count` is a constant after inlining.
+static inline __attribute__((always_inline)) void score_rows(const qk_gradient_form form, const size_t count,
+                                                             const qk_score_gradient *s, size_t row) {
+  const size_t tokens = s->tokens, whole = tokens / QK_LANES * QK_LANES, rest = tokens - whole;
+  const int_lanes inside = FIRST_LANES((int32_t)rest);
+  const uint8_t *codes = s->probabilities + row * tokens;
+  float *g = s->scores + row * s->stride;
+  float dot[MEASURED_ROWS], weight[MEASURED_ROWS];
+  lanes top[MEASURED_ROWS], last[MEASURED_ROWS];
+#pragma clang loop unroll(full)
+  for (size_t r = 0; r < count; r++) {
+    int_lanes total = { 0 };
+    lanes products = { 0 };
+    for (size_t j = 0; j < whole; j += QK_LANES) {
+      const int_lanes code = LOAD_UNSIGNED(codes + r * tokens + j);
+      total += code;
+      products += TO_FLOATS(code) * LOAD(g + r * s->stride + j);
+    }
+    if (rest) {
+      const int_lanes code = LAST_CODES(codes + r * tokens + whole, rest, (tokens - row - r) * tokens - whole);
+      float *place = g + r * s->stride + whole;
+      STORE(place, (lanes)((int_lanes)LOAD(place) & inside));
+      last[r] = TO_FLOATS(code);
+      total += code;
+      products += last[r] * LOAD(place);
+    }
+    const float inverse = 1.0f / (float)__builtin_reduce_add(total);
+    s->inverse[row + r] = inverse;
+    dot[r] = SUM_OF(products) * inverse;
+    weight[r] = inverse * s->factor;
+    top[r] = (lanes){ 0 };
+  }
+#define PUT_SCORES(r, at, code)                                          \
+  do {                                                                   \
+    float *place = g + (r) * s->stride + (at);                           \
+    const lanes value = (LOAD(place) - dot[r]) * ((code) * weight[r]);   \
+    STORE(place, value);                                                 \
+    largest = LARGER_MAGNITUDE(largest, MAGNITUDE(value));               \
+    top[r] = LARGER_MAGNITUDE(top[r], MAGNITUDE(value));                 \
+  } while (0)
+  for (size_t j = 0; j < whole; j += QK_LANES) {
+    lanes largest = LOAD(s->largest + j);
+    // The codes of the next rows come from memory.
+    FETCH(codes, MEASURED_ROWS * tokens + count * j);
+#pragma clang loop unroll(full)
+    for (size_t r = 0; r < count; r++) PUT_SCORES(r, j, TO_FLOATS(LOAD_UNSIGNED(codes + r * tokens + j)));
+    STORE(s->largest + j, largest);
+  }
+  if (rest) {
+    lanes largest = LOAD(s->largest + whole);
+#pragma clang loop unroll(full)
+    for (size_t r = 0; r < count; r++) PUT_SCORES(r, whole, last[r]);
+    STORE(s->largest + whole, largest);
+  }
+#undef PUT_SCORES
+  const size_t width = whole + (rest ? QK_LANES : 0), element = qk_gradient_element(form);
+  for (size_t r = 0; r < count; r++) {
+    const float factor = code_factor(form, LARGEST_OF(top[r]), &s->left_scale[row + r]);
+    const int32_t sum = left_row(form, width, g + r * s->stride, NULL, factor,
+                                 (uint8_t *)s->left + (row + r) * s->stride * element);
+    if (form == QK_GRADIENT_BYTES) s->left_sums[row + r] = sum;
   }
 }
 
-/// rows[i][c] = gout[i][c]·inverse[i]
-QK_CLONES static void weigh_rows(size_t tokens, size_t dimension, const float *gout, size_t stride, const float *inverse,
-                               float *rows) {
-  for (size_t i = 0; i < tokens; i++)
-    for (size_t c = 0; c < dimension; c += QK_LANES)
-      STORE(rows + i * dimension + c, LOAD(gout + i * stride + c) * inverse[i]);
+static inline __attribute__((always_inline)) void all_scores(const qk_gradient_form form, const qk_score_gradient *s) {
+  const size_t width = (s->tokens + QK_LANES - 1) / QK_LANES * QK_LANES;
+  memset(s->largest, 0, width * sizeof *s->largest);
+  size_t row = 0;
+  for (; row + MEASURED_ROWS <= s->tokens; row += MEASURED_ROWS) score_rows(form, MEASURED_ROWS, s, row);
+  for (; row < s->tokens; row++) score_rows(form, 1, s, row);
+  column_factors(form, width, s->largest, s->panel_scale);
+  all_panels(form, s->tokens, width, s->scores, s->stride, NULL, s->largest, s->panel_sums, s->panels);
 }
 
+QK_CLONES static void score_gradients(const qk_score_gradient *s) {
+  if (s->form == QK_GRADIENT_BYTES) all_scores(QK_GRADIENT_BYTES, s);
+  else all_scores(QK_GRADIENT_WORDS, s);
+}
+
+QK_CLONES static void scale_columns(size_t rows, size_t width, const float *factor, float *values, size_t stride) {
+  for (size_t r = 0; r < rows; r++, values += stride)
+    for (size_t c = 0; c < width; c += QK_LANES) STORE(values + c, LOAD(values + c) * LOAD(factor + c));
+}

@@ -107,6 +107,7 @@ typedef struct layer_step {
   int32_t input_zero;
   qk_output_gradient output;  ///< g, and the optional operands
   float *ginput;
+  qk_fetch_range fetch[QK_FETCH_RANGES];  ///< what the steps behind the layer take from memory
 } layer_step;
 
 static qk_status run_layer(const qk_block_leaf *l, const leaf_memory *m, layer_step *s) {
@@ -133,12 +134,13 @@ static qk_status run_layer(const qk_block_leaf *l, const leaf_memory *m, layer_s
            qk_block_row_passes(l->block)->prepare_gradient(out));
   QK_PHASE("inputs to panels", QK_RESOURCE_CACHE, qk_leaf_bytes(l, inputs, 1 + (double)element),
            qk_gradient_code_panels(form, l->rows, inputs, s->input, inputs, s->input_unsigned, s->input_zero, own.input));
-  const qk_gradient_product product = {
+  qk_gradient_product product = {
     .form = form, .rows = (int32_t)l->rows, .depth = (int32_t)outputs, .columns = (int32_t)inputs, .left = m->left,
     .row_step = outputs * element, .group_step = QK_GRADIENT_GROUP_BYTES, .left_sums = is_bytes ? m->left_sums : NULL,
     .right = s->layer->panels, .right_offset = qk_gradient_offset(form, 0, 0), .scale = m->left_scale,
     .output = s->ginput, .output_stride = inputs,
   };
+  memcpy(product.fetch, s->fetch, sizeof s->fetch);
   qk_status status;
   QK_PHASE("input gradient products", is_bytes ? QK_RESOURCE_INT8 : QK_RESOURCE_INT16,
            2.0 * (double)l->rows * (double)outputs * (double)inputs, status = qk_gradient_multiply(&product));
@@ -179,8 +181,9 @@ static float *changeable(const leaf_memory *m, const float *g, size_t count, con
 /// y = m + keep·γ₂⊙contract(GELU(expand(norm2(m)))): from gy, the gradient of m into `between`.
 static qk_status backward_mlp(const backward_job *job, const qk_block_leaf *l, const leaf_memory *m) {
   const qk_training_block *b = job->block;
-  const size_t width = (size_t)b->width, hidden = (size_t)b->hidden, at = l->row * width;
-  float *sums = job->sums + (size_t)l->index * job->at.count;
+  const size_t width = (size_t)b->width, hidden = (size_t)b->hidden, inner = qk_block_inner(b), at = l->row * width;
+  const size_t leaf = (size_t)l->index;
+  float *sums = job->sums + leaf * job->at.count;
   const int8_t *codes = b->hidden_codes + l->row * hidden;
   const float *gy = job->gy + at;
   float *g = changeable(m, gy, l->rows * width, b->keep2);
@@ -188,6 +191,8 @@ static qk_status backward_mlp(const backward_job *job, const qk_block_leaf *l, c
   layer_step contract = {
     .layer = &b->contract, .operands = &job->contract, .row_step = job->contract_row_step, .input = m->gelu,
     .input_unsigned = 1, .input_zero = b->hidden_zero, .ginput = m->wide,
+    .fetch = { { b->norm2_codes + at, l->rows * width },
+               qk_input_place(&job->expand, leaf), qk_gradient_place(&job->expand, leaf) },
     .output = { .g = g, .keep = b->keep2 ? b->keep2 + l->image : NULL, .bias = sums + job->at.contract_bias },
   };
   qk_status status = run_layer(l, m, &contract);
@@ -195,6 +200,9 @@ static qk_status backward_mlp(const backward_job *job, const qk_block_leaf *l, c
   layer_step expand = {
     .layer = &b->expand, .operands = &job->expand, .row_step = b->expand.row_step,
     .input = b->norm2_codes + at, .ginput = m->gradient,
+    .fetch = { { b->middle + at, l->rows * width * sizeof(float) },
+               { b->attention_codes + l->row * inner, l->rows * inner },
+               qk_input_place(&job->projection, leaf), qk_gradient_place(&job->projection, leaf) },
     .output = { .g = m->wide, .codes = codes, .tables = &job->slopes, .entries = m->entries,
                 .rest = b->hidden_rest + l->row * hidden, .lo = -QK_HIDDEN_LIMIT, .hi = QK_HIDDEN_LIMIT,
                 .bias = sums + job->at.expand_bias, .step = sums + job->at.hidden_input_step,
@@ -230,6 +238,8 @@ static qk_status backward_attention(const backward_job *job, const qk_block_leaf
   layer_step projection = {
     .layer = &b->projection, .operands = &job->projection, .row_step = job->projection_row_step,
     .input = b->attention_codes + l->row * inner, .ginput = m->wide,
+    .fetch = { { b->qkv_codes + l->row * 3 * inner, l->rows * 3 * inner },
+               { b->attention_rest + l->row * inner, l->rows * inner } },
     .output = { .g = g, .keep = b->keep1 ? b->keep1 + l->image : NULL,
                 .bias = sums + job->at.projection_bias },
   };
@@ -242,6 +252,7 @@ static qk_status backward_attention(const backward_job *job, const qk_block_leaf
   layer_step qkv = {
     .layer = &b->qkv, .operands = &job->qkv, .row_step = b->qkv.row_step, .input = b->norm1_codes + at,
     .ginput = m->gradient,
+    .fetch = { { b->x + at, l->rows * width * sizeof(float) } },
     .output = { .g = m->gqkv, .rest = b->qkv_rest + l->row * 3 * inner, .lo = -limit, .hi = limit,
                 .bias = sums + job->at.qkv_bias, .step = sums + job->at.qkv_step },
   };

@@ -4,10 +4,10 @@
 #include "block_leaf.h"
 #include <stdatomic.h>
 
-/// Values of one accumulator unit in units of what the row becomes, and for the layers whose products end in codes the same
-/// in slot order.
+/// Values of one accumulator unit in units of what the row becomes, and memory for the constants of the layers whose products
+/// end in codes.
 typedef struct block_factors {
-  float *qkv, *projection, *expand, *contract, *qkv_slots, *expand_slots;
+  float *qkv, *projection, *expand, *contract, *qkv_scales, *expand_scales;
 } block_factors;
 
 typedef struct forward_job {
@@ -16,10 +16,6 @@ typedef struct forward_job {
   qk_row_constants qkv, expand;  ///< with these factors
   atomic_int status;
 } forward_job;
-
-static size_t slot_bytes(const qk_packed_weights *w) {
-  return (size_t)(w->slots8 + w->slots4 + QK_ROW_SLACK) * sizeof(float);
-}
 
 static void take_factors(void *owner, qk_memory *memory) {
   forward_job *job = owner;
@@ -30,8 +26,8 @@ static void take_factors(void *owner, qk_memory *memory) {
   f->projection = qk_take(memory, (size_t)b->width * sizeof(float));
   f->expand = qk_take(memory, (size_t)b->hidden * sizeof(float));
   f->contract = qk_take(memory, (size_t)b->width * sizeof(float));
-  f->qkv_slots = qk_take(memory, slot_bytes(b->qkv.weights));
-  f->expand_slots = qk_take(memory, slot_bytes(b->expand.weights));
+  f->qkv_scales = qk_take(memory, qk_rescaled_floats(b->qkv.weights) * sizeof(float));
+  f->expand_scales = qk_take(memory, qk_rescaled_floats(b->expand.weights) * sizeof(float));
 }
 
 static void fill_factors(const qk_training_block *b, const block_factors *f) {
@@ -79,22 +75,18 @@ static qk_status exact_norm(const qk_layer_norm_arguments *norm, size_t rows, si
   return qk_layer_norm(&a);
 }
 
-/// A linear layer to codes, in exact mode those of the requantiser, and remainders.
+/// A linear layer to codes, in exact mode those of the requantiser, and what rounding took.
 static qk_status linear_codes(const qk_block_leaf *l, const qk_training_linear *layer, const qk_row_constants *constants,
-                              const int8_t *input, int32_t limit, int16_t *pairs, int8_t *codes, int8_t *rest) {
-  const size_t width = (size_t)layer->weights->rows;
+                              const int8_t *input, int32_t limit, int8_t *codes, int8_t *rest) {
   qk_gemm_arguments arguments = product_of(layer, input, 0, l->rows);
   arguments.constants = constants;
   arguments.scales = constants->row_scales;
   arguments.form = l->block->exact ? QK_OUTPUT_EXACT_AND_REST : QK_OUTPUT_CODE_AND_REST;
   arguments.lo = -limit;
   arguments.hi = limit;
-  arguments.output = pairs;
-  const qk_status status = multiply(&arguments);
-  if (status == QK_OK)
-    QK_PHASE("forward split", QK_RESOURCE_CACHE, qk_leaf_bytes(l, width, 2 + 1 + 1),
-             qk_block_row_passes(l->block)->split_codes(l->rows * width, pairs, codes, rest));
-  return status;
+  arguments.output = codes;
+  arguments.rest = rest;
+  return multiply(&arguments);
 }
 
 #define TRY(call)                             \
@@ -196,7 +188,7 @@ static void take_leaf(void *owner, qk_memory *memory) {
   leaf_memory *m = owner;
   const qk_training_block *b = m->leaf->block;
   const size_t rows = m->leaf->rows;
-  m->sums = qk_take(memory, rows * qk_block_widest(b) * sizeof *m->sums);
+  m->sums = qk_take(memory, rows * (size_t)b->width * sizeof *m->sums);
   m->head = qk_take(memory, qk_head_memory((size_t)b->tokens, (size_t)b->head_dimension));
   m->context = qk_take(memory, rows * qk_block_inner(b) * sizeof *m->context);
   m->gelu = qk_take(memory, rows * (size_t)b->hidden);
@@ -210,7 +202,7 @@ static qk_status forward_leaf(const forward_job *job, const qk_block_leaf *l) {
   TRY(qk_reserve(QK_SCRATCH_BLOCK_TASK, take_leaf, &m));
 
   TRY(norm_codes(l, 1, b->x, e ? e->input : NULL));
-  TRY(linear_codes(l, &b->qkv, &job->qkv, b->norm1_codes + l->row * width, (int32_t)qk_block_limit(b), (int16_t *)m.sums,
+  TRY(linear_codes(l, &b->qkv, &job->qkv, b->norm1_codes + l->row * width, (int32_t)qk_block_limit(b),
                    b->qkv_codes + l->row * 3 * inner, b->qkv_rest + l->row * 3 * inner));
   TRY(attention_codes(l, m.head, m.context));
   TRY(linear_branch(l, &b->projection, b->attention_codes + l->row * inner, 0, job->factors.projection, b->keep1, m.sums,
@@ -218,7 +210,7 @@ static qk_status forward_leaf(const forward_job *job, const qk_block_leaf *l) {
 
   TRY(norm_codes(l, 2, b->middle, e ? e->middle : NULL));
   int8_t *codes = b->hidden_codes + l->row * hidden;
-  TRY(linear_codes(l, &b->expand, &job->expand, b->norm2_codes + l->row * width, QK_HIDDEN_LIMIT, (int16_t *)m.sums, codes,
+  TRY(linear_codes(l, &b->expand, &job->expand, b->norm2_codes + l->row * width, QK_HIDDEN_LIMIT, codes,
                    b->hidden_rest + l->row * hidden));
   QK_PHASE("forward GELU", QK_RESOURCE_CACHE, qk_leaf_bytes(l, hidden, 1 + 1),
            qk_look_up(l->rows * hidden, codes, b->hidden_table, m.gelu));
@@ -242,8 +234,8 @@ qk_status qk_training_block_forward(const qk_training_block *block) {
   const qk_status reserved = qk_reserve(QK_SCRATCH_BLOCK_CALL, take_factors, &job);
   if (reserved != QK_OK) return reserved;
   fill_factors(block, &job.factors);
-  job.qkv = qk_rescale_rows(block->qkv.weights, block->qkv.constants, job.factors.qkv, job.factors.qkv_slots);
-  job.expand = qk_rescale_rows(block->expand.weights, block->expand.constants, job.factors.expand, job.factors.expand_slots);
+  job.qkv = qk_rescale_rows(block->qkv.weights, block->qkv.constants, job.factors.qkv, job.factors.qkv_scales);
+  job.expand = qk_rescale_rows(block->expand.weights, block->expand.constants, job.factors.expand, job.factors.expand_scales);
   qk_parallel_for((size_t)qk_block_leaves(block), 1, &job, forward_leaves);
   return (qk_status)job.status;
 }

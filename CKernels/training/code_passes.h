@@ -1,4 +1,4 @@
-// Forward passes over the rows of a leaf: accumulators or values to codes and remainders, residual sums, LayerNorm.
+// Forward passes over the rows of a leaf: values to codes and remainders, residual sums, LayerNorm.
 // A body of passes_table.h.
 
 /// Code and remainder of eight v.
@@ -12,14 +12,6 @@
     STORE_BYTES(code, TO_INTS(rounded));                                                    \
     STORE_BYTES(rest, cut);                                                                 \
   } while (0)
-
-QK_CLONES static void split_codes(size_t count, const int16_t *pairs, int8_t *codes, int8_t *rest) {
-  for (size_t i = 0; i < count; i += QK_LANES) {
-    const short_lanes pair = *(const short_lanes *)(pairs + i);
-    *(byte_lanes *)(codes + i) = __builtin_convertvector(pair, byte_lanes);
-    *(byte_lanes *)(rest + i) = __builtin_convertvector(pair >> 8, byte_lanes);
-  }
-}
 
 QK_CLONES static void values_to_codes(size_t rows, size_t width, const float *x, float factor, float lo, float hi,
                                 int8_t *codes, int8_t *rest) {

@@ -6,7 +6,7 @@
   do {                                                                                                        \
     const int_lanes byte = LOAD_BYTES(rest), below = byte == QK_REST_BELOW, above = byte == QK_REST_ABOVE;     \
     const lanes slope_of_step = CHOOSE(below, low, CHOOSE(above, high, TO_FLOATS(byte) * (1.0f / QK_REST_UNITS))); \
-    STORE(step, LOAD(step) + (gradient) * slope_of_step);                                                     \
+    step += (gradient) * slope_of_step;                                                                       \
     gradient = CHOOSE(below | above, (lanes){ 0 }, gradient);                                                 \
   } while (0)
 
@@ -15,8 +15,9 @@ QK_CLONES static void cut_gradient(size_t rows, size_t width, const int8_t *rest
   memset(step, 0, width * sizeof *step);
   for (size_t r = 0; r < rows; r++, g += width, rest += width)
     for (size_t c = 0; c < width; c += QK_LANES) {
-      lanes gradient = LOAD(g + c);
-      CUT(gradient, rest + c, low, high, step + c);
+      lanes gradient = LOAD(g + c), sum = LOAD(step + c);
+      CUT(gradient, rest + c, low, high, sum);
+      STORE(step + c, sum);
       STORE(g + c, gradient);
     }
 }
@@ -33,37 +34,63 @@ static inline void look_up_rows(const qk_output_gradient *o, size_t row) {
 
 /// Which steps the gradient of a row goes through.
 enum { IS_KEPT = 1, HAS_TABLE = 2, IS_CUT = 4 };
+/// Rows that are measured together; divides QK_LOOKED_UP_ROWS.
+enum { MEASURED_ROWS = 4 };
 
-/// One row through its steps, with the sums and largest magnitudes by column; returns the largest magnitude of
-/// g·row_step. `steps` is a constant after inlining.
-static inline __attribute__((always_inline)) float measure_row(const int steps, const qk_output_gradient *o, size_t row,
-                                                               float *g) {
+/// `count` rows from `row` on through their steps, with the sums and largest magnitudes by column, which stay in registers
+/// from row to row; top[i] is the largest magnitude of g·row_step of row i. `steps` and `count` are constants after inlining,
+/// and rows of a group are looked up together.
+static inline __attribute__((always_inline)) void measure_group(const int steps, const size_t count, const qk_output_gradient *o,
+                                                                size_t row, float *top) {
   const size_t width = o->width;
   const lanes low = ALL(o->lo), high = ALL(o->hi);
-  const lanes keep = ALL(steps & IS_KEPT ? o->keep[row / o->rows_per_image] : 1.0f);
-  const int8_t *rest = o->rest + row * width;
+  float *g = o->g + row * width;
+  const int8_t *rest = o->rest + row * width, *codes = o->codes + row * width;
   const uint8_t *upper = o->entries + row % QK_LOOKED_UP_ROWS * width, *lower = upper + QK_LOOKED_UP_ROWS * width;
   const uint8_t *table_rest = lower + QK_LOOKED_UP_ROWS * width;
   const lanes table_low = ALL(steps & HAS_TABLE ? o->tables->lo : 0), table_high = ALL(steps & HAS_TABLE ? o->tables->hi : 0);
   if (steps & HAS_TABLE && row % QK_LOOKED_UP_ROWS == 0) look_up_rows(o, row);
-  lanes top = { 0 };
-  for (size_t c = 0; c < width; c += QK_LANES) {
-    lanes gradient = LOAD(g + c);
-    if (steps & IS_KEPT) gradient *= keep;
-    if (steps & HAS_TABLE) {
-      const int_lanes low_half = __builtin_convertvector(*(const unsigned_byte_lanes *)(lower + c), int_lanes);
-      const lanes slope = TO_FLOATS(LOAD_BYTES(upper + c) << 8 | low_half) * QK_SLOPE_UNIT;
-      lanes unused = gradient;
-      CUT(unused, table_rest + c, table_low, table_high, o->table_step + c);
-      gradient *= slope;
-    }
-    if (steps & IS_CUT) CUT(gradient, rest + c, low, high, o->step + c);
-    if (steps) STORE(g + c, gradient);
-    STORE(o->bias + c, LOAD(o->bias + c) + gradient);
-    STORE(o->largest + c, LARGER_MAGNITUDE(LOAD(o->largest + c), MAGNITUDE(gradient)));
-    top = LARGER_MAGNITUDE(top, MAGNITUDE(gradient * LOAD(o->row_step + c)));
+  // Bytes come from memory: those of the rows that are looked up next are fetched, a line at every step.
+  const size_t ahead = QK_LOOKED_UP_ROWS * width;
+  lanes tops[MEASURED_ROWS];
+  float keep[MEASURED_ROWS];
+#pragma clang loop unroll(full)
+  for (size_t r = 0; r < count; r++) {
+    tops[r] = (lanes){ 0 };
+    if (steps & IS_KEPT) keep[r] = o->keep[(row + r) / o->rows_per_image];
   }
-  return LARGEST_OF(top);
+  for (size_t c = 0; c < width; c += QK_LANES) {
+    const lanes row_step = LOAD(o->row_step + c);
+    lanes bias = LOAD(o->bias + c), largest = LOAD(o->largest + c), step, table_step;
+    if (steps & IS_CUT) step = LOAD(o->step + c);
+    if (steps & HAS_TABLE) table_step = LOAD(o->table_step + c);
+    if (steps & IS_CUT) FETCH(rest, ahead + count * c);
+    if (steps & HAS_TABLE) FETCH(codes, ahead + count * c);
+#pragma clang loop unroll(full)
+    for (size_t r = 0; r < count; r++) {
+      const size_t at = r * width + c;
+      lanes gradient = LOAD(g + at);
+      if (steps & IS_KEPT) gradient *= keep[r];
+      if (steps & HAS_TABLE) {
+        const int_lanes low_half = __builtin_convertvector(*(const unsigned_byte_lanes *)(lower + at), int_lanes);
+        const lanes slope = TO_FLOATS(LOAD_BYTES(upper + at) << 8 | low_half) * QK_SLOPE_UNIT;
+        lanes unused = gradient;
+        CUT(unused, table_rest + at, table_low, table_high, table_step);
+        gradient *= slope;
+      }
+      if (steps & IS_CUT) CUT(gradient, rest + at, low, high, step);
+      if (steps) STORE(g + at, gradient);
+      bias += gradient;
+      largest = LARGER_MAGNITUDE(largest, MAGNITUDE(gradient));
+      tops[r] = LARGER_MAGNITUDE(tops[r], MAGNITUDE(gradient * row_step));
+    }
+    STORE(o->bias + c, bias);
+    STORE(o->largest + c, largest);
+    if (steps & IS_CUT) STORE(o->step + c, step);
+    if (steps & HAS_TABLE) STORE(o->table_step + c, table_step);
+  }
+#pragma clang loop unroll(full)
+  for (size_t r = 0; r < count; r++) top[r] = LARGEST_OF(tops[r]);
 }
 
 /// The factor that brings magnitudes up to `largest` into the range of the codes, and the value of one code; 0 and 0 when
@@ -116,18 +143,22 @@ static inline __attribute__((always_inline)) int32_t left_row(const qk_gradient_
   return (int32_t)(__builtin_reduce_add(total) - (uint32_t)width * BYTE_ZERO);
 }
 
+/// g[r][c]·weight[r]; weight may be null (all 1), a constant after inlining.
+#define WEIGHED(g, place, weight, r) ((weight) ? LOAD((g) + (place)) * (weight)[r] : LOAD((g) + (place)))
+
 /// One group of rows as lines of all panels; rows from `count` on are zeros. Sums of the codes are added to `sums`, for
 /// bytes.
 static inline __attribute__((always_inline)) void panel_rows(const qk_gradient_form form, const size_t count, size_t width,
                                                              size_t panel_step, const float *g, size_t stride,
-                                                             const float *factor, int32_t *sums, uint8_t *out) {
+                                                             const float *weight, const float *factor, int32_t *sums,
+                                                             uint8_t *out) {
   for (size_t c = 0; c < width; c += QK_LANES) {
     const lanes f = LOAD(factor + c);
     word_lanes group = { 0 };
     word_lanes total = { 0 };
 #pragma clang loop unroll(full)
     for (size_t r = 0; r < count; r++) {
-      const lanes scaled = LOAD(g + r * stride + c) * f;
+      const lanes scaled = WEIGHED(g, r * stride + c, weight, r) * f;
       if (form == QK_GRADIENT_BYTES) {
         const word_lanes words = BYTE_WORDS(scaled);
         group |= (words & 0xff) << 8 * (uint32_t)r;
@@ -147,17 +178,19 @@ static inline __attribute__((always_inline)) void panel_rows(const qk_gradient_f
 }
 
 static inline __attribute__((always_inline)) void all_panels(const qk_gradient_form form, size_t rows, size_t width,
-                                                             const float *g, size_t stride, const float *factor,
-                                                             int32_t *sums, uint8_t *panels) {
+                                                             const float *g, size_t stride, const float *weight,
+                                                             const float *factor, int32_t *sums, uint8_t *panels) {
   const size_t group = qk_gradient_group(form), step = qk_gradient_panel_bytes(form, rows, 1);
   if (form == QK_GRADIENT_BYTES) memset(sums, 0, width * sizeof *sums);
   size_t r = 0;
-  for (; r + group <= rows; r += group, g += group * stride, panels += QK_GRADIENT_LINE_BYTES)
-    panel_rows(form, group, width, step, g, stride, factor, sums, panels);
+  for (; r + group <= rows; r += group, g += group * stride, panels += QK_GRADIENT_LINE_BYTES) {
+    panel_rows(form, group, width, step, g, stride, weight, factor, sums, panels);
+    if (weight) weight += group;
+  }
   switch (rows - r) {
-    case 1: panel_rows(form, 1, width, step, g, stride, factor, sums, panels); break;
-    case 2: panel_rows(form, 2, width, step, g, stride, factor, sums, panels); break;
-    case 3: panel_rows(form, 3, width, step, g, stride, factor, sums, panels); break;
+    case 1: panel_rows(form, 1, width, step, g, stride, weight, factor, sums, panels); break;
+    case 2: panel_rows(form, 2, width, step, g, stride, weight, factor, sums, panels); break;
+    case 3: panel_rows(form, 3, width, step, g, stride, weight, factor, sums, panels); break;
     default: break;
   }
 }
@@ -181,44 +214,55 @@ QK_CLONES static void round_rows(qk_gradient_form form, size_t rows, size_t widt
   else all_rows(QK_GRADIENT_WORDS, rows, width, g, stride, left, scale, NULL);
 }
 
+/// Largest magnitudes of columns to factors and the values of a code.
+static inline __attribute__((always_inline)) void column_factors(const qk_gradient_form form, size_t width, float *factor,
+                                                                 float *scale) {
+  for (size_t c = 0; c < width; c++) factor[c] = code_factor(form, factor[c], &scale[c]);
+}
+
 static inline __attribute__((always_inline)) void all_columns(const qk_gradient_form form, size_t rows, size_t width,
-                                                              const float *g, float *factor, float *scale, int32_t *sums,
-                                                              uint8_t *panels) {
+                                                              const float *g, size_t stride, const float *weight,
+                                                              float *factor, float *scale, int32_t *sums, uint8_t *panels) {
   memset(factor, 0, width * sizeof *factor);
   for (size_t r = 0; r < rows; r++)
     for (size_t c = 0; c < width; c += QK_LANES)
-      STORE(factor + c, LARGER_MAGNITUDE(LOAD(factor + c), MAGNITUDE(LOAD(g + r * width + c))));
-  for (size_t c = 0; c < width; c++) factor[c] = code_factor(form, factor[c], &scale[c]);
-  all_panels(form, rows, width, g, width, factor, sums, panels);
+      STORE(factor + c, LARGER_MAGNITUDE(LOAD(factor + c), MAGNITUDE(WEIGHED(g, r * stride + c, weight, r))));
+  column_factors(form, width, factor, scale);
+  all_panels(form, rows, width, g, stride, weight, factor, sums, panels);
 }
 
-QK_CLONES static void round_columns(qk_gradient_form form, size_t rows, size_t width, const float *g, float *factor,
-                                    float *scale, int32_t *sums, void *panels) {
-  if (form == QK_GRADIENT_BYTES) all_columns(QK_GRADIENT_BYTES, rows, width, g, factor, scale, sums, panels);
-  else all_columns(QK_GRADIENT_WORDS, rows, width, g, factor, scale, NULL, panels);
+static inline __attribute__((always_inline)) void columns_of(const qk_gradient_form form, size_t rows, size_t width,
+                                                             const float *g, size_t stride, const float *weight,
+                                                             float *factor, float *scale, int32_t *sums, void *panels) {
+  if (weight) all_columns(form, rows, width, g, stride, weight, factor, scale, sums, panels);
+  else all_columns(form, rows, width, g, stride, NULL, factor, scale, sums, panels);
 }
 
-QK_CLONES static float round_panels(size_t rows, size_t width, const float *g, size_t stride, float *factor, int16_t *panels) {
-  lanes top = { 0 };
-  for (size_t r = 0; r < rows; r++)
-    for (size_t c = 0; c < width; c += QK_LANES) top = LARGER_MAGNITUDE(top, MAGNITUDE(LOAD(g + r * stride + c)));
-  float unit;
-  const float shared = code_factor(QK_GRADIENT_WORDS, LARGEST_OF(top), &unit);
-  for (size_t c = 0; c < width; c++) factor[c] = shared;
-  all_panels(QK_GRADIENT_WORDS, rows, width, g, stride, factor, NULL, (uint8_t *)panels);
-  return unit;
+QK_CLONES static void round_columns(qk_gradient_form form, size_t rows, size_t width, const float *g, size_t stride,
+                                    const float *weight, float *factor, float *scale, int32_t *sums, void *panels) {
+  if (form == QK_GRADIENT_BYTES) columns_of(QK_GRADIENT_BYTES, rows, width, g, stride, weight, factor, scale, sums, panels);
+  else columns_of(QK_GRADIENT_WORDS, rows, width, g, stride, weight, factor, scale, NULL, panels);
 }
 
-/// The walk over the rows: steps, sums, magnitudes, and codes of the left operand.
+/// Steps, sums, magnitudes, and codes of the left operand of a few rows.
 static inline __attribute__((always_inline)) void measure_rows(const qk_gradient_form form, const int steps,
-                                                               const qk_output_gradient *o) {
+                                                               const size_t count, const qk_output_gradient *o, size_t row) {
   const size_t element = qk_gradient_element(form);
-  for (size_t r = 0; r < o->rows; r++) {
-    float *g = o->g + r * o->width;
-    const float factor = code_factor(form, measure_row(steps, o, r, g), &o->left_scale[r]);
-    const int32_t sum = left_row(form, o->width, g, o->row_step, factor, (uint8_t *)o->left + r * o->width * element);
+  float top[MEASURED_ROWS];
+  measure_group(steps, count, o, row, top);
+  for (size_t r = row; r < row + count; r++) {
+    const float factor = code_factor(form, top[r - row], &o->left_scale[r]);
+    const int32_t sum = left_row(form, o->width, o->g + r * o->width, o->row_step, factor,
+                                 (uint8_t *)o->left + r * o->width * element);
     if (form == QK_GRADIENT_BYTES) o->left_sums[r] = sum;
   }
+}
+
+static inline __attribute__((always_inline)) void measure_all(const qk_gradient_form form, const int steps,
+                                                              const qk_output_gradient *o) {
+  size_t r = 0;
+  for (; r + MEASURED_ROWS <= o->rows; r += MEASURED_ROWS) measure_rows(form, steps, MEASURED_ROWS, o, r);
+  for (; r < o->rows; r++) measure_rows(form, steps, 1, o, r);
 }
 
 static inline __attribute__((always_inline)) void prepare(const qk_gradient_form form, const qk_output_gradient *o) {
@@ -227,12 +271,12 @@ static inline __attribute__((always_inline)) void prepare(const qk_gradient_form
   memset(o->largest, 0, width * sizeof *o->largest);
   if (o->rest) memset(o->step, 0, width * sizeof *o->step);
   if (o->codes) memset(o->table_step, 0, width * sizeof *o->table_step);
-  if (o->codes) measure_rows(form, HAS_TABLE | IS_CUT, o);
-  else if (o->rest) measure_rows(form, IS_CUT, o);
-  else if (o->keep) measure_rows(form, IS_KEPT, o);
-  else measure_rows(form, 0, o);
-  for (size_t c = 0; c < width; c++) o->largest[c] = code_factor(form, o->largest[c], &o->panel_scale[c]);
-  all_panels(form, o->rows, width, o->g, width, o->largest, o->panel_sums, o->panels);
+  if (o->codes) measure_all(form, HAS_TABLE | IS_CUT, o);
+  else if (o->rest) measure_all(form, IS_CUT, o);
+  else if (o->keep) measure_all(form, IS_KEPT, o);
+  else measure_all(form, 0, o);
+  column_factors(form, width, o->largest, o->panel_scale);
+  all_panels(form, o->rows, width, o->g, width, NULL, o->largest, o->panel_sums, o->panels);
 }
 
 QK_CLONES static void prepare_gradient(const qk_output_gradient *o) {

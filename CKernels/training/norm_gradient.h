@@ -15,6 +15,8 @@ QK_CLONES static void norm_backward(const qk_norm_gradient *o) {
     const float mean = o->statistics[2 * r], inverse = o->statistics[2 * r + 1];
     lanes sums = { 0 }, dots = { 0 };
     for (size_t c = 0; c < width; c += QK_LANES) {
+      // Rows of x come from memory.
+      FETCH(x + c, 8 * width * sizeof *x);
       const lanes n = (LOAD(x + c) - mean) * inverse, weight = LOAD(o->weight + c), gradient = LOAD(g + c);
       const lanes scaled = n * weight;
       const lanes v = (scaled + LOAD(o->bias + c)) * inverse_step;

@@ -56,12 +56,29 @@ typedef struct qk_output_gradient {
   float *largest;                           ///< [width] scratch
 } qk_output_gradient;
 
+/// Turns dP, the gradient of a head's probabilities, into the operands of dq and dk.
+///
+/// With p = P/ΣP, scores becomes dS = factor·p⊙(dP − Σ p⊙dP), zeros behind its columns.
+typedef struct qk_score_gradient {
+  qk_gradient_form form;                ///< of the operands
+  size_t tokens, stride;                ///< rows of scores and of `left` lie `stride` elements apart, a multiple of 16
+  const uint8_t *probabilities;         ///< P [tokens][tokens]
+  float factor;
+  float *scores;                        ///< dP
+  float *inverse;                       ///< [tokens] written: 1/ΣP
+  void *left;                           ///< codes of the rows of dS
+  float *left_scale;                    ///< [tokens]
+  int32_t *left_sums;                   ///< [tokens], for bytes
+  void *panels;                         ///< codes of dS as panels of tokens × tokens
+  float *panel_scale;                   ///< [stride]
+  int32_t *panel_sums;                  ///< [stride], for bytes
+  float *largest;                       ///< [stride] scratch
+} qk_score_gradient;
+
 /// The passes for one granule of widths.
 typedef struct qk_block_passes {
   size_t lanes;  ///< widths are multiples of it
-  /// Codes and remainders (QK_REST_UNITS) of QK_OUTPUT_CODE_AND_REST, each to its own array.
-  void (*split_codes)(size_t count, const int16_t *pairs, int8_t *codes, int8_t *rest);
-  /// Codes and remainders of v = x[r][c]·factor.
+  /// Codes and remainders (QK_REST_UNITS) of v = x[r][c]·factor.
   void (*values_to_codes)(size_t rows, size_t width, const float *x, float factor, float lo, float hi, int8_t *codes,
                           int8_t *rest);
   /// y[r][c] = x[r][c] + keep[r / rows_per_image]·(float(sums[r][c])·factor[c]); keep may be null.
@@ -77,24 +94,19 @@ typedef struct qk_block_passes {
   /// left[r][c] = round(g[r][c] / scale[r]), words or bytes; sums[r] of the codes, for bytes.
   void (*round_rows)(qk_gradient_form form, size_t rows, size_t width, const float *g, size_t stride, void *left,
                      float *scale, int32_t *sums);
-  /// Panels of round(g[r][c] / scale[c]), words or bytes; sums[c] of the codes, for bytes; factor [width] is scratch.
-  void (*round_columns)(qk_gradient_form form, size_t rows, size_t width, const float *g, float *factor, float *scale,
-                        int32_t *sums, void *panels);
-  /// Panels of words of round(g[r][c] / unit), with the unit returned; factor [width] is scratch.
-  float (*round_panels)(size_t rows, size_t width, const float *g, size_t stride, float *factor, int16_t *panels);
+  /// Panels of round(g[r][c]·weight[r] / scale[c]), words or bytes; weight may be null (all 1); sums[c] of the codes, for
+  /// bytes; factor [width] is scratch. Rows lie `stride` apart.
+  void (*round_columns)(qk_gradient_form form, size_t rows, size_t width, const float *g, size_t stride,
+                        const float *weight, float *factor, float *scale, int32_t *sums, void *panels);
   /// g (in place) is cut by the quantiser with these remainders; step[c] = Σ_r g·slope.
   void (*cut_gradient)(size_t rows, size_t width, const int8_t *rest, float lo, float hi, float *g, float *step);
   /// sums[t] = Σ of `dimension` codes of row t; rows lie `step` apart.
   void (*sum_rows)(size_t rows, size_t dimension, const int8_t *codes, size_t step, int32_t *sums);
   /// Rows of scores, `stride` apart, to probability codes round(levels·e^(s − max)); sum[i] = Σ_j P.
   void (*soften)(size_t tokens, size_t stride, float levels, float *scores, uint8_t *probabilities, float *sum);
-  /// scores[i][j] = factor·p⊙(dP − Σ p⊙dP) in place of dP, p = P·inverse[i]; zeros behind.
-  void (*score_gradients)(size_t tokens, size_t stride, const uint8_t *probabilities, const float *inverse,
-                          float factor,
-                          float *scores);
-  /// rows[i][c] = gout[i][c]·inverse[i]; rows of gout lie `stride` apart.
-  void (*weigh_rows)(size_t tokens, size_t dimension, const float *gout, size_t stride, const float *inverse,
-                     float *rows);
+  void (*score_gradients)(const qk_score_gradient *s);
+  /// values[r][c] *= factor[c]; rows lie `stride` apart.
+  void (*scale_columns)(size_t rows, size_t width, const float *factor, float *values, size_t stride);
 } qk_block_passes;
 
 extern const qk_block_passes qk_passes8, qk_passes16;

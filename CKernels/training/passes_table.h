@@ -7,9 +7,8 @@
 #include "attention_passes.h"
 
 const qk_block_passes QK_PASSES = {
-  .lanes = QK_LANES, .split_codes = split_codes, .values_to_codes = values_to_codes, .add_branch = add_branch,
+  .lanes = QK_LANES, .values_to_codes = values_to_codes, .add_branch = add_branch,
   .norm_to_codes = norm_to_codes, .norm_statistics = norm_statistics, .norm_backward = norm_backward,
   .prepare_gradient = prepare_gradient, .round_rows = round_rows, .round_columns = round_columns,
-  .round_panels = round_panels, .cut_gradient = cut_gradient, .sum_rows = sum_rows, .soften = soften,
-  .score_gradients = score_gradients, .weigh_rows = weigh_rows,
+  .cut_gradient = cut_gradient, .sum_rows = sum_rows, .soften = soften, .score_gradients = score_gradients, .scale_columns = scale_columns,
 };

@@ -16,7 +16,7 @@ enum {
 typedef struct patches_job {
   const qk_training_patches *patches;
   size_t outputs, inputs;
-  float *factor, *slots;      ///< forward: values of one accumulator unit, and the same in slot order
+  float *factor, *scales;     ///< forward: values of one accumulator unit, and memory for the constants with them
   qk_row_constants constants;
   float *y;
   const float *gy;            ///< backward
@@ -46,7 +46,7 @@ static void take_factors(void *owner, qk_memory *memory) {
   patches_job *job = owner;
   const qk_packed_weights *w = job->patches->layer.weights;
   job->factor = qk_take(memory, job->outputs * sizeof(float));
-  job->slots = qk_take(memory, (size_t)(w->slots8 + w->slots4 + QK_ROW_SLACK) * sizeof(float));
+  job->scales = qk_take(memory, qk_rescaled_floats(w) * sizeof(float));
 }
 
 static void forward_leaves(void *context, size_t begin, size_t end) {
@@ -76,7 +76,7 @@ qk_status qk_training_patches_forward(const qk_training_patches *p, float *y) {
   const qk_status reserved = qk_reserve(QK_SCRATCH_BLOCK_CALL, take_factors, &job);
   if (reserved != QK_OK) return reserved;
   for (size_t n = 0; n < job.outputs; n++) job.factor[n] = p->input_step * p->layer.row_step[n];
-  job.constants = qk_rescale_rows(p->layer.weights, p->layer.constants, job.factor, job.slots);
+  job.constants = qk_rescale_rows(p->layer.weights, p->layer.constants, job.factor, job.scales);
   qk_parallel_for(leaves_of(p), 1, &job, forward_leaves);
   return (qk_status)job.status;
 }
@@ -102,7 +102,7 @@ static void prepare_leaves(void *context, size_t begin, size_t end) {
     const qk_leaf_operands own = qk_operands_of(&job->operands, leaf, rows);
     QK_PHASE("gradients to codes", QK_RESOURCE_CACHE, (double)(rows * job->outputs * (4 + element)),
              passes->round_columns(p->gradient_form, rows, job->outputs, job->gy + row * job->outputs,
-                                   job->largest + leaf * job->outputs, own.scale, own.sums, own.gradient));
+                                   job->outputs, NULL, job->largest + leaf * job->outputs, own.scale, own.sums, own.gradient));
     for (size_t n = 0; n < job->outputs; n++) own.scale[n] *= p->input_step;
     QK_PHASE("inputs to panels", QK_RESOURCE_CACHE, (double)(rows * job->inputs * (1 + element)),
              qk_gradient_code_panels(p->gradient_form, rows, job->inputs, p->codes + row * job->inputs, job->inputs, 1,

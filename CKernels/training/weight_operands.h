@@ -50,6 +50,15 @@ static inline qk_leaf_operands qk_operands_of(const qk_weight_operands *o, size_
   return own;
 }
 
+/// Where the panels of a leaf will be written.
+static inline qk_fetch_range qk_gradient_place(const qk_weight_operands *o, size_t leaf) {
+  return (qk_fetch_range){ o->gradient + leaf * o->gradient_step, o->gradient_step };
+}
+
+static inline qk_fetch_range qk_input_place(const qk_weight_operands *o, size_t leaf) {
+  return (qk_fetch_range){ o->input + leaf * o->input_step, o->input_step };
+}
+
 /// The product of all leaves, dense; inputs are codes less `input_zero`.
 static inline qk_weight_gradient qk_weight_gradient_of(const qk_weight_operands *o, int input_unsigned, int32_t input_zero,
                                                        float *output) {

@@ -20,7 +20,7 @@ public enum TrainingProducts: String, Codable, CaseIterable, Sendable {
 
   /// Integer kernels: the accumulators of deployment forward, gradients as 15-bit codes backward.
   case integer
-  /// The same with gradients of linear layers as 8-bit codes, which take half the time; those of attention have 15 bits.
+  /// The same with gradients as 8-bit codes, which take half the time.
   case integer8
   /// fp32 products of dequantised values, operation by operation.
   case float

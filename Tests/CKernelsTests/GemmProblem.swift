@@ -62,11 +62,12 @@ final class GemmProblem {
   var elementBytes: Int {
     switch form {
     case QK_OUTPUT_ACCUMULATOR, QK_OUTPUT_INT32, QK_OUTPUT_FLOAT: 4
-    case QK_OUTPUT_RESIDUAL, QK_OUTPUT_INT16, QK_OUTPUT_CODE_AND_REST, QK_OUTPUT_EXACT_AND_REST: 2
+    case QK_OUTPUT_RESIDUAL, QK_OUTPUT_INT16: 2
     default: 1
     }
   }
   var outputBytes: Int { ((tokens - 1) * outputStride + rows) * elementBytes }
+  var hasRest: Bool { form == QK_OUTPUT_CODE_AND_REST || form == QK_OUTPUT_EXACT_AND_REST }
 
   func arguments(output: UnsafeMutableRawPointer) -> qk_gemm_arguments {
     var a = qk_gemm_arguments()
@@ -87,11 +88,15 @@ final class GemmProblem {
     return a
   }
 
-  /// Every byte of the output block, 0xA5 where the kernel wrote nothing; row constants made before the call or in it.
+  /// Every byte of the output block and of the rests, 0xA5 where the kernel wrote nothing; row constants made before the
+  /// call or in it.
   func run(_ isa: qk_isa, prepared: Bool = false) -> [UInt8] {
     let output = Guarded<UInt8>(count: outputBytes, alignment: elementBytes)
     output.fill(byte: 0xA5)
+    let rest = Guarded<UInt8>(count: hasRest ? outputBytes : 1)
+    rest.fill(byte: 0xA5)
     var a = arguments(output: output.base)
+    if hasRest { a.rest = UnsafeMutableRawPointer(rest.base).assumingMemoryBound(to: Int8.self) }
     var constants = qk_row_constants()
     let status = withUnsafePointer(to: &packed.weights) { weights in
       withUnsafeMutablePointer(to: &constants) { constants in
@@ -105,11 +110,12 @@ final class GemmProblem {
       }
     }
     precondition(status == QK_OK, String(cString: qk_status_message(status)))
-    return output.bytes
+    return output.bytes + (hasRest ? rest.bytes : [])
   }
 
   func oracle() -> [UInt8] {
     var bytes = [UInt8](repeating: 0xA5, count: outputBytes)
+    var rests = [UInt8](repeating: 0xA5, count: hasRest ? outputBytes : 0)
     for t in 0..<tokens {
       for n in 0..<rows {
         var acc = Int(bias.base[n])
@@ -127,8 +133,8 @@ final class GemmProblem {
           let near = min(max(v.rounded(.toNearestOrEven), Float(lo)), Float(hi))
           let taken = Int(((near - v) * 252).rounded(.toNearestOrEven))
           let rest = v < Float(lo) ? -128 : v > Float(hi) ? 127 : taken
-          let code = form == QK_OUTPUT_EXACT_AND_REST ? Oracle.requantise(acc, m, s, lo, hi) : Int(near)
-          value = rest * 256 + (code & 255)
+          value = form == QK_OUTPUT_EXACT_AND_REST ? Oracle.requantise(acc, m, s, lo, hi) : Int(near)
+          rests[t * outputStride + n] = UInt8(truncatingIfNeeded: rest)
         case QK_OUTPUT_TABLE: value = Int(table.base[Oracle.requantise(acc, m, s, lo, hi) + 128])
         case QK_OUTPUT_RESIDUAL:
           let delta = Oracle.requantise(acc, m, s, -32768, 32767)
@@ -140,7 +146,7 @@ final class GemmProblem {
         }
       }
     }
-    return bytes
+    return bytes + rests
   }
 }
 

@@ -201,7 +201,8 @@ import Testing
     for isa in instructionSets {
       for (acc, code, rest) in values {
         let bias = Guarded<Int32>([acc])
-        let output = Guarded<Int16>(count: 1)
+        let output = Guarded<Int8>(count: 1)
+        let taken = Guarded<Int8>(count: 1)
         var a = qk_gemm_arguments()
         (a.tokens, a.activation_stride, a.output_stride) = (1, 1, 1)
         a.activations = UnsafeRawPointer(activation.base)
@@ -210,12 +211,13 @@ import Testing
         a.form = QK_OUTPUT_CODE_AND_REST
         (a.lo, a.hi) = (-8, 7)
         a.output = UnsafeMutableRawPointer(output.base)
+        a.rest = taken.base
         withUnsafePointer(to: packed.weights) { weights in
           a.weights = weights
           #expect(qk_gemm_with(isa, &a) == QK_OK)
         }
-        let pair = Int(output.base[0])
-        #expect(Int(Int8(truncatingIfNeeded: pair)) == code && pair >> 8 == rest, "\(acc) on \(isa.rawValue): \(pair)")
+        let found = (Int(output.base[0]), Int(taken.base[0]))
+        #expect(found == (code, rest), "\(acc) on \(isa.rawValue): \(found)")
       }
     }
   }
@@ -274,9 +276,24 @@ import Testing
         }
       ),
       (
+        QK_NULL_POINTER, "rests",
+        { a, _ in
+          a.form = QK_OUTPUT_CODE_AND_REST
+          a.rest = nil
+        }
+      ),
+      (
+        QK_BUFFERS_OVERLAP, "rests on the codes",
+        { a, _ in
+          a.form = QK_OUTPUT_CODE_AND_REST
+          a.rest = a.output.assumingMemoryBound(to: Int8.self) + 2
+        }
+      ),
+      (
         QK_NULL_POINTER, "requantisers of exact codes",
         { a, _ in
           a.form = QK_OUTPUT_EXACT_AND_REST
+          a.rest = a.output.assumingMemoryBound(to: Int8.self)
           a.requantisers = nil
         }
       ),
@@ -320,6 +337,7 @@ import Testing
         QK_CODE_OUT_OF_RANGE, "range of codes",
         { a, _ in
           a.form = QK_OUTPUT_CODE_AND_REST
+          a.rest = a.output.assumingMemoryBound(to: Int8.self)
           a.hi = 128
         }
       ),

@@ -3,6 +3,9 @@ import Testing
 
 /// Backward products: the oracle multiplies unpacked matrices in Int64 and rounds as the header says.
 @Suite struct GradientTests {
+  /// No bytes to fetch on the way.
+  private let nothing = (qk_fetch_range(), qk_fetch_range(), qk_fetch_range(), qk_fetch_range())
+
   private static func aligned<T>(_ count: Int, _: T.Type) -> UnsafeMutablePointer<T> {
     UnsafeMutableRawPointer.allocate(byteCount: max(1, count) * MemoryLayout<T>.stride, alignment: 64)
       .bindMemory(to: T.self, capacity: max(1, count))
@@ -151,7 +154,8 @@ import Testing
                   left: rowsLeft.baseAddress, row_step: whole * 4 / group, group_step: 4,
                   left_sums: form == QK_GRADIENT_BYTES ? sums.baseAddress : nil, right: packed,
                   right_offset: qk_gradient_offset(form, 0, 0), scale: scale.baseAddress,
-                  output: output.baseAddress, output_stride: columns + 1, accumulate: accumulate ? 1 : 0)
+                  output: output.baseAddress, output_stride: columns + 1, accumulate: accumulate ? 1 : 0,
+                  fetch: nothing)
                 return qk_gradient_multiply_with(isa, &p)
               }
             }
@@ -234,7 +238,7 @@ import Testing
     let shorts = UnsafeMutableRawPointer(memory).assumingMemoryBound(to: Int16.self)
     p = qk_gradient_product(
       form: QK_GRADIENT_WORDS, rows: 0, depth: 1, columns: 1, left: shorts, row_step: 4, group_step: 4, left_sums: nil,
-      right: shorts, right_offset: 0, scale: memory, output: memory, output_stride: 1, accumulate: 0)
+      right: shorts, right_offset: 0, scale: memory, output: memory, output_stride: 1, accumulate: 0, fetch: nothing)
     #expect(qk_gradient_multiply(&p) == QK_BAD_SIZE)
     p.rows = 1
     p.right = UnsafeRawPointer(shorts + 2)

@@ -41,6 +41,7 @@ void check_training_bits(void);
 void check_products(void);
 void check_shapes(void);
 void check_forms(void);
+void check_ordered(void);
 void check_extremes(void);
 void check_ranges(void);
 void check_micro_kernels(void);

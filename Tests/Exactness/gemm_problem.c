@@ -4,7 +4,7 @@
 #include <string.h>
 
 static arena activation_arena, panel_arena, bias_arena, requantiser_arena, scale_arena, table_arena, residual_arena,
-    output_arena, constants_arena, slot_arena, sum_arena;
+    output_arena, rest_arena, constants_arena, slot_arena, sum_arena;
 
 /// Sizes that all cases of a run stay below.
 enum { MOST_ROWS = 1024 };
@@ -88,6 +88,8 @@ static void fill_rows(const gemm_shape *s, random_numbers *r, int at_end, qk_gem
   a->table = table;
 }
 
+static int has_rest(qk_output_form form) { return form == QK_OUTPUT_CODE_AND_REST || form == QK_OUTPUT_EXACT_AND_REST; }
+
 static problem make_problem(const gemm_shape *s) {
   random_numbers r = { s->seed * 0x2545f4914f6cdd1du + 1 };
   const int at_end = (int)(s->seed % 2);
@@ -120,6 +122,7 @@ static problem make_problem(const gemm_shape *s) {
   a->residual = residual;
   p.output_bytes = (rows_before * a->output_stride + (size_t)s->rows) * p.element;
   a->output = place(&output_arena, p.output_bytes, p.element, at_end);
+  if (has_rest(s->form)) a->rest = place(&rest_arena, p.output_bytes, 1, at_end);
   return p;
 }
 
@@ -145,7 +148,7 @@ static int64_t requantised(int64_t acc, qk_requantiser r, int64_t lo, int64_t hi
   return quotient < lo ? lo : quotient > hi ? hi : quotient;
 }
 
-void write_expected(const qk_gemm_arguments *a, int32_t t, int32_t n, int64_t sum, uint8_t *out) {
+void write_expected(const qk_gemm_arguments *a, int32_t t, int32_t n, int64_t sum, uint8_t *out, uint8_t *rest_out) {
   const size_t element = qk_output_bytes(a->form);
   uint8_t *place = out + ((size_t)t * a->output_stride + (size_t)n) * element;
   const int residual = a->form == QK_OUTPUT_RESIDUAL;
@@ -155,12 +158,12 @@ void write_expected(const qk_gemm_arguments *a, int32_t t, int32_t n, int64_t su
     memcpy(place, &product, sizeof product);
     return;
   }
-  if (a->form == QK_OUTPUT_CODE_AND_REST || a->form == QK_OUTPUT_EXACT_AND_REST) {
+  if (has_rest(a->form)) {
     int64_t code;
     const int64_t rest = rest_of((float)sum * a->scales[n], a->lo, a->hi, &code);
     if (a->form == QK_OUTPUT_EXACT_AND_REST) code = requantised(sum, a->requantisers[n], a->lo, a->hi);
-    place[0] = (uint8_t)code;
-    place[1] = (uint8_t)rest;
+    *place = (uint8_t)code;
+    rest_out[(size_t)t * a->output_stride + (size_t)n] = (uint8_t)rest;
     return;
   }
   if (a->form != QK_OUTPUT_ACCUMULATOR)
@@ -174,11 +177,12 @@ void write_expected(const qk_gemm_arguments *a, int32_t t, int32_t n, int64_t su
   memcpy(place, &word, element);  // little-endian
 }
 
+/// The output, and behind it the rests.
 static uint8_t *expected_output(const problem *p) {
   const qk_gemm_arguments *a = &p->arguments;
   const int32_t depth = p->weights.depth;
-  uint8_t *out = malloc(p->output_bytes);
-  memset(out, 0xa5, p->output_bytes);
+  uint8_t *out = malloc(2 * p->output_bytes);
+  memset(out, 0xa5, 2 * p->output_bytes);
   for (int32_t t = 0; t < a->tokens; t++) {
     const uint8_t *x = (const uint8_t *)a->activations + (size_t)t * a->activation_stride;
     for (int32_t n = 0; n < p->weights.rows; n++) {
@@ -186,7 +190,7 @@ static uint8_t *expected_output(const problem *p) {
       int32_t sum = a->bias[n];
       if (a->activations_unsigned) for (int32_t k = 0; k < depth; k++) sum += x[k] * w[k];
       else for (int32_t k = 0; k < depth; k++) sum += (int8_t)x[k] * w[k];
-      write_expected(a, t, n, sum, out);
+      write_expected(a, t, n, sum, out, out + p->output_bytes);
     }
   }
   return out;
@@ -210,8 +214,10 @@ void check_gemm(const gemm_shape *s) {
   const int count = instruction_sets(sets);
   for (int i = 0; i < count; i++) {
     memset(p.arguments.output, 0xa5, p.output_bytes);
+    if (has_rest(s->form)) memset(p.arguments.rest, 0xa5, p.output_bytes);
     const qk_status status = qk_gemm_with(sets[i], &p.arguments);
-    const ptrdiff_t where = status == QK_OK ? first_difference(p.arguments.output, expected, p.output_bytes) : 0;
+    ptrdiff_t where = status == QK_OK ? first_difference(p.arguments.output, expected, p.output_bytes) : 0;
+    if (where < 0 && has_rest(s->form)) where = first_difference(p.arguments.rest, expected + p.output_bytes, p.output_bytes);
     count_case(sets[i], where >= 0, "product tokens %d rows %d depth %d unsigned %d form %d mask %d high %d slack %d "
                "extreme %d seed %llu status %d byte %td", s->tokens, s->rows, s->depth, s->is_unsigned, (int)s->form,
                (int)s->mask, s->high_word, s->slack, s->extreme, (unsigned long long)s->seed, (int)status, where);

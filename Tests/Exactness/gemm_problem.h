@@ -20,7 +20,7 @@ typedef struct gemm_shape {
 /// Runs the product on every instruction set and counts the cases.
 void check_gemm(const gemm_shape *shape);
 
-/// The answer of the output form for the sum of bias and products, written to `out`.
-void write_expected(const qk_gemm_arguments *a, int32_t t, int32_t n, int64_t sum, uint8_t *out);
+/// The answer of the output form for the sum of bias and products, written to `out`, and to `rest` for forms that have it.
+void write_expected(const qk_gemm_arguments *a, int32_t t, int32_t n, int64_t sum, uint8_t *out, uint8_t *rest);
 
 #endif

@@ -61,6 +61,23 @@ void check_forms(void) {
           }
 }
 
+/// Tokens enough for mixed rows to be multiplied in their order, in any form.
+void check_ordered(void) {
+  static const int32_t rows_of[] = { 18, 33, 64, 65, 79, 113, 200 };
+  uint64_t turn = 0;
+  for (int form = 0; form < FORMS; form++)
+    for (int32_t high = 0; high < 2; high++)
+      for (int mask = ROWS_RANDOM; mask < ROW_MASK_COUNT; mask++)
+        for (int i = 0; i < 7; i++) {
+          gemm_shape s = shape_of(128 + (int32_t)(turn * 5 % 9), rows_of[i], 1 + (int32_t)(turn * 11 % 90), turn);
+          s.form = (qk_output_form)form;
+          s.high_word = high;
+          s.mask = (row_mask)mask;
+          check_gemm(&s);
+          turn++;
+        }
+}
+
 void check_extremes(void) {
   uint64_t turn = 0;
   static const int32_t depths[] = { QK_MAX_DEPTH, QK_MAX_DEPTH - 1, 16384, 4096 };
@@ -88,7 +105,7 @@ void check_ranges(void) {
     qk_set_thread_count(threads[i]);
     for (int form = 0; form < FORMS; form++)
       for (int mask = 0; mask < ROW_MASK_COUNT; mask++) {
-        gemm_shape s = shape_of(turn % 2 ? 5 : 50, turn % 2 ? 900 : 330, turn % 2 ? 344 : 96, turn);
+        gemm_shape s = shape_of(turn % 2 ? 5 : turn % 4 ? 50 : 150, turn % 2 ? 900 : 330, turn % 2 ? 344 : 96, turn);
         s.form = (qk_output_form)form;
         s.mask = (row_mask)mask;
         check_gemm(&s);

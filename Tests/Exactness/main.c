@@ -34,7 +34,8 @@ typedef struct group {
 
 static const group groups[] = {
   { "micro-kernels", check_micro_kernels }, { "products", check_products },     { "shapes", check_shapes },
-  { "forms", check_forms },                 { "extremes", check_extremes },     { "ranges", check_ranges },
+  { "forms", check_forms },                 { "ordered-rows", check_ordered },  { "extremes", check_extremes },
+  { "ranges", check_ranges },
   { "attention", check_attention },         { "layer-norm", check_layer_norm },
   { "datapath", check_datapath },           { "training", check_training_bits },
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "exactness.h"
 #include "../../CKernels/dispatch/kernels.h"
+#include "../../CKernels/gemm/ordered_rows.h"
 #include "../../CKernels/pack/packed_layout.h"
 
 enum { MOST_DEPTH = 56, PANELS = QK_GROUP_PANELS, ROWS = PANELS * QK_PANEL_ROWS, TOKENS = QK_GEMM_TOKEN_STEP };
@@ -91,6 +92,43 @@ static void check_precision(qk_isa isa, const qk_gemm_kernel *kernel, operands *
     }
 }
 
+/// Rows of random precisions, sixteen by sixteen, in their order: every lane of every panel against the codes.
+static void check_mixed_rows(qk_isa isa, const qk_gemm_kernel *kernel, operands *o, random_numbers *r) {
+  if (kernel->load_rows == NULL) return;
+  for (int round = 0; round < 200; round++) {
+    const int32_t share = (int32_t)next_in(r, 1, 15), rows = (int32_t)next_in(r, 2, ROWS);
+    uint8_t bits[ROWS];
+    uint64_t is8[2] = { 0 };
+    o->depth = (int32_t)next_in(r, 1, MOST_DEPTH);
+    int32_t rows8 = 0;
+    for (int32_t n = 0; n < rows; n++) {
+      bits[n] = next_in(r, 0, 15) < share ? 8 : 4;
+      rows8 += bits[n] == 8;
+      const int32_t lo = bits[n] == 8 ? -128 : -8;
+      for (int32_t k = 0; k < o->depth; k++) o->w[n * o->depth + k] = (int8_t)next_corner(r, lo, -lo - 1);
+    }
+    uint8_t *packed = place(&packed_arena, qk_packed_bytes(rows8, rows - rows8, o->depth), 64, 1);
+    if (qk_pack_rows(o->w, bits, rows, o->depth, packed, o->slot_row, o->slot_sum, &o->weights) != QK_OK) abort();
+    const qk_packed_weights *w = &o->weights;
+    if (w->slots8 == 0 || w->slots4 == 0) continue;
+    for (int32_t s = 0; s < w->slots8; s++)
+      if (w->slot_row[s] >= 0) is8[w->slot_row[s] / 64] |= (uint64_t)1 << w->slot_row[s] % 64;
+    qk_row_walk walk = { 0 };
+    while (walk.row < rows) {
+      const int32_t first = walk.row, depth = w->padded_depth;
+      uint8_t *panel = place(&panel_arena, qk_panel8_bytes(depth), 64, 1);
+      const qk_gemm_rows source = qk_next_rows(w, is8, &walk);
+      kernel->load_rows(&source, depth, panel);
+      for (int32_t n = first; n < rows && n < walk.row; n++)
+        for (int32_t k = 0; k < depth; k++) {
+          const int32_t code = (int8_t)panel[qk_offset8(depth, n - first, k)];
+          const int32_t expected = k < o->depth ? o->w[n * o->depth + k] : 0;
+          count_case(isa, code != expected, "row %d of %d in order, k %d of %d: %d for %d", n, rows, k, o->depth, code, expected);
+        }
+    }
+  }
+}
+
 void check_micro_kernels(void) {
   operands *o = malloc(sizeof *o);
   random_numbers r = { 5 };
@@ -100,6 +138,7 @@ void check_micro_kernels(void) {
     const qk_gemm_kernel *kernel = qk_kernels(sets[i]).gemm;
     if (kernel == NULL) continue;
     for (o->bits = 4; o->bits <= 8; o->bits += 4) check_precision(sets[i], kernel, o, &r);
+    check_mixed_rows(sets[i], kernel, o, &r);
   }
   free(o);
 }

@@ -108,7 +108,7 @@ static inline __attribute__((always_inline)) int32x4_t code_and_rest4(const colu
 static inline __attribute__((always_inline)) void finish16(const qk_output_form form, const int high_word,
                                                            const int sum_shift, const columns16 *c,
                                                            const uint8x16x4_t table[4], const int32_t *sums,
-                                                           const int16_t *residual, void *out) {
+                                                           const int16_t *residual, void *out, int8_t *rest) {
   words16 sum = load16(sums);
   if (sum_shift)
     for (int i = 0; i < 4; i++) sum.v[i] = vshrq_n_s32(sum.v[i], 4);
@@ -146,6 +146,10 @@ static inline __attribute__((always_inline)) void finish16(const qk_output_form 
     }
     case QK_OUTPUT_CODE_AND_REST:
     case QK_OUTPUT_EXACT_AND_REST:
+      // Pairs as words: codes are the lower bytes, rests the upper ones.
+      vst1q_s8(out, vmovn_high_s16(vmovn_s16(low), high));
+      vst1q_s8(rest, vshrn_high_n_s16(vshrn_n_s16(low, 8), high, 8));
+      break;
     case QK_OUTPUT_INT16:
       vst1q_s16(out, low);
       vst1q_s16((int16_t *)out + 8, high);
@@ -162,8 +166,9 @@ static inline __attribute__((always_inline)) void finish_tokens(const qk_output_
                                                                 const int sum_shift, const qk_gemm_finish *f,
                                                                 int32_t tokens, const int32_t *sums) {
   const size_t element = form == QK_OUTPUT_ACCUMULATOR || form == QK_OUTPUT_INT32 || form == QK_OUTPUT_FLOAT ? 4
-      : form == QK_OUTPUT_INT8 || form == QK_OUTPUT_UINT8 || form == QK_OUTPUT_TABLE                          ? 1
-                                                                                                             : 2;
+      : form == QK_OUTPUT_INT16 || form == QK_OUTPUT_RESIDUAL                                                ? 2
+                                                                                                             : 1;
+  const int has_rest = form == QK_OUTPUT_CODE_AND_REST || form == QK_OUTPUT_EXACT_AND_REST;
   uint8x16x4_t table[4];
   if (form == QK_OUTPUT_TABLE)
     for (int i = 0; i < 4; i++) table[i] = vld1q_u8_x4(f->table + 64 * i);
@@ -173,16 +178,19 @@ static inline __attribute__((always_inline)) void finish_tokens(const qk_output_
     for (int32_t t = 0; t < tokens; t++) {
       const int32_t *row = sums + t * QK_GROUP_COLUMNS + column;
       uint8_t *out = (uint8_t *)f->output + (size_t)t * f->output_bytes + (size_t)column * element;
+      int8_t *rest = has_rest ? f->rest + (size_t)t * f->output_bytes + column : NULL;
       const int16_t *residual = form == QK_OUTPUT_RESIDUAL
           ? (const int16_t *)((const uint8_t *)f->residual + (size_t)t * f->residual_bytes) + column : NULL;
       if (count == QK_PANEL_ROWS) {
-        finish16(form, high_word, sum_shift, &c, table, row, residual, out);
+        finish16(form, high_word, sum_shift, &c, table, row, residual, out, rest);
       } else {
         int16_t stream[QK_PANEL_ROWS] = { 0 };
         uint8_t image[4 * QK_PANEL_ROWS];
+        int8_t rests[QK_PANEL_ROWS];
         if (form == QK_OUTPUT_RESIDUAL) memcpy(stream, residual, (size_t)count * sizeof(int16_t));
-        finish16(form, high_word, sum_shift, &c, table, row, stream, image);
+        finish16(form, high_word, sum_shift, &c, table, row, stream, image, rests);
         memcpy(out, image, (size_t)count * element);
+        if (has_rest) memcpy(rest, rests, (size_t)count);
       }
     }
   }

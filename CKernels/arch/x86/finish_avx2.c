@@ -42,7 +42,7 @@ static inline __attribute__((always_inline)) __m256i code_and_rest8(const qk_gem
 /// Columns column…column+7 of one token; `form` is a constant after inlining, `count` < 8 only at the last columns.
 static inline __attribute__((always_inline)) void finish8(const qk_output_form form, const qk_gemm_finish *f,
                                                           int32_t column, int32_t count, const int32_t *sums,
-                                                          uint8_t *out, const int16_t *residual) {
+                                                          uint8_t *out, int8_t *rest, const int16_t *residual) {
   const __m256i raw = _mm256_load_si256((const __m256i *)(sums + column));
   const __m256i sum = _mm256_srai_epi32(raw, f->sum_shift);
   const __m256i biased = _mm256_add_epi32(sum, _mm256_loadu_si256((const __m256i *)(f->bias + column)));
@@ -86,8 +86,12 @@ static inline __attribute__((always_inline)) void finish8(const qk_output_form f
       const int exact = form == QK_OUTPUT_EXACT_AND_REST;
       const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(biased), _mm256_loadu_ps(f->scale + column));
       const __m256i codes = exact ? requantise8(f, column, sum) : _mm256_setzero_si256();
-      _mm_store_si128((__m128i *)image, qk_narrow16_avx2(code_and_rest8(f, v, exact, codes)));
-      qk_copy_rows_avx2(out + 2 * column, image, count, 2);
+      // Pairs as words: codes are the lower bytes, rests the upper ones.
+      const __m128i pairs = qk_narrow16_avx2(code_and_rest8(f, v, exact, codes));
+      const __m128i apart = _mm_shuffle_epi8(pairs, _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
+      _mm_store_si128((__m128i *)image, apart);
+      qk_copy_rows_avx2(out + column, image, count, 1);
+      qk_copy_rows_avx2((uint8_t *)rest + column, image + 8, count, 1);
       break;
     }
     case QK_OUTPUT_RESIDUAL: {
@@ -105,12 +109,13 @@ static inline __attribute__((always_inline)) void finish_form(const qk_output_fo
                                                               int32_t tokens, const int32_t *sums) {
   for (int32_t t = 0; t < tokens; t++) {
     uint8_t *out = (uint8_t *)f->output + (size_t)t * f->output_bytes;
+    int8_t *rest = f->rest ? f->rest + (size_t)t * f->output_bytes : NULL;
     const int16_t *residual =
         form == QK_OUTPUT_RESIDUAL ? (const int16_t *)((const uint8_t *)f->residual + (size_t)t * f->residual_bytes) : NULL;
     const int32_t *row = sums + t * QK_GROUP_COLUMNS;
     int32_t column = 0;
-    for (; column + 8 <= f->columns; column += 8) finish8(form, f, column, 8, row, out, residual);
-    if (column < f->columns) finish8(form, f, column, f->columns - column, row, out, residual);
+    for (; column + 8 <= f->columns; column += 8) finish8(form, f, column, 8, row, out, rest, residual);
+    if (column < f->columns) finish8(form, f, column, f->columns - column, row, out, rest, residual);
   }
 }
 

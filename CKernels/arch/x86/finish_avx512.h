@@ -28,7 +28,7 @@ static inline __attribute__((always_inline)) __m512i qk_requantise16(const int h
   if (high_word) {
     const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(sum, c->multiplier), c->offset);
     const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(sum, 32), c->odd_multiplier), c->odd_offset);
-    return _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
+    return qk_upper_words(even, odd);
   }
   sum = _mm512_add_epi32(sum, c->bias);
   const __m256i low = qk_requantise8_avx512(_mm512_castsi512_si256(sum), f->factor + column, f);
@@ -36,12 +36,11 @@ static inline __attribute__((always_inline)) __m512i qk_requantise16(const int h
   return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
 }
 
-/// 64 sums as int16 in two registers, columns 0…31 and 32…63, saturated.
-static inline void qk_words64(const __m512i code[4], __m512i words[2]) {
+/// 32 sums as int16, saturated.
+static inline __m512i qk_words32(__m512i a, __m512i b) {
   // vpackssdw works in 128-bit lanes: quarters of the two sources alternate.
   const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
-  words[0] = _mm512_permutexvar_epi64(order, _mm512_packs_epi32(code[0], code[1]));
-  words[1] = _mm512_permutexvar_epi64(order, _mm512_packs_epi32(code[2], code[3]));
+  return _mm512_permutexvar_epi64(order, _mm512_packs_epi32(a, b));
 }
 
 /// 64 int16 as bytes, saturated to int8 or uint8; the sources are vpackssdw of columns 0…31 and 32…63.
@@ -63,20 +62,55 @@ static inline __attribute__((always_inline)) void qk_store_bytes64(const qk_outp
   else _mm512_mask_storeu_epi8(out, columns, qk_look_up64(f->table, _mm512_xor_si512(bytes, _mm512_set1_epi8(-128))));
 }
 
-/// clamp(round(v), lo, hi) in the lower byte of 16 words, what that took in the upper one; the lower byte is `code` instead
-/// where `exact`.
+/// v + 1.5·2^23 is round(v), ties to even, in units of 1 where |v| < 2^22; beyond, its bits keep the order of v.
+#define QK_ROUNDER _mm512_set1_ps(0x1.8p23f)
+#define QK_ROUNDED(code) _mm512_set1_epi32(0x4b400000 + (code))
+
+/// The ends of a range of codes, as numbers and as QK_ROUNDED.
+typedef struct qk_rounding_range {
+  float low, high;
+  int32_t rounded_low, rounded_high;
+} qk_rounding_range;
+
+static inline qk_rounding_range qk_rounding_range_of(const qk_gemm_finish *f) {
+  // v − low has the sign of a v below; that of −0 less −0 is 0.
+  return (qk_rounding_range){ f->lo == 0 ? -0.0f : (float)f->lo, (float)f->hi, 0x4b400000 + f->lo, 0x4b400000 + f->hi };
+}
+
+/// round(v) clamped, as QK_ROUNDED.
+static inline __attribute__((always_inline)) __m512i qk_clamp_rounded16(const qk_rounding_range *r, __m512 v) {
+  const __m512i rounded = _mm512_castps_si512(_mm512_add_ps(v, QK_ROUNDER));
+  return _mm512_max_epi32(_mm512_set1_epi32(r->rounded_low), _mm512_min_epi32(_mm512_set1_epi32(r->rounded_high), rounded));
+}
+
+/// What clamping and rounding of v took, in the lowest byte.
+///
+/// Among products of bytes only what runs on their ports costs time (Zen 4: multiplications, comparisons into masks, shuffles of
+/// two sources, stores). So the signs of hi − v and v − lo stand for comparisons: above hi what was taken is negative, and a
+/// maximum puts QK_REST_ABOVE there; below lo a minimum puts QK_REST_BELOW.
+static inline __attribute__((always_inline)) __m512i qk_rest16(const qk_rounding_range *r, __m512 v, __m512i clamped) {
+  const __m512 taken = _mm512_mul_ps(_mm512_sub_ps(_mm512_sub_ps(_mm512_castsi512_ps(clamped), QK_ROUNDER), v),
+                                     _mm512_set1_ps(QK_REST_UNITS));
+  const __m512i above = _mm512_srai_epi32(_mm512_castps_si512(_mm512_sub_ps(_mm512_set1_ps(r->high), v)), 31);
+  const __m512i below = _mm512_srai_epi32(_mm512_castps_si512(_mm512_sub_ps(v, _mm512_set1_ps(r->low))), 31);
+  const __m512i least = _mm512_and_si512(above, QK_ROUNDED(QK_REST_ABOVE));
+  const __m512i most = _mm512_or_si512(_mm512_andnot_si512(below, _mm512_set1_epi32(INT32_MAX)), QK_ROUNDED(QK_REST_BELOW));
+  const __m512i rest = _mm512_castps_si512(_mm512_add_ps(taken, QK_ROUNDER));
+  return _mm512_min_epi32(_mm512_max_epi32(rest, least), most);
+}
+
+/// In the lower words of 16 lanes the byte of a code, and above it what was taken.
+static inline __m512i qk_pair16(__m512i code, __m512i rest) {
+  return _mm512_or_si512(_mm512_slli_epi32(rest, 8), _mm512_and_si512(code, _mm512_set1_epi32(255)));
+}
+
+/// The pair of v; its code is `code`, clamped, instead where `exact`.
 static inline __attribute__((always_inline)) __m512i qk_code_and_rest16(const qk_gemm_finish *f, __m512 v, const int exact,
                                                                         __m512i code) {
-  const __m512 low = _mm512_set1_ps((float)f->lo), high = _mm512_set1_ps((float)f->hi);
-  const __m512 rounded = _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  const __m512 clamped = _mm512_max_ps(low, _mm512_min_ps(high, rounded));
-  const __m512 taken = _mm512_mul_ps(_mm512_sub_ps(clamped, v), _mm512_set1_ps(QK_REST_UNITS));
-  __m512i rest = _mm512_cvt_roundps_epi32(taken, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  rest = _mm512_mask_mov_epi32(rest, _mm512_cmp_ps_mask(v, low, _CMP_LT_OQ), _mm512_set1_epi32(QK_REST_BELOW));
-  rest = _mm512_mask_mov_epi32(rest, _mm512_cmp_ps_mask(v, high, _CMP_GT_OQ), _mm512_set1_epi32(QK_REST_ABOVE));
-  const __m512i lower = exact ? _mm512_max_epi32(_mm512_set1_epi32(f->lo), _mm512_min_epi32(_mm512_set1_epi32(f->hi), code))
-                              : _mm512_cvttps_epi32(clamped);
-  return _mm512_or_si512(_mm512_slli_epi32(rest, 8), _mm512_and_si512(lower, _mm512_set1_epi32(255)));
+  const qk_rounding_range r = qk_rounding_range_of(f);
+  const __m512i clamped = qk_clamp_rounded16(&r, v);
+  const __m512i lower = exact ? _mm512_max_epi32(_mm512_set1_epi32(f->lo), _mm512_min_epi32(_mm512_set1_epi32(f->hi), code)) : clamped;
+  return qk_pair16(lower, qk_rest16(&r, v, clamped));
 }
 
 /// What 16 sums without their bias become, as words that are not yet clamped; `form`, `high_word` and `sum_shift` are
@@ -94,9 +128,21 @@ static inline __attribute__((always_inline)) __m512i qk_code16(const qk_output_f
   return qk_code_and_rest16(f, v, form == QK_OUTPUT_EXACT_AND_REST, code);
 }
 
+/// Writes the codes and rests of 64 columns of one token, pairs in the lower words of `pairs`.
+static inline __attribute__((always_inline)) void qk_store_pairs64(__mmask64 columns, const __m512i pairs[4], uint8_t *out,
+                                                                   int8_t *rest) {
+#pragma clang loop unroll(full)
+  for (int p = 0; p < 4; p++) {
+    const __mmask16 lanes = (__mmask16)(columns >> (16 * p));
+    _mm512_mask_cvtepi32_storeu_epi8(out + 16 * p, lanes, pairs[p]);
+    _mm512_mask_cvtepi32_storeu_epi8(rest + 16 * p, lanes, _mm512_srli_epi32(pairs[p], 8));
+  }
+}
+
 /// Writes the codes of 64 columns of one token.
 static inline __attribute__((always_inline)) void qk_store64(const qk_output_form form, const qk_gemm_finish *f, __mmask64 columns,
-                                                             __m512i code[4], uint8_t *out, const int16_t *residual) {
+                                                             __m512i code[4], uint8_t *out, int8_t *rest,
+                                                             const int16_t *residual) {
   switch (form) {
     case QK_OUTPUT_ACCUMULATOR:
     case QK_OUTPUT_FLOAT:
@@ -114,11 +160,10 @@ static inline __attribute__((always_inline)) void qk_store64(const qk_output_for
       qk_store_bytes64(form, f, columns, _mm512_packs_epi32(code[0], code[1]), _mm512_packs_epi32(code[2], code[3]), out);
       break;
     case QK_OUTPUT_CODE_AND_REST:
-    case QK_OUTPUT_EXACT_AND_REST:
+    case QK_OUTPUT_EXACT_AND_REST: qk_store_pairs64(columns, code, out, rest); break;
     case QK_OUTPUT_INT16:
     case QK_OUTPUT_RESIDUAL: {
-      __m512i words[2];
-      qk_words64(code, words);
+      __m512i words[2] = { qk_words32(code[0], code[1]), qk_words32(code[2], code[3]) };
 #pragma clang loop unroll(full)
       for (int h = 0; h < 2; h++) {
         const __mmask32 lanes = (__mmask32)(columns >> (32 * h));
@@ -155,6 +200,7 @@ static inline __attribute__((always_inline)) void qk_finish_tokens(const qk_outp
   const __mmask64 columns = qk_first_lanes(f->columns);
   for (int32_t t = 0; t < tokens; t++) {
     uint8_t *out = (uint8_t *)f->output + (size_t)t * f->output_bytes;
+    int8_t *rest = f->rest ? f->rest + (size_t)t * f->output_bytes : NULL;
     const int16_t *residual =
         form == QK_OUTPUT_RESIDUAL ? (const int16_t *)((const uint8_t *)f->residual + (size_t)t * f->residual_bytes) : NULL;
     const int32_t *row = sums + t * QK_GROUP_COLUMNS;
@@ -164,8 +210,8 @@ static inline __attribute__((always_inline)) void qk_finish_tokens(const qk_outp
     for (int p = 0; p < 4; p++)
       code[p] = columns >> (16 * p) & 1 ? qk_code16(form, high_word, sum_shift, f, 16 * p, &c[p], _mm512_load_si512(row + 16 * p))
                                         : _mm512_setzero_si512();
-    if (f->columns == 64) qk_store64(form, f, ~(__mmask64)0, code, out, residual);
-    else qk_store64(form, f, columns, code, out, residual);
+    if (f->columns == 64) qk_store64(form, f, ~(__mmask64)0, code, out, rest, residual);
+    else qk_store64(form, f, columns, code, out, rest, residual);
   }
 }
 

@@ -14,6 +14,53 @@ enum { FEW_TOKENS = 4, FEW_SHIFT = 4 };
 
 static void load_panel4(const uint8_t *panel, int32_t depth, void *out) { qk_unpack_nibbles_avx512(panel, depth, out); }
 
+/// Where 16 rows of one precision's share lie: from `slot` on in one panel, or in that and the next.
+typedef struct row_source {
+  const uint8_t *first, *second;
+  __m512i places;  ///< lane i: of the row of bit i
+  int two;
+} row_source;
+
+static row_source rows_at(const uint8_t *from, int32_t panels, size_t bytes, int32_t slot, uint16_t bits) {
+  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const int32_t panel = slot / QK_PANEL_ROWS < panels ? slot / QK_PANEL_ROWS : panels - 1, lane = slot % QK_PANEL_ROWS;
+  return (row_source){
+    .first = from + (size_t)panel * bytes, .second = from + (size_t)(panel + 1) * bytes,
+    .places = _mm512_maskz_expand_epi32(bits, _mm512_add_epi32(lanes, _mm512_set1_epi32(lane))),
+    .two = lane + __builtin_popcount(bits) > QK_PANEL_ROWS && panel + 1 < panels,
+  };
+}
+
+/// 64 bytes of a panel in the lanes of their rows. Loads are what this costs: the second panel is read where it is needed.
+static inline __attribute__((always_inline)) __m512i pick_rows(const int two, const row_source *s, size_t at) {
+  const __m512i first = _mm512_loadu_si512(s->first + at);
+  return two ? _mm512_permutex2var_epi32(first, s->places, _mm512_loadu_si512(s->second + at))
+             : _mm512_permutexvar_epi32(s->places, first);
+}
+
+/// A lane of a panel holds four k of a row, of a packed 4-bit one eight.
+static inline __attribute__((always_inline)) void load_lanes(const int two8, const int two4, row_source from8, row_source from4,
+                                                             __mmask16 is8, int32_t depth, uint8_t *out) {
+  const __m512i values = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
+  const __m512i low = _mm512_set1_epi8(15);
+  for (size_t at = 0; at < (size_t)depth * 8; at += 64) {
+    const __m512i pairs = pick_rows(two4, &from4, at);
+    const __m512i first = _mm512_shuffle_epi8(values, _mm512_and_si512(pairs, low));
+    const __m512i second = _mm512_shuffle_epi8(values, _mm512_and_si512(_mm512_srli_epi16(pairs, 4), low));
+    _mm512_storeu_si512(out + 2 * at, _mm512_mask_mov_epi32(first, is8, pick_rows(two8, &from8, 2 * at)));
+    _mm512_storeu_si512(out + 2 * at + 64, _mm512_mask_mov_epi32(second, is8, pick_rows(two8, &from8, 2 * at + 64)));
+  }
+}
+
+static void load_rows(const qk_gemm_rows *r, int32_t depth, uint8_t *out) {
+  const row_source from8 = rows_at(r->from8, r->panels8, (size_t)depth * QK_PANEL_ROWS, r->slot8, r->is8);
+  const row_source from4 = rows_at(r->from4, r->panels4, (size_t)depth * QK_PANEL_ROWS / 2, r->slot4, (uint16_t)~r->is8);
+  if (from8.two && from4.two) load_lanes(1, 1, from8, from4, r->is8, depth, out);
+  else if (from8.two) load_lanes(1, 0, from8, from4, r->is8, depth, out);
+  else if (from4.two) load_lanes(0, 1, from8, from4, r->is8, depth, out);
+  else load_lanes(0, 0, from8, from4, r->is8, depth, out);
+}
+
 /// 1…8 tokens; `most` limits what is built for a number of panels.
 static inline __attribute__((always_inline)) void choose_tile(const int panels, const int most, const uint8_t *x,
                                                               size_t x_stride, int32_t tokens, const uint8_t *panel,
@@ -133,7 +180,8 @@ static void multiply_few(const uint8_t *x, size_t x_stride, int32_t tokens, cons
   .w4 = { .activation_bytes = 1, .shifted = 1, .panel_bytes = 16, .few_tokens = FEW_TOKENS, .few_shift = FEW_SHIFT,   \
           .tile_tokens = 6, .load_activations = qk_shift_activations_avx2,                       \
           .load_panel = load_panel4, .multiply = multiply, .multiply_onto = multiply_onto,                         \
-          .multiply_few = multiply_few }
+          .multiply_few = multiply_few },                                                                            \
+  .load_rows = load_rows, .ordered_bytes = 128
 
 const qk_gemm_kernel qk_gemm_avx512vnni = {
   .name = "gemm_x8_w8w4_6x64_avx512vnni_dpbusd_vbmi",

@@ -64,6 +64,14 @@ void qk_gradient_code_panels(qk_gradient_form form, size_t rows, size_t columns,
 void qk_gradient_transposed_panels(qk_gradient_form form, size_t rows, size_t columns, const int8_t *codes, size_t stride,
                                    void *panels);
 
+/// Bytes that are brought to the L2 cache on the way through a product.
+typedef struct qk_fetch_range {
+  const void *from;
+  size_t bytes;
+} qk_fetch_range;
+
+#define QK_FETCH_RANGES 4
+
 /// output[i][j] (+)= Σ_blocks float(Σ_k left[i, k]·right[k, j])·scale[i], each step rounded once; words in blocks of
 /// QK_GRADIENT_DEPTH k in order, bytes in one block. Element (i, k) of the left operand is element k%group of the group
 /// that begins i·row_step + (k/group)·group_step bytes behind `left`.
@@ -80,6 +88,7 @@ typedef struct qk_gradient_product {
   float *output;
   size_t output_stride;          ///< elements, ≥ columns
   int32_t accumulate;            ///< 1: added to the output
+  qk_fetch_range fetch[QK_FETCH_RANGES];  ///< what is needed next, brought to the cache meanwhile; zeros are none
 } qk_gradient_product;
 
 /// Runs on the calling thread. Example: left (2, −3), right (5, 7)ᵀ, scale 0.5 → −5.5.

@@ -19,9 +19,9 @@ typedef enum qk_output_form {
   QK_OUTPUT_UINT8,            ///< uint8: requantised and clamped to lo…hi (within 0…255)
   QK_OUTPUT_INT16,            ///< int16: requantised and clamped to lo…hi (within −32768…32767)
   QK_OUTPUT_FLOAT,            ///< float: float(accumulator)·scales[n], each step rounded once; requantisers unused
-  QK_OUTPUT_CODE_AND_REST,    ///< int16: the code clamp(round(v), lo, hi) of v = float(accumulator)·scales[n] in the
-                              ///< lower byte, what rounding took in the upper one; lo…hi within −128…127, requantisers unused
-  QK_OUTPUT_EXACT_AND_REST    ///< int16: the requantised code, clamped to lo…hi, and the same upper byte
+  QK_OUTPUT_CODE_AND_REST,    ///< int8: the code clamp(round(v), lo, hi) of v = float(accumulator)·scales[n], and in `rest`
+                              ///< what rounding took; lo…hi within −128…127, requantisers unused
+  QK_OUTPUT_EXACT_AND_REST    ///< int8: the requantised code, clamped to lo…hi, and the same rest
 } qk_output_form;
 
 /// What rounding v to c = round(v) took, as a byte: round(252·(c − v)) for lo ≤ v ≤ hi, |.| ≤ 126; −128 below, 127 above.
@@ -30,24 +30,28 @@ typedef enum qk_output_form {
 #define QK_REST_BELOW (-128)
 #define QK_REST_ABOVE 127
 
-/// What the kernels need of bias and requantisers, in slot order: made once per layer by qk_prepare_rows.
-///
-/// slots = slots8 + slots4; each array has QK_ROW_SLACK further entries, all 0.
+/// What the kernels need of bias, requantisers and scales, for slots or rows in order; each array has QK_ROW_SLACK further
+/// entries, all 0.
+typedef struct qk_ordered_constants {
+  const int32_t *bias;
+  const int32_t *shifted_bias;         ///< bias − 128·Σ_k W (on Arm bias + 128·Σ_k W): for activations prepared as
+                                       ///< code + 128 (code − 128)
+  const int32_t *multiplier;           ///< M·2^(32−S) when high_word, else 0
+  const int64_t *offset;               ///< bias·multiplier + 2^31 when high_word; of every 16 the 8 even ones come first,
+                                       ///< then the 8 odd ones
+  const int64_t *shifted_offset;       ///< the same of shifted_bias
+  const double *factor;                ///< M·2^−S
+  const float *scale;
+} qk_ordered_constants;
+
+/// Made once per layer by qk_prepare_rows.
 typedef struct qk_row_constants {
   const uint8_t *panels;               ///< of the weights this was made for; bias, requantisers, scales likewise
   const int32_t *row_bias;
   const qk_requantiser *row_requantisers;
   const float *row_scales;
   int32_t high_word;                   ///< 1: every factor is multiplier·2^−32 exactly
-  const int32_t *bias;                 ///< [slots]
-  const int32_t *shifted_bias;         ///< [slots] bias − 128·Σ_k W (on Arm bias + 128·Σ_k W): for
-                                       ///< activations prepared as code + 128 (code − 128)
-  const int32_t *multiplier;           ///< [slots] M·2^(32−S) when high_word, else 0
-  const int64_t *offset;               ///< [slots] bias·multiplier + 2^31 when high_word; in each panel the 8 even
-                                       ///< slots come first, then the 8 odd ones
-  const int64_t *shifted_offset;       ///< the same of shifted_bias
-  const double *factor;                ///< [slots] M·2^−S
-  const float *scale;                  ///< [slots]
+  qk_ordered_constants slots, rows;    ///< the same arrays where rows have one precision
   const uint64_t *is8;                 ///< bit n of word n / 64: row n has 8 bits
 } qk_row_constants;
 
@@ -79,17 +83,20 @@ typedef struct qk_gemm_arguments {
   const uint8_t *table;                ///< [256], QK_OUTPUT_TABLE only
   const int16_t *residual;             ///< [T] rows, QK_OUTPUT_RESIDUAL only; may equal output
   size_t residual_stride;              ///< elements
-  void *output;                        ///< may overlap no other operand, but may be the residual
+  int8_t *rest;                        ///< …_AND_REST only: rows output_stride apart (QK_REST_UNITS)
+  void *output;                        ///< may overlap no other operand, but may be the residual; `rest` likewise
   size_t output_stride;                ///< elements of the output type, ≥ rows
 } qk_gemm_arguments;
 
 /// Bytes of one output element: 4, 2 or 1; 0 for a value outside the enum.
 size_t qk_output_bytes(qk_output_form form);
 
-/// The constants of the same weights with other scales, [rows]: `slot_scales` holds slots + QK_ROW_SLACK floats that have
-/// to live as long as the result.
+/// Floats of memory that qk_rescale_rows needs.
+size_t qk_rescaled_floats(const qk_packed_weights *weights);
+
+/// The constants of the same weights with other scales, [rows], in memory that has to live as long as the result.
 qk_row_constants qk_rescale_rows(const qk_packed_weights *weights, const qk_row_constants *constants, const float *scales,
-                                 float *slot_scales);
+                                 float *memory);
 
 /// Runs the GEMM with the current ISA; output is untouched on refusal. Example: 1 token (2, 3), one row (4, −5) and
 /// bias 1 give the accumulator −6.
