@@ -75,16 +75,18 @@ static void pack_panels(void *context, size_t begin, size_t end) {
 
 QK_CLONES void qk_packed_finish_row(const qk_bf16_gemm_arguments *g, size_t row, size_t first, size_t columns,
                                   const float *sums) {
-  float *restrict output = g->output + row * g->output_stride + first;
+  float v[QK_PACKED_COLUMNS];
   const float factor = g->row_scale ? g->row_scale[row] : 1;
-  const float *restrict scale = g->column_scale ? g->column_scale + first : NULL;
-  const float *restrict bias = g->bias ? g->bias + first : NULL;
-  for (size_t j = 0; j < columns; j++) {
-    float v = sums[j] * factor;
-    if (scale) v *= scale[j];
-    if (bias) v += bias[j];
-    output[j] = g->accumulate ? output[j] + v : v;
-  }
+  for (size_t j = 0; j < columns; j++) v[j] = sums[j] * factor;
+  // Each choice is made outside its loop: inside, masked loads would touch the arrays that are not there.
+  if (g->column_scale)
+    for (size_t j = 0; j < columns; j++) v[j] *= g->column_scale[first + j];
+  if (g->bias)
+    for (size_t j = 0; j < columns; j++) v[j] += g->bias[first + j];
+  float *output = g->output + row * g->output_stride + first;
+  if (g->accumulate)
+    for (size_t j = 0; j < columns; j++) output[j] += v[j];
+  else memcpy(output, v, columns * sizeof *v);
 }
 
 /// Adds the bias to sums that were formed in the output, where they still lie in the L1 cache.

@@ -55,7 +55,8 @@ extern const qk_packed_kernel qk_float_reference;
 qk_status qk_bf16_check(const qk_bf16_gemm_arguments *arguments);
 /// Blocks, distributes and runs a checked call; floats are multiplied as the kernel packs them.
 qk_status qk_packed_multiply(const qk_packed_kernel *kernel, const qk_bf16_gemm_arguments *arguments);
-/// Scales sums[0…columns−1] of a row into its place in the output, from column `first` on.
+/// Brings sums[0…columns−1], at most QK_PACKED_COLUMNS, of a row to their place in the output, from column `first` on: scaled,
+/// with the bias, onto what is there.
 void qk_packed_finish_row(const qk_bf16_gemm_arguments *arguments, size_t row, size_t first, size_t columns,
                           const float *sums);
 
