@@ -280,7 +280,8 @@ static void attend_tiles(const work *w, int32_t tiles) {
     }
     if (i == 0) soften(w, now);
     else if (w->s->score_way == IN_SHORTS) values_and_softmax(IN_SHORTS, w, before, now);
-    else values_and_softmax(IN_SHIFTED_SHORTS, w, before, now);
+    else if (w->s->score_way == IN_SHIFTED_SHORTS) values_and_softmax(IN_SHIFTED_SHORTS, w, before, now);
+    else values_and_softmax(IN_WORDS, w, before, now);
     find_ends(w, now);
     query_tile *free = last;
     last = before;
@@ -311,8 +312,7 @@ static void attend(const qk_attention_task *task, void *memory) {
     load_value_group(task->v + GROUP * g, task->stride, a->tokens, a->head_dimension - GROUP * g, l.steps,
                      w.values + (size_t)g * (size_t)l.steps * 64 * 4);
   load_queries(task->q, task->stride, task->queries, a->head_dimension, w.queries);
-  const int in_shorts = w.s->score_way == IN_SHORTS || w.s->score_way == IN_SHIFTED_SHORTS;
-  const int32_t whole = in_shorts && l.value_groups == 1 ? task->queries / QUERIES : 0;
+  const int32_t whole = w.s->score_way != IN_DOUBLES && l.value_groups == 1 ? task->queries / QUERIES : 0;
   if (whole > 0) attend_tiles(&w, whole);
   for (int32_t i = whole; i * QUERIES < task->queries; i++) {
     query_tile q;
