@@ -17,6 +17,7 @@ typedef uint8_t unsigned_byte_lanes __attribute__((vector_size(QK_LANES), aligne
 #define STORE(place, value) (*(lanes *)(place) = (value))
 #define LOAD_INTS(place) (*(const int_lanes *)(place))
 #define LOAD_BYTES(place) __builtin_convertvector(*(const byte_lanes *)(place), int_lanes)
+#define LOAD_UNSIGNED(place) __builtin_convertvector(*(const unsigned_byte_lanes *)(place), int_lanes)
 #define STORE_BYTES(place, ints) (*(byte_lanes *)(place) = __builtin_convertvector((ints), byte_lanes))
 #define TO_FLOATS(ints) __builtin_convertvector((ints), lanes)
 #define TO_INTS(floats) __builtin_convertvector((floats), int_lanes)

@@ -17,9 +17,8 @@ static int32_t divide_up(int32_t a, int32_t b) { return (a - 1) / b + 1; }
 /// Largest block of tokens whose activations and staged codes keep within their limits.
 static int32_t most_tokens(const qk_gemm_kernel *kernel, const qk_gemm_arguments *a, int32_t staged) {
   const qk_packed_weights *w = a->weights;
-  const int32_t mixed = w->slots8 > 0 && w->slots4 > 0;
   const int32_t bytes = (w->slots8 > 0 ? kernel->w8.activation_bytes : 0)
-      + (w->slots4 > 0 && (!mixed || kernel->w4.load_activations != kernel->w8.load_activations)
+      + (w->slots4 > 0 && (!qk_is_mixed(w) || kernel->w4.load_activations != kernel->w8.load_activations)
              ? kernel->w4.activation_bytes : 0);
   int32_t tokens = ACTIVATION_BYTES / (w->padded_depth * bytes);
   if (staged) {

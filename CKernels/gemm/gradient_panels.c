@@ -9,8 +9,7 @@ static inline uint32_t pair_half(const uint8_t *code, int is_unsigned, int32_t z
   return (uint32_t)((is_unsigned ? *code : (int8_t)*code) - zero) & 0xffff;
 }
 
-#define LOAD_CODES(place, is_unsigned)                                                   \
-  ((is_unsigned) ? __builtin_convertvector(*(const unsigned_byte_lanes *)(place), int_lanes) : LOAD_BYTES(place))
+#define LOAD_CODES(place, is_unsigned) ((is_unsigned) ? LOAD_UNSIGNED(place) : LOAD_BYTES(place))
 
 /// Lines of all panels from a pair of rows; b is null behind the last row of an odd number.
 static inline __attribute__((always_inline)) void pair_of_rows(size_t columns, const uint8_t *a, const uint8_t *b,

@@ -305,7 +305,7 @@ qk_status qk_gemm_blocked(const qk_gemm_kernel *kernel, const qk_gemm_arguments 
   }
   job.element = qk_output_bytes(a->form);
   job.planes = qk_output_planes(a->form);
-  const int mixed = a->weights->slots8 > 0 && a->weights->slots4 > 0;
+  const int mixed = qk_is_mixed(a->weights);
   job.ordered = mixed && kernel->load_rows != NULL && (size_t)a->tokens * job.element * job.planes >= (size_t)kernel->ordered_bytes;
   job.staged_rows = mixed && !job.ordered;
   job.in_place8 = used_in_place(&job, &kernel->w8);

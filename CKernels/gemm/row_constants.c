@@ -6,8 +6,6 @@
 #include "row_constants.h"
 #include "validate.h"
 
-static int is_mixed(const qk_packed_weights *w) { return w->slots8 > 0 && w->slots4 > 0; }
-
 /// Entries of every array; there are at least as many slots as rows.
 static size_t entries_of(const qk_packed_weights *w) { return (size_t)(w->slots8 + w->slots4) + QK_ROW_SLACK; }
 
@@ -47,7 +45,7 @@ typedef struct places {
 static places place_all(const qk_packed_weights *w, void *base) {
   places p = { .total = 0 };
   p.slots = p.rows = place_arrays(base, &p.total, entries_of(w));
-  if (is_mixed(w)) p.rows = place_arrays(base, &p.total, entries_of(w));
+  if (qk_is_mixed(w)) p.rows = place_arrays(base, &p.total, entries_of(w));
   p.is8 = reserve(base, &p.total, ((size_t)w->rows / 64 + 2) * sizeof(uint64_t));
   return p;
 }
@@ -96,7 +94,7 @@ void qk_fill_row_constants(const qk_packed_weights *w, const int32_t *bias, cons
     const qk_requantiser *requantiser = requantisers ? &requantisers[n] : NULL;
     const float scale = scales ? scales[n] : 0;
     put_row(&p.slots, s, bias[n], w->slot_sum[s], requantiser, high_word, scale);
-    if (is_mixed(w)) put_row(&p.rows, n, bias[n], w->slot_sum[s], requantiser, high_word, scale);
+    if (qk_is_mixed(w)) put_row(&p.rows, n, bias[n], w->slot_sum[s], requantiser, high_word, scale);
     if (s < w->slots8) p.is8[n / 64] |= (uint64_t)1 << (n % 64);
   }
   *out = (qk_row_constants){
@@ -105,15 +103,15 @@ void qk_fill_row_constants(const qk_packed_weights *w, const int32_t *bias, cons
   };
 }
 
-size_t qk_rescaled_floats(const qk_packed_weights *w) { return (is_mixed(w) ? 2 : 1) * entries_of(w); }
+size_t qk_rescaled_floats(const qk_packed_weights *w) { return (qk_is_mixed(w) ? 2 : 1) * entries_of(w); }
 
 qk_row_constants qk_rescale_rows(const qk_packed_weights *w, const qk_row_constants *constants, const float *scales,
                                  float *memory) {
   memset(memory, 0, qk_rescaled_floats(w) * sizeof *memory);
-  float *slots = memory, *rows = is_mixed(w) ? memory + entries_of(w) : memory;
+  float *slots = memory, *rows = qk_is_mixed(w) ? memory + entries_of(w) : memory;
   for (int32_t s = 0; s < w->slots8 + w->slots4; s++)
     if (w->slot_row[s] >= 0) slots[s] = scales[w->slot_row[s]];
-  if (is_mixed(w)) memcpy(rows, scales, (size_t)w->rows * sizeof *rows);
+  if (qk_is_mixed(w)) memcpy(rows, scales, (size_t)w->rows * sizeof *rows);
   qk_row_constants out = *constants;
   out.row_scales = scales;
   out.slots.scale = slots;

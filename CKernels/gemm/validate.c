@@ -32,8 +32,6 @@ int qk_form_is_requantised(qk_output_form form) {
   return form != QK_OUTPUT_ACCUMULATOR && form != QK_OUTPUT_FLOAT && form != QK_OUTPUT_CODE_AND_REST;
 }
 
-int qk_form_has_rest(qk_output_form form) { return form == QK_OUTPUT_CODE_AND_REST || form == QK_OUTPUT_EXACT_AND_REST; }
-
 static int is_scaled(qk_output_form form) {
   return form == QK_OUTPUT_FLOAT || qk_form_has_rest(form);
 }

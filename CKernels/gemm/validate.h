@@ -7,7 +7,9 @@
 qk_status qk_gemm_check(const qk_gemm_arguments *arguments);
 /// 1 when the form's codes come from the requantisers.
 int qk_form_is_requantised(qk_output_form form);
-int qk_form_has_rest(qk_output_form form);
+static inline int qk_form_has_rest(qk_output_form form) {
+  return form == QK_OUTPUT_CODE_AND_REST || form == QK_OUTPUT_EXACT_AND_REST;
+}
 /// Arrays that a form writes: 2 with rests, else 1.
 static inline size_t qk_output_planes(qk_output_form form) { return qk_form_has_rest(form) ? 2 : 1; }
 /// The O(rows) part of it, with which qk_prepare_rows starts; requantisers may be null.

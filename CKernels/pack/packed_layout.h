@@ -30,6 +30,9 @@ static inline size_t qk_offset4(int32_t padded_depth, int32_t slot, int32_t k) {
 /// 1 when k lies in the high nibble of its byte.
 static inline int32_t qk_high_nibble(int32_t k) { return k >> 2 & 1; }
 
+/// 1 when there are slots of both precisions.
+static inline int qk_is_mixed(const qk_packed_weights *w) { return w->slots8 > 0 && w->slots4 > 0; }
+
 /// The first 4-bit panel.
 static inline const uint8_t *qk_panels4(const qk_packed_weights *w) {
   return w->panels + (size_t)w->slots8 * (size_t)w->padded_depth;

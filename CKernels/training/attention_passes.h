@@ -61,8 +61,6 @@ QK_CLONES static void soften(size_t tokens, size_t stride, float levels, float *
   }
 }
 
-#define LOAD_UNSIGNED(place) __builtin_convertvector(*(const unsigned_byte_lanes *)(place), int_lanes)
-
 /// The codes of a row behind its last whole vector, zeros behind them. `readable` bytes may be read from `codes` on.
 #define LAST_CODES(codes, rest, readable)                                          \
   ({                                                                               \

@@ -72,7 +72,7 @@ static inline __attribute__((always_inline)) void measure_group(const int steps,
       lanes gradient = LOAD(g + at);
       if (steps & IS_KEPT) gradient *= keep[r];
       if (steps & HAS_TABLE) {
-        const int_lanes low_half = __builtin_convertvector(*(const unsigned_byte_lanes *)(lower + at), int_lanes);
+        const int_lanes low_half = LOAD_UNSIGNED(lower + at);
         const lanes slope = TO_FLOATS(LOAD_BYTES(upper + at) << 8 | low_half) * QK_SLOPE_UNIT;
         lanes unused = gradient;
         CUT(unused, table_rest + at, table_low, table_high, table_step);

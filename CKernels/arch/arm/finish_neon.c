@@ -3,6 +3,7 @@
 #include <arm_neon.h>
 #include <string.h>
 #include "finish_arm.h"
+#include "../../gemm/validate.h"
 
 void qk_sign_activations_neon(const void *codes, int is_unsigned, int32_t depth, int32_t padded, void *out) {
   const uint8_t *in = codes, flip = is_unsigned ? 128 : 0;
@@ -168,7 +169,7 @@ static inline __attribute__((always_inline)) void finish_tokens(const qk_output_
   const size_t element = form == QK_OUTPUT_ACCUMULATOR || form == QK_OUTPUT_INT32 || form == QK_OUTPUT_FLOAT ? 4
       : form == QK_OUTPUT_INT16 || form == QK_OUTPUT_RESIDUAL                                                ? 2
                                                                                                              : 1;
-  const int has_rest = form == QK_OUTPUT_CODE_AND_REST || form == QK_OUTPUT_EXACT_AND_REST;
+  const int has_rest = qk_form_has_rest(form);
   uint8x16x4_t table[4];
   if (form == QK_OUTPUT_TABLE)
     for (int i = 0; i < 4; i++) table[i] = vld1q_u8_x4(f->table + 64 * i);

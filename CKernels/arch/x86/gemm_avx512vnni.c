@@ -41,14 +41,11 @@ static inline __attribute__((always_inline)) __m512i pick_rows(const int two, co
 /// A lane of a panel holds four k of a row, of a packed 4-bit one eight.
 static inline __attribute__((always_inline)) void load_lanes(const int two8, const int two4, row_source from8, row_source from4,
                                                              __mmask16 is8, int32_t depth, uint8_t *out) {
-  const __m512i values = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
-  const __m512i low = _mm512_set1_epi8(15);
   for (size_t at = 0; at < (size_t)depth * 8; at += 64) {
     const __m512i pairs = pick_rows(two4, &from4, at);
-    const __m512i first = _mm512_shuffle_epi8(values, _mm512_and_si512(pairs, low));
-    const __m512i second = _mm512_shuffle_epi8(values, _mm512_and_si512(_mm512_srli_epi16(pairs, 4), low));
-    _mm512_storeu_si512(out + 2 * at, _mm512_mask_mov_epi32(first, is8, pick_rows(two8, &from8, 2 * at)));
-    _mm512_storeu_si512(out + 2 * at + 64, _mm512_mask_mov_epi32(second, is8, pick_rows(two8, &from8, 2 * at + 64)));
+    const __m512i first = pick_rows(two8, &from8, 2 * at), second = pick_rows(two8, &from8, 2 * at + 64);
+    _mm512_storeu_si512(out + 2 * at, _mm512_mask_mov_epi32(qk_lower_codes(pairs), is8, first));
+    _mm512_storeu_si512(out + 2 * at + 64, _mm512_mask_mov_epi32(qk_upper_codes(pairs), is8, second));
   }
 }
 
