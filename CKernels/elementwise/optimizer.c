@@ -3,7 +3,8 @@
 typedef struct {
   size_t count;
   const qk_adamw_settings *settings;
-  float *gradient, *parameter, *moment1, *moment2;
+  const float *gradient;
+  float *parameter, *moment1, *moment2;
 } adamw_job;
 
 /// The moments of element i with its gradient g, and m̂/(√v̂ + eps). sqrtf would set errno, which keeps a loop scalar.
@@ -17,13 +18,13 @@ static inline __attribute__((always_inline)) float adam_direction(const qk_adamw
 static inline __attribute__((always_inline)) void adamw_range(const adamw_job *j, size_t begin, size_t end, const int relative) {
   const qk_adamw_settings s = *j->settings;
   const float inverse1 = 1.0f / s.correction1, inverse2 = 1.0f / s.correction2;
-  float *restrict gradient = j->gradient, *restrict parameter = j->parameter;
+  const float *restrict gradient = j->gradient;
+  float *restrict parameter = j->parameter;
   float *restrict moment1 = j->moment1, *restrict moment2 = j->moment2;
   for (size_t i = begin; i < end; i++) {
     const float p = parameter[i];
     const float g = s.gradient_factor * gradient[i] * (relative ? p : 1.0f);
     const float step = adam_direction(&s, inverse1, inverse2, g, &moment1[i], &moment2[i]);
-    gradient[i] = 0.0f;
     if (relative) {
       const float factor = 1.0f - s.learning_rate * step;
       const float scaled = p * (factor < 0.5f ? 0.5f : factor);
@@ -41,8 +42,8 @@ QK_CLONES static void adamw_body(void *context, size_t begin, size_t end) {
   else adamw_range(j, first, last, 0);
 }
 
-void qk_adamw_step(size_t count, const qk_adamw_settings *settings, float *gradient, float *parameter, float *moment1,
-                   float *moment2) {
+void qk_adamw_step(size_t count, const qk_adamw_settings *settings, const float *gradient, float *parameter,
+                   float *moment1, float *moment2) {
   adamw_job job = {count, settings, gradient, parameter, moment1, moment2};
   qk_parallel_for(qk_blocks(count, QK_ELEMENT_BLOCK), 1, &job, adamw_body);
 }
@@ -69,8 +70,7 @@ void qk_average_step(size_t count, float decay, const float *parameter, float *a
 typedef struct {
   size_t count;
   const qk_adamw_settings *settings;
-  float *gradient;
-  const float *parameter;
+  const float *gradient, *parameter;
   float *moment1, *moment2, *direction;
 } lamb_job;
 
@@ -78,18 +78,17 @@ QK_CLONES static void lamb_body(void *context, size_t begin, size_t end) {
   const lamb_job *j = context;
   const qk_adamw_settings s = *j->settings;
   const float inverse1 = 1.0f / s.correction1, inverse2 = 1.0f / s.correction2;
-  float *restrict gradient = j->gradient, *restrict moment1 = j->moment1, *restrict moment2 = j->moment2;
-  const float *restrict parameter = j->parameter;
+  const float *restrict gradient = j->gradient, *restrict parameter = j->parameter;
+  float *restrict moment1 = j->moment1, *restrict moment2 = j->moment2;
   float *restrict out = j->direction;
   const size_t last = qk_min(end * QK_ELEMENT_BLOCK, j->count);
   for (size_t i = begin * QK_ELEMENT_BLOCK; i < last; i++) {
     const float g = s.gradient_factor * gradient[i];
     out[i] = adam_direction(&s, inverse1, inverse2, g, &moment1[i], &moment2[i]) + s.decay * parameter[i];
-    gradient[i] = 0.0f;
   }
 }
 
-void qk_lamb_direction(size_t count, const qk_adamw_settings *settings, float *gradient, const float *parameter,
+void qk_lamb_direction(size_t count, const qk_adamw_settings *settings, const float *gradient, const float *parameter,
                        float *moment1, float *moment2, float *direction) {
   lamb_job job = { count, settings, gradient, parameter, moment1, moment2, direction };
   qk_parallel_for(qk_blocks(count, QK_ELEMENT_BLOCK), 1, &job, lamb_body);

@@ -69,10 +69,13 @@ void qk_weight_slice_codes(size_t rows, size_t width, const float *latent, size_
   qk_parallel_for(rows, task_rows(width), &job, codes_body);
 }
 
-static inline __attribute__((always_inline)) void gradients_of(const slice_job *j, size_t i, const int nested) {
+/// `in_place`: glatent is gq.
+static inline __attribute__((always_inline)) void gradients_of(const slice_job *j, size_t i, const int nested,
+                                                               const int in_place) {
   const size_t row = (size_t)j->row[i];
-  const float *w = j->latent + row * j->stride, *gq = j->gq + i * j->width;
+  const float *w = j->latent + row * j->stride;
   float *restrict gw = j->glatent + row * j->stride;
+  const float *gq = in_place ? gw : j->gq + i * j->width;
   const float inverse = 1.0f / row_step(j, i), limit = row_limit(j->bits[i]);
   float lane[QK_SIXTEEN] = { 0 }, term[QK_TERMS];
   for (size_t first = 0; first < j->width; first += QK_TERMS) {
@@ -81,8 +84,9 @@ static inline __attribute__((always_inline)) void gradients_of(const slice_job *
       const size_t c = first + t;
       const float v = w[c] * inverse;
       const int inside = v >= -limit && v <= limit;
-      term[t] = gq[c] * (inside ? code_of(v, limit, nested) - v : (v < 0 ? -limit : limit));
-      gw[c] += inside ? gq[c] : 0.0f;
+      const float g = gq[c];
+      term[t] = g * (inside ? code_of(v, limit, nested) - v : (v < 0 ? -limit : limit));
+      gw[c] = (in_place ? 0.0f : gw[c]) + (inside ? g : 0.0f);
     }
     qk_add_lanes(count, term, lane);
   }
@@ -91,19 +95,25 @@ static inline __attribute__((always_inline)) void gradients_of(const slice_job *
   else (j->bits[i] == 4 ? j->gscale4 : j->gscale8)[row] += sum;
 }
 
-// Rows of a slice are distinct, so every task owns the latent rows it adds to.
-QK_CLONES static void backward_body(void *context, size_t begin, size_t end) {
-  const slice_job *j = context;
+static inline __attribute__((always_inline)) void backward_rows(const slice_job *j, size_t begin, size_t end,
+                                                                const int in_place) {
   for (size_t i = begin; i < end; i++) {
     if (j->bits[i] == 32) {
       float *gw = j->glatent + (size_t)j->row[i] * j->stride;
-      for (size_t c = 0; c < j->width; c++) gw[c] += j->gq[i * j->width + c];
+      for (size_t c = 0; c < j->width && !in_place; c++) gw[c] += j->gq[i * j->width + c];
     } else if (is_nested(j, i)) {
-      gradients_of(j, i, 1);
+      gradients_of(j, i, 1, in_place);
     } else {
-      gradients_of(j, i, 0);
+      gradients_of(j, i, 0, in_place);
     }
   }
+}
+
+// Rows of a slice are distinct, so every task owns the latent rows it adds to.
+QK_CLONES static void backward_body(void *context, size_t begin, size_t end) {
+  const slice_job *j = context;
+  if (j->gq == j->glatent) backward_rows(j, begin, end, 1);
+  else backward_rows(j, begin, end, 0);
 }
 
 void qk_weight_slice_backward(size_t rows, size_t width, const float *latent, size_t stride,

@@ -4,6 +4,7 @@
 #include "block_leaf.h"
 #include "block_memory.h"
 #include "block_sums.h"
+#include "layer_panels.h"
 #include "weight_operands.h"
 #include <stdatomic.h>
 
@@ -13,6 +14,7 @@ typedef struct backward_job {
   float *gx;
   qk_block_sums at;
   float *sums;
+  qk_layer_panels panels;
   qk_weight_operands qkv, projection, expand, contract;
   float *projection_row_step, *contract_row_step;  ///< with the layer scales
   qk_slope_tables slopes;
@@ -21,8 +23,8 @@ typedef struct backward_job {
 
 static qk_weight_operands operands_of(const qk_training_block *b, const qk_training_linear *layer, qk_memory *memory) {
   const size_t rows = (size_t)qk_training_leaf_images(b->tokens) * (size_t)b->tokens;
-  return qk_take_operands(memory, b->gradient_form, (size_t)qk_block_leaves(b), rows, (size_t)layer->weights->rows,
-                          (size_t)layer->weights->depth);
+  return qk_take_operands(memory, b->gradient_form, (size_t)qk_block_leaves(b), rows, (size_t)layer->rows,
+                          (size_t)layer->depth);
 }
 
 static void take_all(void *owner, qk_memory *memory) {
@@ -30,6 +32,7 @@ static void take_all(void *owner, qk_memory *memory) {
   const qk_training_block *b = job->block;
   const size_t width = (size_t)b->width * sizeof(float);
   job->sums = qk_take(memory, (size_t)qk_block_leaves(b) * job->at.count * sizeof(float));
+  qk_take_layer_panels(b, memory, &job->panels);
   job->qkv = operands_of(b, &b->qkv, memory);
   job->projection = operands_of(b, &b->projection, memory);
   job->expand = operands_of(b, &b->expand, memory);
@@ -100,6 +103,7 @@ static void take_leaf(void *owner, qk_memory *memory) {
 /// Prepares the gradient of a layer's output, multiplies it into the gradient of its input, and lays out its input.
 typedef struct layer_step {
   const qk_training_linear *layer;
+  const qk_layer_panels *panels;
   const qk_weight_operands *operands;
   const float *row_step;
   const void *input;          ///< codes of the leaf
@@ -111,7 +115,7 @@ typedef struct layer_step {
 } layer_step;
 
 static qk_status run_layer(const qk_block_leaf *l, const leaf_memory *m, layer_step *s) {
-  const size_t outputs = (size_t)s->layer->weights->rows, inputs = (size_t)s->layer->weights->depth;
+  const size_t outputs = (size_t)s->layer->rows, inputs = (size_t)s->layer->depth;
   const qk_gradient_form form = l->block->gradient_form;
   const int is_bytes = form == QK_GRADIENT_BYTES;
   const size_t element = qk_gradient_element(form);
@@ -137,7 +141,7 @@ static qk_status run_layer(const qk_block_leaf *l, const leaf_memory *m, layer_s
   qk_gradient_product product = {
     .form = form, .rows = (int32_t)l->rows, .depth = (int32_t)outputs, .columns = (int32_t)inputs, .left = m->left,
     .row_step = outputs * element, .group_step = QK_GRADIENT_GROUP_BYTES, .left_sums = is_bytes ? m->left_sums : NULL,
-    .right = s->layer->panels, .right_offset = qk_gradient_offset(form, 0, 0), .scale = m->left_scale,
+    .right = qk_panels_of(s->panels, s->layer), .right_offset = qk_gradient_offset(form, 0, 0), .scale = m->left_scale,
     .output = s->ginput, .output_stride = inputs,
   };
   memcpy(product.fetch, s->fetch, sizeof s->fetch);
@@ -189,7 +193,7 @@ static qk_status backward_mlp(const backward_job *job, const qk_block_leaf *l, c
   float *g = changeable(m, gy, l->rows * width, b->keep2);
   qk_look_up(l->rows * hidden, codes, b->hidden_table, m->gelu);
   layer_step contract = {
-    .layer = &b->contract, .operands = &job->contract, .row_step = job->contract_row_step, .input = m->gelu,
+    .layer = &b->contract, .panels = &job->panels, .operands = &job->contract, .row_step = job->contract_row_step, .input = m->gelu,
     .input_unsigned = 1, .input_zero = b->hidden_zero, .ginput = m->wide,
     .fetch = { { b->norm2_codes + at, l->rows * width },
                qk_input_place(&job->expand, leaf), qk_gradient_place(&job->expand, leaf) },
@@ -198,7 +202,7 @@ static qk_status backward_mlp(const backward_job *job, const qk_block_leaf *l, c
   qk_status status = run_layer(l, m, &contract);
   if (status != QK_OK) return status;
   layer_step expand = {
-    .layer = &b->expand, .operands = &job->expand, .row_step = b->expand.row_step,
+    .layer = &b->expand, .panels = &job->panels, .operands = &job->expand, .row_step = b->expand.row_step,
     .input = b->norm2_codes + at, .ginput = m->gradient,
     .fetch = { { b->middle + at, l->rows * width * sizeof(float) },
                { b->attention_codes + l->row * inner, l->rows * inner },
@@ -236,7 +240,7 @@ static qk_status backward_attention(const backward_job *job, const qk_block_leaf
   const float limit = qk_block_limit(b);
   float *g = changeable(m, m->between, l->rows * width, b->keep1);
   layer_step projection = {
-    .layer = &b->projection, .operands = &job->projection, .row_step = job->projection_row_step,
+    .layer = &b->projection, .panels = &job->panels, .operands = &job->projection, .row_step = job->projection_row_step,
     .input = b->attention_codes + l->row * inner, .ginput = m->wide,
     .fetch = { { b->qkv_codes + l->row * 3 * inner, l->rows * 3 * inner },
                { b->attention_rest + l->row * inner, l->rows * inner } },
@@ -250,7 +254,7 @@ static qk_status backward_attention(const backward_job *job, const qk_block_leaf
   QK_PHASE("backward attention", QK_RESOURCE_NONE, 0, status = backward_heads(l, m));
   if (status != QK_OK) return status;
   layer_step qkv = {
-    .layer = &b->qkv, .operands = &job->qkv, .row_step = b->qkv.row_step, .input = b->norm1_codes + at,
+    .layer = &b->qkv, .panels = &job->panels, .operands = &job->qkv, .row_step = b->qkv.row_step, .input = b->norm1_codes + at,
     .ginput = m->gradient,
     .fetch = { { b->x + at, l->rows * width * sizeof(float) } },
     .output = { .g = m->gqkv, .rest = b->qkv_rest + l->row * 3 * inner, .lo = -limit, .hi = limit,
@@ -291,6 +295,7 @@ qk_status qk_training_block_backward(const qk_training_block *block, const float
   if (reserved != QK_OK) return reserved;
   fill_slopes(&job);
   fill_row_steps(&job);
+  qk_fill_layer_panels(&job.panels);
   qk_parallel_for((size_t)qk_block_leaves(block), 1, &job, backward_leaves);
   if (job.status != QK_OK) return (qk_status)job.status;
   const qk_weight_gradient weights[] = {

@@ -44,9 +44,9 @@ static void fill_factors(const qk_training_block *b, const block_factors *f) {
 static qk_gemm_arguments product_of(const qk_training_linear *layer, const void *codes, int is_unsigned, size_t rows) {
   return (qk_gemm_arguments){
     .tokens = (int32_t)rows, .activations_unsigned = is_unsigned, .activations = codes,
-    .activation_stride = (size_t)layer->weights->depth, .weights = layer->weights, .bias = layer->bias,
+    .activation_stride = (size_t)layer->depth, .weights = layer->weights, .bias = layer->bias,
     .requantisers = layer->requantisers, .constants = layer->constants,
-    .output_stride = (size_t)layer->weights->rows,
+    .output_stride = (size_t)layer->rows,
   };
 }
 
@@ -227,8 +227,25 @@ static void forward_leaves(void *context, size_t begin, size_t end) {
   }
 }
 
+static qk_status check_layer(const qk_training_block *b, const qk_training_linear *l) {
+  if (!l->weights || !l->constants || !l->bias || (b->exact && !l->requantisers)) return QK_NULL_POINTER;
+  return l->weights->rows == l->rows && l->weights->depth == l->depth ? QK_OK : QK_BAD_SIZE;
+}
+
+static qk_status check(const qk_training_block *b) {
+  const qk_status checked = qk_block_check(b);
+  if (checked != QK_OK) return checked;
+  const qk_training_linear *layers[] = { &b->qkv, &b->projection, &b->expand, &b->contract };
+  for (int i = 0; i < 4; i++) {
+    const qk_status status = check_layer(b, layers[i]);
+    if (status != QK_OK) return status;
+  }
+  const qk_exact_block *e = b->exact;
+  return e && (!e->input || !e->middle || !e->output) ? QK_NULL_POINTER : QK_OK;
+}
+
 qk_status qk_training_block_forward(const qk_training_block *block) {
-  const qk_status checked = qk_block_check(block);
+  const qk_status checked = check(block);
   if (checked != QK_OK) return checked;
   forward_job job = { .block = block };
   const qk_status reserved = qk_reserve(QK_SCRATCH_BLOCK_CALL, take_factors, &job);

@@ -67,7 +67,7 @@ static inline double qk_leaf_bytes(const qk_block_leaf *l, size_t width, double 
   return (double)l->rows * (double)width * bytes;
 }
 
-/// QK_OK when sizes are in range and nothing is missing.
+/// QK_OK when sizes are in range and nothing is missing that both passes read.
 qk_status qk_block_check(const qk_training_block *block);
 
 #endif

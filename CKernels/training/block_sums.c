@@ -37,7 +37,7 @@ typedef struct finish_job {
 /// With G the gradient after the layer scale γ: dW = γ·G·x, db = γ·ΣG, dγ[n] = Σ_k W·(G·x) + b·ΣG.
 QK_CLONES static void finish_rows(void *context, size_t begin, size_t end) {
   const finish_job *j = context;
-  const size_t depth = (size_t)j->layer->weights->depth;
+  const size_t depth = (size_t)j->layer->depth;
   for (size_t n = begin; n < end; n++) {
     float *weight = j->weight + n * depth;
     const int8_t *codes = j->layer->codes + n * depth;
@@ -68,7 +68,7 @@ static void finish_layer(const qk_training_linear *layer, float input_step, cons
                          float *weight, float *bias, float *gain_gradient) {
   finish_job job = { .layer = layer, .input_step = input_step, .gain = gain, .sums = sums, .weight = weight,
                      .bias = bias, .gain_gradient = gain_gradient };
-  qk_parallel_for((size_t)layer->weights->rows, 16, &job, finish_rows);
+  qk_parallel_for((size_t)layer->rows, 16, &job, finish_rows);
 }
 
 static float total(size_t count, const float *values) {

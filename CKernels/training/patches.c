@@ -26,13 +26,13 @@ typedef struct patches_job {
 } patches_job;
 
 static patches_job job_of(const qk_training_patches *p) {
-  return (patches_job){ .patches = p, .outputs = (size_t)p->layer.weights->rows, .inputs = (size_t)p->layer.weights->depth };
+  return (patches_job){ .patches = p, .outputs = (size_t)p->layer.rows, .inputs = (size_t)p->layer.depth };
 }
 
 static qk_status check(const qk_training_patches *p) {
   if (!p || !p->layer.weights || !p->layer.constants || !p->layer.bias || !p->layer.row_step || !p->codes || !p->mean)
     return QK_NULL_POINTER;
-  if (p->rows < 1 || p->layer.weights->rows % 8) return QK_BAD_SIZE;
+  if (p->rows < 1 || p->layer.rows % 8) return QK_BAD_SIZE;
   return p->gradient_form == QK_GRADIENT_WORDS || p->gradient_form == QK_GRADIENT_BYTES ? QK_OK : QK_BAD_SPEC;
 }
 

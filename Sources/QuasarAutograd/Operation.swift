@@ -145,6 +145,11 @@ public struct WeightSlice {
     isColumn = asColumn
   }
 
+  /// True where the slice is the latent parameter as it is stored, whatever its precisions.
+  var isWhole: Bool {
+    width == stride && rows.count * width == latent.value.count && rows.indices.allSatisfy { rows[$0] == $0 }
+  }
+
   var isColumn = false
   /// Columns of the latent matrix as stored.
   var stride: Int { isColumn ? 1 : latent.value.width }

@@ -15,8 +15,17 @@ public final class Parameter {
   public let name: String
   public let role: Role
   public var value: Tensor
+  /// Nil stands for zero: a gradient has memory from the first backward pass that adds to it to the update.
+  private var sum: Tensor?
   /// Zero between steps; backward passes add to it.
-  public private(set) lazy var gradient = Tensor(zeros: value.shape)
+  public var gradient: Tensor {
+    if let sum { return sum }
+    let zeros = Tensor(zeros: value.shape)
+    sum = zeros
+    return zeros
+  }
+  /// False where the gradient is zero because nothing has been added to it.
+  public var hasGradient: Bool { sum != nil }
 
   public init(name: String, role: Role, value: Tensor) {
     self.name = name
@@ -25,18 +34,18 @@ public final class Parameter {
   }
 
   public func clearGradient() {
-    gradient.fill(0)
+    sum = nil
   }
 
-  /// The gradient so far; the parameter starts again at zero.
-  public func takeGradient() -> Tensor {
-    defer { gradient = Tensor(zeros: value.shape) }
-    return gradient
+  /// The gradient so far, nil for zero; the parameter starts again at zero.
+  public func takeGradient() -> Tensor? {
+    defer { sum = nil }
+    return sum
   }
 
-  /// Adds a gradient that was computed elsewhere.
-  public func addGradient(_ other: Tensor) {
-    precondition(other.count == gradient.count, "\(name): gradient \(other.shape) for \(gradient.shape)")
-    gradient.accumulate(other)
+  /// Adds a gradient that was computed elsewhere and that nobody else uses: the first one is kept as it is.
+  public func addGradient(consuming other: Tensor) {
+    precondition(other.count == value.count, "\(name): gradient \(other.shape) for \(value.shape)")
+    if let sum { sum.accumulate(other) } else { sum = other.reshaped(value.shape) }
   }
 }

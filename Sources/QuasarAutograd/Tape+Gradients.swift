@@ -3,11 +3,16 @@ import QuasarTensor
 
 extension Tape {
   /// The gradient of every operation: one exhaustive switch.
-  func propagate(_ node: Node, _ g: Tensor, into gradients: inout Gradients) {
+  func propagate(_ node: Node, _ slot: Gradients.Slot, into gradients: inout Gradients) {
+    let g = slot.value
     func value(_ index: NodeIndex) -> Tensor { nodes[index].value }
     func needs(_ index: NodeIndex) -> Bool { nodes[index].needsGradient }
     func give(_ index: NodeIndex, _ gradient: @autoclosure () -> Tensor) {
       if needs(index) { gradients.add(gradient(), to: index) }
+    }
+    /// The node's own gradient, or a view of it: an array that several nodes may then hold.
+    func pass(_ index: NodeIndex) {
+      if needs(index) { gradients.add(g.reshaped(value(index).shape), isShared: true, to: index) }
     }
 
     switch node.operation {
@@ -15,10 +20,10 @@ extension Tape {
       break
 
     case .parameter(let parameter):
-      parameter.gradient.accumulate(g)
+      parameter.addGradient(consuming: slot.isShared ? g.copied() : g)
 
     case .weightSlice(let slice):
-      slice.addGradient(g)
+      slice.addGradient(g, isOwn: !slot.isShared)
 
     case .product(let a, let b, let transposeA, let transposeB):
       // C = op(A)·op(B): d op(A) = G·op(B)ᵀ, d op(B) = op(A)ᵀ·G; a transposed operand gets the transpose.
@@ -40,11 +45,11 @@ extension Tape {
       if let bias { give(bias, g.columnSums()) }
 
     case .add(let a, let b):
-      give(a, g)
-      give(b, g)
+      pass(a)
+      pass(b)
 
     case .subtract(let a, let b):
-      give(a, g)
+      pass(a)
       give(b, g.scaled(by: -1))
 
     case .multiply(let a, let b):
@@ -55,7 +60,7 @@ extension Tape {
       give(x, g.scaled(by: factor))
 
     case .addRow(let x, let row):
-      give(x, g)
+      pass(x)
       give(row, g.columnSums())
 
     case .multiplyRow(let x, let row):
@@ -80,7 +85,7 @@ extension Tape {
       gradients.add(gx, to: x)
 
     case .reshape(let x):
-      give(x, g.reshaped(value(x).shape))
+      pass(x)
 
     case .gatherRows(let x, let index):
       let gx = Tensor(zeros: value(x).shape)
@@ -120,11 +125,11 @@ extension Tape {
       qk_embed_backward(
         vp.shape[0], vp.shape[1], vp.shape[2], g.pointer, gx.pointer, gposition.pointer)
       give(patches, gx)
-      give(cls, gposition.reshaped([gposition.count / vp.shape[2], vp.shape[2]]).rows(0..<1))
+      give(cls, gposition.reshaped([gposition.count / vp.shape[2], vp.shape[2]]).rows(0..<1).copied())
       give(position, gposition)
 
     case .residual(let x, let branch, let gain, let keep):
-      give(x, g)
+      pass(x)
       let gbranch = Tensor(uninitialized: g.shape)
       let ggain = Tensor(uninitialized: [g.width])
       Tensor.withScratch(rows: g.rowCount, width: g.width) {
@@ -156,7 +161,7 @@ extension Tape {
       give(scales, gscales)
 
     case .straightThrough(let x):
-      give(x, g)
+      pass(x)
 
     case .trainingBlock(let x, let activations):
       // Parameters take their gradients whether or not the input needs one.

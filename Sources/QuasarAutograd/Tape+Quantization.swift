@@ -9,6 +9,9 @@ extension Tape {
   /// Shape [rows, width]; a vector for the vector forms of `WeightSlice`. Gradients go straight to the latent
   /// parameter and, for quantised rows, to the learned steps (LSQ, Esser et al. 2020).
   public func slice(_ slice: WeightSlice) -> Variable {
+    if slice.isWhole, slice.latent.value.shape.count <= 2, slice.bits.allSatisfy({ $0 == 32 }) {
+      return parameter(slice.latent)
+    }
     let out = Tensor(uninitialized: [slice.rows.count, slice.width])
     qk_weight_slice_forward(
       slice.rows.count, slice.width, slice.latent.value.pointer, slice.stride, slice.rows, slice.bits,
@@ -44,7 +47,10 @@ extension Tape {
 
 extension WeightSlice {
   /// Adds the gradient of the quantised slice to latent weights and steps: straight through inside the clamp, LSQ.
-  func addGradient(_ g: Tensor) {
+  ///
+  /// `isOwn`: nobody else uses `g`, which may become the latent gradient.
+  func addGradient(_ g: Tensor, isOwn: Bool) {
+    if isOwn, !latent.hasGradient, isWhole { latent.addGradient(consuming: g) }
     qk_weight_slice_backward(
       rows.count, width, latent.value.pointer, stride, rows, bits, scale4?.value.pointer, scale8?.value.pointer,
       entanglement.sharing, g.pointer, latent.gradient.pointer, scale4?.gradient.pointer, scale8?.gradient.pointer)

@@ -9,7 +9,7 @@ public struct Variable {
   public var shape: [Int] { value.shape }
 }
 
-/// Records operations in order and walks them backwards once.
+/// Records operations in order and walks them backwards, as a rule once: what the walk has passed is given back.
 ///
 /// Forward functions are methods in the `Tape+…` files; the gradient of every case is in `Tape+Gradients`.
 /// With `recording` off, values are computed and nothing is kept for a backward pass.
@@ -18,11 +18,17 @@ public final class Tape {
     var operation: Operation
     var value: Tensor
     var needsGradient: Bool
+
+    /// What a walk leaves of a node.
+    static var released: Node {
+      Node(operation: .constant, value: Tensor(uninitialized: [0]), needsGradient: false)
+    }
   }
 
   var nodes: [Node] = []
   /// False for evaluation: nothing needs a gradient.
   public let recording: Bool
+  private var isReleased = false
 
   public init(recording: Bool = true) {
     self.recording = recording
@@ -51,22 +57,27 @@ public final class Tape {
 
   /// Adds d(seed·output)/d(parameter) to the gradient of every parameter that `output` depends on.
   ///
-  /// `seed` has the shape of the output; nil means ones (for a scalar loss: the gradient itself).
-  /// A tape may be walked several times; parameter gradients add up. `observe` is called after each node with the
-  /// parameters whose gradients this walk will not change any more, mostly none.
-  public func backward(from output: Variable, seed: Tensor? = nil, observe: (([Parameter]) throws -> Void)? = nil)
-    rethrows
-  {
+  /// `seed` has the shape of the output; nil means ones (for a scalar loss: the gradient itself). Values are released
+  /// on the way, so that gradients take the place of activations; a tape that is walked several times has to be kept
+  /// (`keeping`), its parameter gradients add up. `observe` is called after each node with the parameters whose
+  /// gradients this walk will not change any more, mostly none.
+  public func backward(
+    from output: Variable, seed: Tensor? = nil, keeping: Bool = false,
+    observe: (([Parameter]) throws -> Void)? = nil
+  ) rethrows {
     precondition(output.tape === self, "the variable belongs to another tape")
     precondition(recording, "this tape was made with recording: false")
+    precondition(!isReleased, "this tape was walked before; keep it with keeping: true")
+    isReleased = !keeping
     let seed = seed ?? Tensor(repeating: 1, shape: output.shape)
     precondition(seed.count == output.value.count, "seed \(seed.shape) for output \(output.shape)")
     var gradients = Gradients(count: output.index + 1)
-    gradients.add(seed.reshaped(output.shape), to: output.index)
+    gradients.add(seed.reshaped(output.shape), isShared: true, to: output.index)
     let lastUses = observe == nil ? [:] : parametersByFirstNode(upTo: output.index)
     try Profile.measure("backward, other") {
       for index in stride(from: output.index, through: 0, by: -1) where nodes[index].needsGradient {
         if let gradient = gradients.take(index) { propagate(nodes[index], gradient, into: &gradients) }
+        if !keeping { nodes[index] = .released }
         try observe?(lastUses[index] ?? [])
       }
     }
@@ -86,20 +97,21 @@ public final class Tape {
 
 /// Gradients of nodes during one backward walk.
 struct Gradients {
-  private var slots: [Tensor?]
+  /// A tensor, and whether another node's gradient may lie in the same storage.
+  typealias Slot = (value: Tensor, isShared: Bool)
+  private var slots: [Slot?]
 
   init(count: Int) {
     slots = Array(repeating: nil, count: count)
   }
 
-  mutating func take(_ index: NodeIndex) -> Tensor? {
+  mutating func take(_ index: NodeIndex) -> Slot? {
     defer { slots[index] = nil }
     return slots[index]
   }
 
-  /// Adds to a slot; the first contribution is kept as it is, later ones make a new tensor (a contribution may
-  /// share storage with another node's gradient).
-  mutating func add(_ gradient: Tensor, to index: NodeIndex) {
-    slots[index] = slots[index].map { $0.adding(gradient) } ?? gradient
+  /// Adds to a slot; the first contribution is kept as it is, later ones make a new tensor.
+  mutating func add(_ gradient: Tensor, isShared: Bool = false, to index: NodeIndex) {
+    slots[index] = slots[index].map { ($0.value.adding(gradient), false) } ?? (gradient, isShared)
   }
 }

@@ -6,14 +6,28 @@ public struct TrainingLayer {
   public var descriptor: qk_training_linear
   /// What the pointers of the descriptor belong to.
   public var owners: [Any]
+  /// The same for those that the forward pass alone reads.
+  public var forwardOwners: [Any]
   public var weight: WeightSlice
   public var bias: WeightSlice
 
-  public init(descriptor: qk_training_linear, owners: [Any], weight: WeightSlice, bias: WeightSlice) {
+  public init(
+    descriptor: qk_training_linear, owners: [Any], forwardOwners: [Any], weight: WeightSlice, bias: WeightSlice
+  ) {
     self.descriptor = descriptor
     self.owners = owners
+    self.forwardOwners = forwardOwners
     self.weight = weight
     self.bias = bias
+  }
+
+  /// Gives up what the forward pass alone reads.
+  mutating func releaseForward() {
+    forwardOwners = []
+    descriptor.weights = nil
+    descriptor.constants = nil
+    descriptor.bias = nil
+    descriptor.requantisers = nil
   }
 }
 
@@ -137,7 +151,7 @@ extension Tape {
 
 /// What a block's forward pass leaves for its backward pass.
 final class BlockActivations {
-  let block: TrainingBlock
+  private(set) var block: TrainingBlock
   let y: Tensor
   /// Codes of y in exact mode.
   let outputCodes: NDArray<Int16>?
@@ -163,8 +177,16 @@ final class BlockActivations {
 
   /// Computes y; keeps what the backward pass reads, unless the block is to be computed again then.
   func forward(keeping: Bool) throws {
-    defer { if !keeping { buffers = [] } }
     try compute().check("\(block.name): forward pass")
+    if !keeping {
+      buffers = []
+      return
+    }
+    block.qkv.releaseForward()
+    block.projection.releaseForward()
+    block.expand.releaseForward()
+    block.contract.releaseForward()
+    fillLayers()
   }
 
   private func compute() -> qk_status {
@@ -173,35 +195,36 @@ final class BlockActivations {
   }
 
   private func allocate() {
-    func codes(_ width: Int) -> UnsafeMutablePointer<Int8> {
-      let array = NDArray<Int8>(uninitialized: [rows, width])
-      buffers.append(array)
-      return array.pointer
-    }
-    func values(_ width: Int) -> UnsafeMutablePointer<Float> {
-      let array = Tensor(uninitialized: [rows, width])
-      buffers.append(array)
-      return array.pointer
-    }
+    // In one piece, so that it comes back in one piece.
+    let memory = NDArray<Int8>(uninitialized: [place(nil)])
+    buffers.append(memory)
+    _ = place(UnsafeMutableRawPointer(memory.pointer))
     descriptor.x = UnsafePointer(x.pointer)
-    descriptor.middle = values(block.width)
     descriptor.y = y.pointer
-    descriptor.statistics1 = values(2)
-    descriptor.statistics2 = values(2)
-    descriptor.norm1_codes = codes(block.width)
-    descriptor.norm2_codes = codes(block.width)
-    descriptor.qkv_codes = codes(3 * inner)
-    descriptor.qkv_rest = codes(3 * inner)
-    descriptor.attention_codes = codes(inner)
-    descriptor.attention_rest = codes(inner)
-    descriptor.hidden_codes = codes(block.hidden)
-    descriptor.hidden_rest = codes(block.hidden)
-    // Products read codes by fours, the last of them beyond the end.
-    let probabilities = NDArray<UInt8>(
-      uninitialized: [block.shape.batch * block.shape.heads * block.shape.tokens * block.shape.tokens + 3])
-    buffers.append(probabilities)
-    descriptor.probabilities = probabilities.pointer
     fillExact()
+  }
+
+  /// Points at the arrays that are kept, one behind the other from `base`, and returns their bytes; nil: counts only.
+  private func place(_ base: UnsafeMutableRawPointer?) -> Int {
+    var bytes = 0
+    func take<Scalar>(_ count: Int, _ type: Scalar.Type) -> UnsafeMutablePointer<Scalar>? {
+      defer { bytes += (count * MemoryLayout<Scalar>.stride + 63) / 64 * 64 }
+      return (base.map { $0 + bytes })?.assumingMemoryBound(to: type)
+    }
+    descriptor.middle = take(rows * block.width, Float.self)
+    descriptor.statistics1 = take(rows * 2, Float.self)
+    descriptor.statistics2 = take(rows * 2, Float.self)
+    descriptor.norm1_codes = take(rows * block.width, Int8.self)
+    descriptor.norm2_codes = take(rows * block.width, Int8.self)
+    descriptor.qkv_codes = take(rows * 3 * inner, Int8.self)
+    descriptor.qkv_rest = take(rows * 3 * inner, Int8.self)
+    descriptor.attention_codes = take(rows * inner, Int8.self)
+    descriptor.attention_rest = take(rows * inner, Int8.self)
+    descriptor.hidden_codes = take(rows * block.hidden, Int8.self)
+    descriptor.hidden_rest = take(rows * block.hidden, Int8.self)
+    // Products read codes by fours, the last of them beyond the end.
+    descriptor.probabilities = take(rows * block.shape.heads * block.shape.tokens + 3, UInt8.self)
+    return bytes
   }
 
   private func fillConstants() {
@@ -233,6 +256,10 @@ final class BlockActivations {
     let table = StableArray(block.hiddenTable)
     owners.append(table)
     descriptor.hidden_table = UnsafePointer(table.pointer)
+    fillLayers()
+  }
+
+  private func fillLayers() {
     descriptor.qkv = block.qkv.descriptor
     descriptor.projection = block.projection.descriptor
     descriptor.expand = block.expand.descriptor
@@ -280,12 +307,12 @@ final class BlockActivations {
     let status = qk_training_block_backward(&descriptor, g.pointer, gx.pointer, &out)
     // The forward pass has checked everything else.
     precondition(status == QK_OK, "\(block.name): no memory for the backward pass")
-    // Latent weight, its gradient read and written, and the gradient that is added.
-    let bytes = 16 * weights.reduce(0) { $0 + Double($1.count) }
+    // Latent weight, and the gradient read and written.
+    let bytes = 12 * weights.reduce(0) { $0 + Double($1.count) }
     Profile.measure("gradients into slices", .memory, work: bytes) {
       for (layer, (weight, bias)) in zip(layers, zip(weights, biases)) {
-        layer.weight.addGradient(weight)
-        layer.bias.addGradient(bias)
+        layer.weight.addGradient(weight, isOwn: true)
+        layer.bias.addGradient(bias, isOwn: true)
       }
     }
     for (vector, sum) in zip(vectors, sums) {

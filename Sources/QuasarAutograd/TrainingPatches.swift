@@ -65,7 +65,7 @@ final class PatchesNode {
     let status = withDescriptor { qk_training_patches_backward(&$0, g.pointer, weight.pointer, bias.pointer) }
     // The forward pass has checked everything else.
     precondition(status == QK_OK, "patch embedding: no memory for the backward pass")
-    layer.weight.addGradient(weight)
-    layer.bias.addGradient(bias)
+    layer.weight.addGradient(weight, isOwn: true)
+    layer.bias.addGradient(bias, isOwn: true)
   }
 }

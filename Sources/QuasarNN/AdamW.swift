@@ -47,7 +47,7 @@ public final class AdamW {
   /// ‖all gradients‖₂, summed in parameter order; steps enter with the gradient of ln s, g·s, as the update uses it.
   public func gradientNorm() -> Float {
     var total = 0.0
-    for parameter in parameters {
+    for parameter in parameters where parameter.hasGradient {
       let count = parameter.value.count
       var gradient = parameter.gradient
       if parameter.role == .scale {
@@ -65,8 +65,8 @@ public final class AdamW {
   /// One update with the gradients of all parameters, which are cleared; returns the gradient norm.
   @discardableResult
   public func update(learningRate: Float) -> Float {
-    // Gradient twice and cleared; value and both moments read and written.
-    let bytes = 36 * parameters.reduce(0) { $0 + Double($1.value.count) }
+    // The gradient is read twice; value and both moments are read and written.
+    let bytes = 32 * parameters.reduce(0) { $0 + Double($1.value.count) }
     return Profile.measure("optimiser", .memory, work: bytes) { step(learningRate) }
   }
 
@@ -85,6 +85,7 @@ public final class AdamW {
       kernel.learning_rate = isStep ? learningRate * settings.stepFactor : learningRate
       kernel.decay = parameter.role == .weight ? settings.weightDecay : 0
       kernel.relative = isStep ? 1 : 0
+      defer { parameter.clearGradient() }
       if settings.rule == .lamb, parameter.role == .weight {
         lambStep(parameter, moment, &kernel)
         continue

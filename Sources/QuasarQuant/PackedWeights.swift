@@ -57,7 +57,7 @@ final class PreparedRows {
     return try withExtendedLifetime(self) { try body(&arguments) }
   }
 
-  /// The same pointers for a layer of a training block; valid as long as this object.
+  /// The same for the forward pass of a layer of a training block; valid as long as this object.
   func fill(_ layer: inout qk_training_linear) {
     layer.weights = UnsafePointer(descriptor.pointer)
     layer.bias = UnsafePointer(bias.pointer)

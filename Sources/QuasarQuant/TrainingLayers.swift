@@ -5,28 +5,23 @@ import QuasarTensor
 // The integer layers of deployment as parts of a training block.
 
 extension IntegerLinear {
-  /// This layer in a training step: `weight` and `bias` take its gradients, and where its input needs one, in `form`, the
-  /// codes are laid out for that product too.
+  /// This layer in a training step: `weight` and `bias` take its gradients.
   ///
   /// `rowSteps` are the values of one weight code, `realBias` the biases before they became codes.
   public func trainingLayer(
-    form: qk_gradient_form?, weight: WeightSlice, bias: WeightSlice, rowSteps: [Float], realBias: [Float]
+    weight: WeightSlice, bias: WeightSlice, rowSteps: [Float], realBias: [Float]
   ) -> TrainingLayer {
     var descriptor = qk_training_linear()
     let steps = NDArray(rowSteps, shape: [rows])
     let biases = NDArray(realBias, shape: [rows])
-    var owners: [Any] = [prepared, codes, steps, biases]
+    descriptor.rows = Int32(rows)
+    descriptor.depth = Int32(depth)
     prepared.fill(&descriptor)
     descriptor.row_step = UnsafePointer(steps.pointer)
     descriptor.real_bias = UnsafePointer(biases.pointer)
     descriptor.codes = UnsafePointer(codes.pointer)
-    if let form {
-      let panels = NDArray<UInt8>(uninitialized: [qk_gradient_panel_bytes(form, rows, depth)])
-      qk_gradient_code_panels(form, rows, depth, codes.pointer, depth, 0, 0, panels.pointer)
-      owners.append(panels)
-      descriptor.panels = UnsafeRawPointer(panels.pointer)
-    }
-    return TrainingLayer(descriptor: descriptor, owners: owners, weight: weight, bias: bias)
+    return TrainingLayer(
+      descriptor: descriptor, owners: [codes, steps, biases], forwardOwners: [prepared], weight: weight, bias: bias)
   }
 }
 

@@ -5,10 +5,10 @@ import QuasarTensor
 
 extension Supernet {
   private func trainingLayer(
-    _ linear: LinearParameters, _ integer: IntegerLinear, _ slice: LayerSlice, form: qk_gradient_form?
+    _ linear: LinearParameters, _ integer: IntegerLinear, _ slice: LayerSlice
   ) -> TrainingLayer {
     integer.trainingLayer(
-      form: form, weight: linear.weightSlice(slice), bias: WeightSlice(entries: slice.rows, of: linear.bias),
+      weight: linear.weightSlice(slice), bias: WeightSlice(entries: slice.rows, of: linear.bias),
       rowSteps: rowScales(linear, slice), realBias: slice.rows.map { linear.bias.value.pointer[Int($0)] })
   }
 
@@ -18,7 +18,7 @@ extension Supernet {
   ) -> TrainingPatches {
     let slice = embeddingSlice(architecture)
     return TrainingPatches(
-      layer: trainingLayer(patchEmbedding, integer, slice, form: nil), gradientForm: form, inputStep: pixelStep,
+      layer: trainingLayer(patchEmbedding, integer, slice), gradientForm: form, inputStep: pixelStep,
       means: pixelMeans)
   }
 
@@ -32,7 +32,7 @@ extension Supernet {
     let bits = architecture.activationBits
     let integers = try integerLinears(architecture, block: i)
     func layer(_ linear: LinearParameters, _ integer: IntegerLinear, _ slice: LayerSlice) -> TrainingLayer {
-      trainingLayer(linear, integer, slice, form: form)
+      trainingLayer(linear, integer, slice)
     }
     var block = TrainingBlock(
       name: "blocks.\(i)", shape: shape, width: architecture.embedDimension, hidden: architecture.hiddenWidth(i),

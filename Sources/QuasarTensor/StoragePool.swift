@@ -1,9 +1,10 @@
 import Synchronization
 
-/// Raw 64-byte aligned memory, recycled by size so that a training loop allocates nothing once it is warm.
+/// Raw 64-byte aligned memory, recycled so that a training loop allocates nothing once it is warm.
 ///
-/// Blocks are rounded up to an eighth of the power of two below them from 4 KiB on (to 64 bytes below), so at most an
-/// eighth is unused, and returned to a free list when their tensor dies. Contents are not cleared.
+/// Contents are not cleared. Small blocks are recycled by size. Large ones are cut from slabs, the oldest first: what
+/// one phase of a step has given back serves the next one, whatever its sizes are, and memory grows to what is in use
+/// at once.
 final class StorageBlock {
   let base: UnsafeMutableRawPointer
   let byteCount: Int
@@ -17,32 +18,85 @@ final class StorageBlock {
     StoragePool.giveBack(base, byteCount)
   }
 
+  /// Up to a multiple of 64 bytes; from 4 KiB on of an eighth of the power of two below; of 4 KiB for large blocks.
   private static func rounded(_ bytes: Int) -> Int {
-    if bytes <= 4096 { return max(64, (bytes + 63) / 64 * 64) }
-    let eighth = 1 << (Int.bitWidth - 4 - (bytes - 1).leadingZeroBitCount)
-    return (bytes + eighth - 1) / eighth * eighth
+    let unit: Int
+    switch bytes {
+    case ...4096: unit = 64
+    case ...StoragePool.largestSmallBlock: unit = 1 << (Int.bitWidth - 4 - (bytes - 1).leadingZeroBitCount)
+    default: unit = 4096
+    }
+    return max(64, (bytes + unit - 1) / unit * unit)
   }
 }
 
 enum StoragePool {
-  private struct Free: @unchecked Sendable {
-    var blocks: [Int: [UnsafeMutableRawPointer]] = [:]
+  /// Larger blocks are cut from slabs.
+  static let largestSmallBlock = 32 << 10
+  /// Bytes of a slab; pages that nothing has touched yet cost nothing.
+  private static let slabBytes = 64 << 20
+
+  private struct Slab {
+    let base: UInt
+    let byteCount: Int
+    var free: FreeRanges
+
+    init(byteCount: Int) {
+      base = StoragePool.allocate(byteCount, alignment: 4096)
+      self.byteCount = byteCount
+      free = FreeRanges(count: byteCount)
+    }
+
+    mutating func take(_ byteCount: Int) -> UInt? {
+      free.take(byteCount).map { base + UInt($0) }
+    }
   }
-  private static let free = Mutex(Free())
+
+  private struct State {
+    var small: [Int: [UInt]] = [:]
+    var slabs: [Slab] = []
+
+    mutating func takeLarge(_ byteCount: Int) -> UInt? {
+      for i in slabs.indices {
+        if let address = slabs[i].take(byteCount) { return address }
+      }
+      slabs.append(Slab(byteCount: max(byteCount, StoragePool.slabBytes)))
+      return slabs[slabs.count - 1].take(byteCount)
+    }
+
+    mutating func addLarge(_ address: UInt, _ byteCount: Int) {
+      guard let i = slabs.firstIndex(where: { address >= $0.base && address - $0.base < UInt($0.byteCount) }) else {
+        return
+      }
+      let offset = Int(address - slabs[i].base)
+      slabs[i].free.add(offset..<offset + byteCount)
+    }
+  }
+  private static let state = Mutex(State())
 
   static func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
-    let address = free.withLock { state -> UInt? in
-      state.blocks[byteCount]?.popLast().map { UInt(bitPattern: $0) }
+    let address = state.withLock { state in
+      if byteCount > largestSmallBlock { return state.takeLarge(byteCount) }
+      return state.small[byteCount]?.popLast() ?? allocate(byteCount, alignment: 64)
     }
-    if let address, let pointer = UnsafeMutableRawPointer(bitPattern: address) { return pointer }
-    return UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 64)
+    guard let address, let pointer = UnsafeMutableRawPointer(bitPattern: address) else {
+      preconditionFailure("no memory for \(byteCount) bytes")
+    }
+    return pointer
   }
 
   static func giveBack(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
     let address = UInt(bitPattern: pointer)
-    free.withLock { state in
-      guard let pointer = UnsafeMutableRawPointer(bitPattern: address) else { return }
-      state.blocks[byteCount, default: []].append(pointer)
+    state.withLock { state in
+      if byteCount > largestSmallBlock {
+        state.addLarge(address, byteCount)
+      } else {
+        state.small[byteCount, default: []].append(address)
+      }
     }
+  }
+
+  private static func allocate(_ byteCount: Int, alignment: Int) -> UInt {
+    UInt(bitPattern: UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: alignment))
   }
 }

@@ -17,6 +17,7 @@ final class GradientTree {
   let ownBatches: Range<Int>
   private let parameters: [Parameter]
   private let exchange: SumOverProcesses
+  private let isAlone: Bool
   /// Gradients of left halves whose right halves are being computed, outermost first.
   private var left: [[ObjectIdentifier: Tensor]] = []
 
@@ -32,6 +33,7 @@ final class GradientTree {
     ownBatches = processes.rank * own..<(processes.rank + 1) * own
     self.parameters = parameters
     exchange = SumOverProcesses(processes)
+    isAlone = processes.size == 1
   }
 
   /// Leaves the gradients of a step in the parameters and returns the sum of the batches' losses.
@@ -54,7 +56,10 @@ final class GradientTree {
     let middle = batches.lowerBound + batches.count / 2
     let loss = try add(batches.lowerBound..<middle, isLast: false, addGradients)
     left.append(
-      Dictionary(uniqueKeysWithValues: parameters.map { (ObjectIdentifier($0), $0.takeGradient()) }))
+      Dictionary(
+        uniqueKeysWithValues: parameters.compactMap { parameter in
+          parameter.takeGradient().map { (ObjectIdentifier(parameter), $0) }
+        }))
     let rest = try add(middle..<batches.upperBound, isLast: isLast, addGradients)
     if !isLast, let saved = left.popLast() {
       for parameter in parameters { add(saved, to: parameter) }
@@ -78,10 +83,11 @@ final class GradientTree {
   /// Adds the left halves, from the innermost one outwards, and starts the exchange.
   private func complete(_ parameter: Parameter) throws {
     for saved in left.reversed() { add(saved, to: parameter) }
+    if isAlone { return }
     try exchange.add(parameter.gradient.pointer, count: parameter.gradient.count)
   }
 
   private func add(_ saved: [ObjectIdentifier: Tensor], to parameter: Parameter) {
-    if let gradient = saved[ObjectIdentifier(parameter)] { parameter.addGradient(gradient) }
+    if let gradient = saved[ObjectIdentifier(parameter)] { parameter.addGradient(consuming: gradient) }
   }
 }

@@ -135,7 +135,7 @@ static void check_slices(void) {
 
 // --- fused layers -----------------------------------------------------------------------------------------------
 
-static qk_training_linear linear(random_numbers *r, qk_gradient_form form, int32_t rows, int32_t depth) {
+static qk_training_linear linear(random_numbers *r, int32_t rows, int32_t depth) {
   int8_t *codes = zeros((size_t)(rows * depth));
   uint8_t *bits = zeros((size_t)rows);
   int32_t rows8 = 0;
@@ -154,11 +154,9 @@ static qk_training_linear linear(random_numbers *r, qk_gradient_form form, int32
   for (int32_t n = 0; n < rows; n++) bias[n] = (int32_t)next_in(r, -500, 500);
   qk_row_constants *constants = zeros(sizeof *constants);
   if (qk_prepare_rows(weights, bias, NULL, NULL, zeros(qk_row_constants_bytes(weights)), constants) != QK_OK) abort();
-  uint8_t *panels = zeros(qk_gradient_panel_bytes(form, (size_t)rows, (size_t)depth));
-  qk_gradient_code_panels(form, (size_t)rows, (size_t)depth, codes, (size_t)depth, 0, 0, panels);
-  return (qk_training_linear){ .weights = weights, .constants = constants, .bias = bias,
+  return (qk_training_linear){ .rows = rows, .depth = depth, .weights = weights, .constants = constants, .bias = bias,
                                .row_step = positive(r, (size_t)rows, 0.0078125f), .real_bias = noise(r, (size_t)rows, 0.25f),
-                               .codes = codes, .panels = panels };
+                               .codes = codes };
 }
 
 /// `step` is the head dimension, 8 or 16: with the widths that follow from it either granule of the row passes.
@@ -175,8 +173,8 @@ static void check_block(const char *name, qk_gradient_form form, int32_t step) {
     .gain1 = positive(&r, w, 0.5f), .gain2 = positive(&r, w, 0.5f), .keep1 = positive(&r, (size_t)images, 1),
     .norm1_step = 0.1f, .qkv_step = { 0.15f, 0.2f, 0.1f }, .attention_step = 0.05f, .norm2_step = 0.1f,
     .hidden_input_step = 0.03f, .hidden_step = 0.06f, .hidden_zero = 4, .hidden_table = table,
-    .qkv = linear(&r, form, 3 * inner, width), .projection = linear(&r, form, width, inner),
-    .expand = linear(&r, form, hidden, width), .contract = linear(&r, form, width, hidden),
+    .qkv = linear(&r, 3 * inner, width), .projection = linear(&r, width, inner),
+    .expand = linear(&r, hidden, width), .contract = linear(&r, width, hidden),
     .x = noise(&r, rows * w, 2), .middle = floats(rows * w), .y = floats(rows * w), .statistics1 = floats(2 * rows),
     .statistics2 = floats(2 * rows), .norm1_codes = zeros(rows * w), .norm2_codes = zeros(rows * w),
     .qkv_codes = zeros(rows * 3 * in), .qkv_rest = zeros(rows * 3 * in), .attention_codes = zeros(rows * in),
@@ -208,7 +206,7 @@ static void check_patches(const char *name, qk_gradient_form form) {
   const int32_t rows = 300, depth = 27, width = 24;
   uint8_t *codes = zeros((size_t)(rows * depth));
   for (int32_t i = 0; i < rows * depth; i++) codes[i] = (uint8_t)next_bits(&r);
-  const qk_training_patches p = { .rows = rows, .gradient_form = form, .layer = linear(&r, form, width, depth),
+  const qk_training_patches p = { .rows = rows, .gradient_form = form, .layer = linear(&r, width, depth),
                                   .codes = codes, .input_step = 1.0f / 255, .mean = positive(&r, (size_t)depth, 0.25f) };
   float *y = floats((size_t)(rows * width)), *gweight = floats((size_t)(width * depth)), *gbias = floats((size_t)width);
   const float *gy = noise(&r, (size_t)(rows * width), 1);

@@ -1,7 +1,8 @@
-import QuasarAutograd
 import QuasarTensor
 import QuasarTestSupport
 import Testing
+
+@testable import QuasarAutograd
 
 @Suite struct QuantizationTests {
   /// [rows, width, segments]; clamp limits of signed, unsigned and offset codes.
@@ -165,6 +166,44 @@ import Testing
       #expect(parameters[1].gradient[flat: row] == 0, "4-bit step of row \(row)")
     }
     #expect(touched > 7 * 7 / 2)
+  }
+
+  /// The first gradient of a whole matrix takes the place of the gradient of its slice: the bits of adding it to zero.
+  @Test(arguments: [Entanglement.independentSteps, .tiedSteps, .nestedCodes])
+  func gradientsOfWholeSlicesAreKeptInPlace(entanglement: Entanglement) {
+    let (rows, width) = (9, 37)
+    var random = AwkwardValues(77)
+    let (w, g) = (random.tensor([rows, width]), random.tensor([rows, width]))
+    let steps = Tensor((0..<rows).map { 0.01 + 0.02 * Float($0) }, shape: [rows])
+    func gradients(inPlace: Bool) -> [[UInt32]] {
+      let parameters = [w, steps, steps].map { Parameter(name: "p", role: .weight, value: $0.copied()) }
+      let slice = WeightSlice(
+        latent: parameters[0], scale4: parameters[1], scale8: parameters[2], entanglement: entanglement,
+        rows: (0..<Int32(rows)).map { $0 }, width: width, bits: [4, 8, 32, 8, 4, 4, 32, 8, 4])
+      let own = g.copied()
+      if !inPlace { _ = parameters[0].gradient }
+      slice.addGradient(own, isOwn: true)
+      #expect((parameters[0].gradient.pointer == own.pointer) == inPlace)
+      return parameters.map { $0.gradient.scalars.map(\.bitPattern) }
+    }
+    let kept = gradients(inPlace: true)
+    #expect(kept == gradients(inPlace: false))
+    // Something is inside the range and something outside.
+    #expect(Set(kept[0].map { $0 == 0 }) == [true, false])
+  }
+
+  @Test func otherGradientsAreNotKept() {
+    let p = Parameter(name: "p", role: .weight, value: Tensor([1, 2, 3, 4], shape: [2, 2]))
+    let g = Tensor([5, 6, 7, 8], shape: [2, 2])
+    for slice in [
+      WeightSlice(latent: p, rows: [0, 1], width: 2, bits: [32, 32]),
+      WeightSlice(latent: p, rows: [1, 0], width: 2, bits: [32, 32]),
+    ] {
+      p.clearGradient()
+      slice.addGradient(g, isOwn: slice.rows == [1, 0])
+      #expect(p.gradient.pointer != g.pointer && g.scalars == [5, 6, 7, 8])
+      #expect(p.gradient.scalars == (slice.rows == [1, 0] ? [7, 8, 5, 6] : [5, 6, 7, 8]))
+    }
   }
 
   @Test func vectorForms() {

@@ -11,7 +11,7 @@ import Testing
     let p = Parameter(name: "p", role: .weight, value: Tensor([1, -2, 3], shape: [3]))
     let tape = Tape()
     let y = tape.scale(tape.parameter(p), by: 0.5)
-    tape.backward(from: y)
+    tape.backward(from: y, keeping: true)
     #expect(p.gradient.scalars == [0.5, 0.5, 0.5])
     tape.backward(from: y, seed: Tensor([2, 4, -8], shape: [3]))
     #expect(p.gradient.scalars == [1.5, 2.5, -3.5])
@@ -19,11 +19,44 @@ import Testing
     #expect(p.gradient.scalars == [0, 0, 0])
   }
 
+  /// A sum hands one gradient to both of its terms, and a walk begins with an array of the caller's.
+  @Test func parametersDoNotShareGradients() {
+    let values = Tensor([1, 2], shape: [2])
+    let (p, q) = (
+      Parameter(name: "p", role: .weight, value: values), Parameter(name: "q", role: .weight, value: values)
+    )
+    let tape = Tape()
+    let seed = Tensor([3, 4], shape: [2])
+    tape.backward(from: tape.add(tape.parameter(p), tape.parameter(q)), seed: seed)
+    p.gradient.fill(7)
+    #expect(q.gradient.scalars == [3, 4] && seed.scalars == [3, 4])
+    q.gradient.fill(8)
+    #expect(p.gradient.scalars == [7, 7] && seed.scalars == [3, 4])
+  }
+
+  @Test func gradientsHaveMemoryWhileTheyAreNotZero() {
+    let p = Parameter(name: "p", role: .weight, value: Tensor([1, 2], shape: [2]))
+    #expect(!p.hasGradient && p.takeGradient() == nil)
+    p.addGradient(consuming: Tensor([3, 4], shape: [2]))
+    p.addGradient(consuming: Tensor([1, 1], shape: [2]))
+    #expect(p.hasGradient && p.gradient.scalars == [4, 5])
+    #expect(p.takeGradient()?.scalars == [4, 5] && !p.hasGradient && p.gradient.scalars == [0, 0])
+  }
+
+  /// Values that nobody else holds are gone when the walk has passed them.
+  @Test func aWalkReleasesWhatItHasPassed() {
+    let p = Parameter(name: "p", role: .weight, value: Tensor([1, 2], shape: [2]))
+    let tape = Tape()
+    let y = tape.scale(tape.gelu(tape.parameter(p)), by: 2)
+    tape.backward(from: y)
+    #expect(tape.nodes.allSatisfy { $0.value.count == 0 } && y.value.count == 2)
+  }
+
   @Test func slicesAddUpToo() {
     let p = Parameter(name: "p", role: .weight, value: Tensor([1, 2, 3, 4], shape: [2, 2]))
     let tape = Tape()
     let y = tape.slice(WeightSlice(latent: p, rows: [1], width: 1, bits: [32]))
-    tape.backward(from: y)
+    tape.backward(from: y, keeping: true)
     tape.backward(from: y)
     #expect(p.gradient.scalars == [0, 0, 2, 0])
   }

@@ -50,7 +50,7 @@ import Testing
         rows: (0..<Int32(width)).map { $0 }, width: depth, bits: Array(repeating: 8, count: width))
       let patches = TrainingPatches(
         layer: layer.trainingLayer(
-          form: nil, weight: slice, bias: WeightSlice(entries: slice.rows, of: latentBias), rowSteps: steps,
+          weight: slice, bias: WeightSlice(entries: slice.rows, of: latentBias), rowSteps: steps,
           realBias: bias),
         gradientForm: form, inputStep: 1 / 255, means: means)
       let tape = Tape()

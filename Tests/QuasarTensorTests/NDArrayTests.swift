@@ -76,28 +76,26 @@ import Testing
     #expect(Set(arrays.map(\.pointer)).count == 5)
   }
 
-  @Test func blocksAreRecycledBySize() {
-    // A size class that no other test uses, so that nobody else can take the block in between.
-    let bytes = (3 << 20) - 100_000
-    var first: NDArray<UInt8>? = NDArray<UInt8>(uninitialized: [bytes])
-    let address = first?.pointer
-    let held = NDArray<UInt8>(uninitialized: [bytes])
-    #expect(held.pointer != address)
-    first = nil
-    // The same class: more than 2.75 and at most 3 MiB.
-    let again = NDArray<UInt8>(uninitialized: [bytes + 1000])
-    #expect(again.pointer == address)
-    let larger = NDArray<UInt8>(uninitialized: [(3 << 20) + 1])
-    #expect(larger.pointer != address && larger.pointer != held.pointer)
-  }
-
+  /// Sizes on both sides of the limit between recycling by size and slabs, and larger than a slab.
   @Test func blocksHoldTheirRoundedSize() {
     let sizes = [
       (0, 64), (1, 64), (64, 64), (65, 128), (4096, 4096), (4097, 4608), (8192, 8192), (8193, 9216),
-      (9216, 9216), (15000, 15360), ((3 << 20) + 1, 13 << 18),
+      (9216, 9216), (15000, 15360), (32 << 10, 32 << 10), ((32 << 10) + 1, 36 << 10),
+      ((64 << 20) + 1, (64 << 20) + 4096),
     ]
     for (bytes, rounded) in sizes {
       #expect(StorageBlock(byteCount: bytes).byteCount == rounded, "\(bytes) bytes")
     }
+  }
+
+  @Test func blocksThatLiveAtOnceDoNotOverlap() {
+    var random = RandomSource(seed: 5).generator("blocks")
+    var blocks: [StorageBlock] = []
+    for i in 0..<300 {
+      if i % 3 == 2 { blocks.remove(at: random.below(blocks.count)) }
+      blocks.append(StorageBlock(byteCount: random.below(400_000)))
+    }
+    let ranges = blocks.map { (UInt(bitPattern: $0.base), UInt($0.byteCount)) }.sorted { $0.0 < $1.0 }
+    for (a, b) in zip(ranges, ranges.dropFirst()) { #expect(a.0 + a.1 <= b.0) }
   }
 }

@@ -154,6 +154,8 @@ void qk_weight_slice_forward(size_t rows, size_t width, const float *latent, siz
                              const int32_t *row, const uint8_t *bits, const float *scale4,
                              const float *scale8, qk_sharing sharing, float *q);
 /// Adds the gradients of the slice to glatent, gscale4, gscale8 (straight through inside the clamp; LSQ).
+///
+/// gq may be glatent itself, where row[i] = i and width = stride: the latent gradient then takes the place of gq.
 void qk_weight_slice_backward(size_t rows, size_t width, const float *latent, size_t stride,
                               const int32_t *row, const uint8_t *bits, const float *scale4,
                               const float *scale8, qk_sharing sharing, const float *gq, float *glatent,
@@ -177,17 +179,16 @@ void qk_scatter_add_rows(size_t rows, size_t width, const float *g, const int32_
 /// One AdamW step (Loshchilov & Hutter 2019) with bias corrections c1 = 1 − β1^t, c2 = 1 − β2^t.
 ///
 /// relative = 0: p ← p − lr·(m̂/(√v̂ + eps) + decay·p). relative = 1, for positive scales: the gradient is
-/// taken of ln p, p ← p·max(½, 1 − lr·m̂/(√v̂ + eps)), floored at 1e-8. The gradient is 0 afterwards.
+/// taken of ln p, p ← p·max(½, 1 − lr·m̂/(√v̂ + eps)), floored at 1e-8.
 typedef struct qk_adamw_settings {
   float learning_rate, beta1, beta2, epsilon, decay, correction1, correction2, gradient_factor;
   int32_t relative;
 } qk_adamw_settings;
-void qk_adamw_step(size_t count, const qk_adamw_settings *settings, float *gradient, float *parameter,
+void qk_adamw_step(size_t count, const qk_adamw_settings *settings, const float *gradient, float *parameter,
                    float *moment1, float *moment2);
 
 /// The direction of a LAMB step (You et al. 2020), m̂/(√v̂ + eps) + decay·p; the caller scales it by its trust ratio.
-/// The gradient is 0 afterwards.
-void qk_lamb_direction(size_t count, const qk_adamw_settings *settings, float *gradient, const float *parameter,
+void qk_lamb_direction(size_t count, const qk_adamw_settings *settings, const float *gradient, const float *parameter,
                        float *moment1, float *moment2, float *direction);
 /// average ← average + (1 − decay)·(parameter − average)
 void qk_average_step(size_t count, float decay, const float *parameter, float *average);

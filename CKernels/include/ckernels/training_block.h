@@ -21,14 +21,16 @@
 
 /// A linear layer of the block, made once per step.
 typedef struct qk_training_linear {
-  const qk_packed_weights *weights;
-  const qk_row_constants *constants;     ///< of weights, bias and requantisers
-  const int32_t *bias;                   ///< [rows] codes of the bias at input step · row step, zero point included
-  const qk_requantiser *requantisers;    ///< [rows]; used in exact mode
-  const float *row_step;                 ///< [rows] value of one weight code
-  const float *real_bias;                ///< [rows]
-  const int8_t *codes;                   ///< [rows][depth]
-  const void *panels;                    ///< qk_gradient_code_panels of the codes, in the block's gradient_form
+  int32_t rows, depth;
+  const float *row_step;               ///< [rows] value of one weight code
+  const float *real_bias;              ///< [rows]
+  const int8_t *codes;                 ///< [rows][depth]
+
+  // Read by the forward pass alone.
+  const qk_packed_weights *weights;    ///< the codes
+  const qk_row_constants *constants;   ///< of weights, bias and requantisers
+  const int32_t *bias;                 ///< [rows] codes of the bias at input step · row step, zero point included
+  const qk_requantiser *requantisers;  ///< [rows]; used in exact mode
 } qk_training_linear;
 
 /// The integers of deployment that replace the float functions in exact mode.

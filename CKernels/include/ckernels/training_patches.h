@@ -8,7 +8,7 @@
 typedef struct qk_training_patches {
   int32_t rows;                    ///< patches of all images
   qk_gradient_form gradient_form;  ///< words or bytes
-  qk_training_linear layer;        ///< `panels` is not used; the bias codes hold the means
+  qk_training_linear layer;        ///< the bias codes hold the means
   const uint8_t *codes;            ///< [rows][depth]
   float input_step;                ///< value of one code
   const float *mean;               ///< [depth] what is subtracted from the values
