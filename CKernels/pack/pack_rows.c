@@ -1,5 +1,6 @@
 // Packs rows of mixed precision into panels, and back.
 #include <string.h>
+#include "../elementwise/float_common.h"
 #include "packed_layout.h"
 #include "ckernels/arithmetic.h"
 
@@ -20,27 +21,32 @@ size_t qk_packed_bytes(int32_t n8, int32_t n4, int32_t depth) {
       + (size_t)qk_round_up(n4, QK_PANEL_ROWS) / QK_PANEL_ROWS * qk_panel4_bytes(padded);
 }
 
+/// 1 when all codes lie in −8…7.
+QK_CLONES static int has_four_bits(const int8_t *row, int32_t depth) {
+  uint8_t outside = 0;
+  for (int32_t k = 0; k < depth; k++) outside |= (uint8_t)(row[k] + 8) & 0xf0;
+  return outside == 0;
+}
+
+QK_CLONES static int32_t sum_of(const int8_t *row, int32_t depth) {
+  int32_t sum = 0;
+  for (int32_t k = 0; k < depth; k++) sum += row[k];
+  return sum;
+}
+
 static qk_status check_source(const int8_t *codes, const uint8_t *row_bits, int32_t rows, int32_t depth) {
   if (rows < 1 || depth < 1) return QK_BAD_SIZE;
   if (depth > QK_MAX_DEPTH) return QK_DEPTH_BEYOND_PROOF;
   for (int32_t n = 0; n < rows; n++) {
     if (row_bits[n] != 4 && row_bits[n] != 8) return QK_BAD_SIZE;
-    if (row_bits[n] == 8) continue;
-    const int8_t *row = codes + (size_t)n * (size_t)depth;
-    int8_t least = 0, most = 0;
-    for (int32_t k = 0; k < depth; k++) {
-      least = row[k] < least ? row[k] : least;
-      most = row[k] > most ? row[k] : most;
-    }
-    if (least < -8 || most > 7) return QK_CODE_OUT_OF_RANGE;
+    if (row_bits[n] == 4 && !has_four_bits(codes + (size_t)n * (size_t)depth, depth)) return QK_CODE_OUT_OF_RANGE;
   }
   return QK_OK;
 }
 
-/// Writes one row into its slot of zeroed panels, eight codes at a time, and returns the sum of its codes.
-static int32_t pack_row(const int8_t *row, int32_t bits, int32_t depth, int32_t padded, int32_t slot, uint8_t *panels) {
-  int32_t sum = 0, k = 0;
-  for (int32_t i = 0; i < depth; i++) sum += row[i];
+/// Writes one row into its slot of zeroed panels, eight codes at a time.
+static void pack_row(const int8_t *row, int32_t bits, int32_t depth, int32_t padded, int32_t slot, uint8_t *panels) {
+  int32_t k = 0;
   for (; k + 8 <= depth; k += 8) {
     if (bits == 8) {
       memcpy(panels + qk_offset8(padded, slot, k), row + k, 4);
@@ -57,7 +63,6 @@ static int32_t pack_row(const int8_t *row, int32_t bits, int32_t depth, int32_t 
     if (bits == 8) panels[qk_offset8(padded, slot, k)] = (uint8_t)row[k];
     else panels[qk_offset4(padded, slot, k)] |= (uint8_t)((row[k] & 15) << 4 * qk_high_nibble(k));
   }
-  return sum;
 }
 
 qk_status qk_pack_rows(const int8_t *codes, const uint8_t *row_bits, int32_t rows, int32_t depth,
@@ -82,9 +87,10 @@ qk_status qk_pack_rows(const int8_t *codes, const uint8_t *row_bits, int32_t row
   for (int32_t n = 0; n < rows; n++) {
     const int is8 = row_bits[n] == 8 || next4 == rows4;
     const int32_t place = is8 ? next8++ : next4++, slot = is8 ? place : slots8 + place;
+    const int8_t *row = codes + (size_t)n * (size_t)depth;
     slot_row[slot] = n;
-    slot_sum[slot] = pack_row(codes + (size_t)n * (size_t)depth, is8 ? 8 : 4, depth, padded, place,
-                              is8 ? panels : panels4);
+    slot_sum[slot] = sum_of(row, depth);
+    pack_row(row, is8 ? 8 : 4, depth, padded, place, is8 ? panels : panels4);
   }
   *out = (qk_packed_weights){ .rows = rows, .depth = depth, .padded_depth = padded, .slots8 = slots8,
                               .slots4 = slots4, .panels = panels, .slot_row = slot_row, .slot_sum = slot_sum };

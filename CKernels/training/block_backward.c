@@ -3,6 +3,7 @@
 #include "passes.h"
 #include "block_leaf.h"
 #include "block_memory.h"
+#include "block_norm.h"
 #include "block_sums.h"
 #include "layer_panels.h"
 #include "weight_operands.h"
@@ -79,6 +80,8 @@ typedef struct leaf_memory {
   uint8_t *entries;
   int32_t *left_sums;
   int16_t *left;  ///< or bytes
+  float *statistics;  ///< [rows][2] of the LayerNorm whose codes are in `norm`
+  int8_t *norm;
   uint8_t *gelu;
 } leaf_memory;
 
@@ -97,6 +100,8 @@ static void take_leaf(void *owner, qk_memory *memory) {
   m->left_sums = qk_take(memory, rows * sizeof(int32_t));
   m->largest = qk_take(memory, widest * sizeof(float));
   m->entries = qk_take(memory, 3 * QK_LOOKED_UP_ROWS * widest);
+  m->statistics = qk_take(memory, rows * 2 * sizeof *m->statistics);
+  m->norm = qk_take(memory, rows * (size_t)b->width);
   m->gelu = qk_take(memory, rows * (size_t)b->hidden);
 }
 
@@ -151,20 +156,20 @@ static qk_status run_layer(const qk_block_leaf *l, const leaf_memory *m, layer_s
   return status;
 }
 
-static qk_norm_gradient norm_step(const backward_job *job, const qk_block_leaf *l, int which, const float *gcodes,
-                                  const float *through, float *gx) {
+static qk_norm_gradient norm_step(const backward_job *job, const qk_block_leaf *l, const leaf_memory *m, int which,
+                                  const float *gcodes, const float *through, float *gx) {
   const qk_training_block *b = job->block;
   float *sums = job->sums + (size_t)l->index * job->at.count;
   const size_t at = l->row * (size_t)b->width;
   const float limit = qk_block_limit(b);
   qk_norm_gradient n = { .rows = l->rows, .width = (size_t)b->width, .lo = -limit, .hi = limit, .gcodes = gcodes,
-                         .through = through, .gx = gx };
+                         .through = through, .gx = gx, .statistics = m->statistics };
   if (which == 1) {
-    n.x = b->x + at, n.weight = b->norm1_weight, n.bias = b->norm1_bias, n.statistics = b->statistics1 + 2 * l->row;
+    n.x = b->x + at, n.weight = b->norm1_weight, n.bias = b->norm1_bias;
     n.step = b->norm1_step;
     n.gweight = sums + job->at.norm1_weight, n.gbias = sums + job->at.norm1_bias, n.gstep = sums + job->at.norm1_step;
   } else {
-    n.x = b->middle + at, n.weight = b->norm2_weight, n.bias = b->norm2_bias, n.statistics = b->statistics2 + 2 * l->row;
+    n.x = b->middle + at, n.weight = b->norm2_weight, n.bias = b->norm2_bias;
     n.step = b->norm2_step;
     n.gweight = sums + job->at.norm2_weight, n.gbias = sums + job->at.norm2_bias, n.gstep = sums + job->at.norm2_step;
   }
@@ -195,17 +200,17 @@ static qk_status backward_mlp(const backward_job *job, const qk_block_leaf *l, c
   layer_step contract = {
     .layer = &b->contract, .panels = &job->panels, .operands = &job->contract, .row_step = job->contract_row_step, .input = m->gelu,
     .input_unsigned = 1, .input_zero = b->hidden_zero, .ginput = m->wide,
-    .fetch = { { b->norm2_codes + at, l->rows * width },
+    .fetch = { { b->middle + at, l->rows * width * sizeof(float) },
                qk_input_place(&job->expand, leaf), qk_gradient_place(&job->expand, leaf) },
     .output = { .g = g, .keep = b->keep2 ? b->keep2 + l->image : NULL, .bias = sums + job->at.contract_bias },
   };
   qk_status status = run_layer(l, m, &contract);
+  if (status == QK_OK) status = qk_block_norm_codes(l, 2, m->statistics, m->norm);
   if (status != QK_OK) return status;
   layer_step expand = {
     .layer = &b->expand, .panels = &job->panels, .operands = &job->expand, .row_step = b->expand.row_step,
-    .input = b->norm2_codes + at, .ginput = m->gradient,
-    .fetch = { { b->middle + at, l->rows * width * sizeof(float) },
-               { b->attention_codes + l->row * inner, l->rows * inner },
+    .input = m->norm, .ginput = m->gradient,
+    .fetch = { { b->attention_codes + l->row * inner, l->rows * inner },
                qk_input_place(&job->projection, leaf), qk_gradient_place(&job->projection, leaf) },
     .output = { .g = m->wide, .codes = codes, .tables = &job->slopes, .entries = m->entries,
                 .rest = b->hidden_rest + l->row * hidden, .lo = -QK_HIDDEN_LIMIT, .hi = QK_HIDDEN_LIMIT,
@@ -214,7 +219,7 @@ static qk_status backward_mlp(const backward_job *job, const qk_block_leaf *l, c
   };
   status = run_layer(l, m, &expand);
   if (status != QK_OK) return status;
-  const qk_norm_gradient norm = norm_step(job, l, 2, m->gradient, gy, m->between);
+  const qk_norm_gradient norm = norm_step(job, l, m, 2, m->gradient, gy, m->between);
   norm_gradient(l, &norm);
   return QK_OK;
 }
@@ -243,7 +248,8 @@ static qk_status backward_attention(const backward_job *job, const qk_block_leaf
     .layer = &b->projection, .panels = &job->panels, .operands = &job->projection, .row_step = job->projection_row_step,
     .input = b->attention_codes + l->row * inner, .ginput = m->wide,
     .fetch = { { b->qkv_codes + l->row * 3 * inner, l->rows * 3 * inner },
-               { b->attention_rest + l->row * inner, l->rows * inner } },
+               { b->attention_rest + l->row * inner, l->rows * inner },
+               { b->x + at, l->rows * width * sizeof(float) } },
     .output = { .g = g, .keep = b->keep1 ? b->keep1 + l->image : NULL,
                 .bias = sums + job->at.projection_bias },
   };
@@ -252,17 +258,17 @@ static qk_status backward_attention(const backward_job *job, const qk_block_leaf
   qk_block_row_passes(b)->cut_gradient(l->rows, inner, b->attention_rest + l->row * inner, -limit, limit, m->wide,
                   sums + job->at.attention_step);
   QK_PHASE("backward attention", QK_RESOURCE_NONE, 0, status = backward_heads(l, m));
+  if (status == QK_OK) status = qk_block_norm_codes(l, 1, m->statistics, m->norm);
   if (status != QK_OK) return status;
   layer_step qkv = {
-    .layer = &b->qkv, .panels = &job->panels, .operands = &job->qkv, .row_step = b->qkv.row_step, .input = b->norm1_codes + at,
+    .layer = &b->qkv, .panels = &job->panels, .operands = &job->qkv, .row_step = b->qkv.row_step, .input = m->norm,
     .ginput = m->gradient,
-    .fetch = { { b->x + at, l->rows * width * sizeof(float) } },
     .output = { .g = m->gqkv, .rest = b->qkv_rest + l->row * 3 * inner, .lo = -limit, .hi = limit,
                 .bias = sums + job->at.qkv_bias, .step = sums + job->at.qkv_step },
   };
   status = run_layer(l, m, &qkv);
   if (status != QK_OK) return status;
-  const qk_norm_gradient norm = norm_step(job, l, 1, m->gradient, m->between, job->gx + at);
+  const qk_norm_gradient norm = norm_step(job, l, m, 1, m->gradient, m->between, job->gx + at);
   norm_gradient(l, &norm);
   return QK_OK;
 }

@@ -1,6 +1,7 @@
 // The forward pass of the training block: every leaf of images from LayerNorm to the second residual sum.
 #include "passes.h"
 #include "block_memory.h"
+#include "block_norm.h"
 #include "block_leaf.h"
 #include <stdatomic.h>
 
@@ -64,17 +65,6 @@ static qk_status sums_of(const qk_training_linear *layer, const void *codes, int
   return multiply(&arguments);
 }
 
-static qk_status exact_norm(const qk_layer_norm_arguments *norm, size_t rows, size_t width, const int16_t *input,
-                            int8_t *codes) {
-  qk_layer_norm_arguments a = *norm;
-  a.rows = (int32_t)rows;
-  a.width = (int32_t)width;
-  a.input = input;
-  a.input_stride = a.output_stride = width;
-  a.output = codes;
-  return qk_layer_norm(&a);
-}
-
 /// A linear layer to codes, in exact mode those of the requantiser, and what rounding took.
 static qk_status linear_codes(const qk_block_leaf *l, const qk_training_linear *layer, const qk_row_constants *constants,
                               const int8_t *input, int32_t limit, int8_t *codes, int8_t *rest) {
@@ -94,29 +84,6 @@ static qk_status linear_codes(const qk_block_leaf *l, const qk_training_linear *
     const qk_status status_of_call = (call);  \
     if (status_of_call != QK_OK) return status_of_call; \
   } while (0)
-
-static qk_status compute_norm_codes(const qk_block_leaf *l, int which, const float *x, const int16_t *stream) {
-  const qk_training_block *b = l->block;
-  const size_t width = (size_t)b->width, at = l->row * width;
-  float *statistics = (which == 1 ? b->statistics1 : b->statistics2) + 2 * l->row;
-  int8_t *codes = (which == 1 ? b->norm1_codes : b->norm2_codes) + at;
-  const float limit = qk_block_limit(b);
-  if (b->exact) {
-    qk_block_row_passes(b)->norm_statistics(l->rows, width, x + at, b->epsilon, statistics);
-    return exact_norm(which == 1 ? &b->exact->norm1 : &b->exact->norm2, l->rows, width, stream + at, codes);
-  }
-  const float step = which == 1 ? b->norm1_step : b->norm2_step;
-  qk_block_row_passes(b)->norm_to_codes(l->rows, width, x + at, which == 1 ? b->norm1_weight : b->norm2_weight,
-                   which == 1 ? b->norm1_bias : b->norm2_bias, b->epsilon, 1.0f / step, -limit, limit, codes, statistics);
-  return QK_OK;
-}
-
-static qk_status norm_codes(const qk_block_leaf *l, int which, const float *x, const int16_t *stream) {
-  qk_status status;
-  QK_PHASE("forward LayerNorm", QK_RESOURCE_CACHE, qk_leaf_bytes(l, (size_t)l->block->width, 4 + 1),
-           status = compute_norm_codes(l, which, x, stream));
-  return status;
-}
 
 static qk_status compute_attention_codes(const qk_block_leaf *l, void *head_memory, float *context) {
   const qk_training_block *b = l->block;
@@ -180,7 +147,8 @@ typedef struct leaf_memory {
   const qk_block_leaf *leaf;
   int32_t *sums;
   void *head;
-  float *context;
+  float *context, *statistics;
+  int8_t *norm;
   uint8_t *gelu;
 } leaf_memory;
 
@@ -191,27 +159,28 @@ static void take_leaf(void *owner, qk_memory *memory) {
   m->sums = qk_take(memory, rows * (size_t)b->width * sizeof *m->sums);
   m->head = qk_take(memory, qk_head_memory((size_t)b->tokens, (size_t)b->head_dimension));
   m->context = qk_take(memory, rows * qk_block_inner(b) * sizeof *m->context);
+  m->statistics = qk_take(memory, rows * 2 * sizeof *m->statistics);
+  m->norm = qk_take(memory, rows * (size_t)b->width);
   m->gelu = qk_take(memory, rows * (size_t)b->hidden);
 }
 
 static qk_status forward_leaf(const forward_job *job, const qk_block_leaf *l) {
   const qk_training_block *b = l->block;
   const qk_exact_block *e = b->exact;
-  const size_t width = (size_t)b->width, inner = qk_block_inner(b), hidden = (size_t)b->hidden;
+  const size_t inner = qk_block_inner(b), hidden = (size_t)b->hidden;
   leaf_memory m = { .leaf = l };
   TRY(qk_reserve(QK_SCRATCH_BLOCK_TASK, take_leaf, &m));
 
-  TRY(norm_codes(l, 1, b->x, e ? e->input : NULL));
-  TRY(linear_codes(l, &b->qkv, &job->qkv, b->norm1_codes + l->row * width, (int32_t)qk_block_limit(b),
+  TRY(qk_block_norm_codes(l, 1, m.statistics, m.norm));
+  TRY(linear_codes(l, &b->qkv, &job->qkv, m.norm, (int32_t)qk_block_limit(b),
                    b->qkv_codes + l->row * 3 * inner, b->qkv_rest + l->row * 3 * inner));
   TRY(attention_codes(l, m.head, m.context));
   TRY(linear_branch(l, &b->projection, b->attention_codes + l->row * inner, 0, job->factors.projection, b->keep1, m.sums,
                     b->x, b->middle, e ? e->input : NULL, e ? e->middle : NULL));
 
-  TRY(norm_codes(l, 2, b->middle, e ? e->middle : NULL));
+  TRY(qk_block_norm_codes(l, 2, m.statistics, m.norm));
   int8_t *codes = b->hidden_codes + l->row * hidden;
-  TRY(linear_codes(l, &b->expand, &job->expand, b->norm2_codes + l->row * width, QK_HIDDEN_LIMIT, codes,
-                   b->hidden_rest + l->row * hidden));
+  TRY(linear_codes(l, &b->expand, &job->expand, m.norm, QK_HIDDEN_LIMIT, codes, b->hidden_rest + l->row * hidden));
   QK_PHASE("forward GELU", QK_RESOURCE_CACHE, qk_leaf_bytes(l, hidden, 1 + 1),
            qk_look_up(l->rows * hidden, codes, b->hidden_table, m.gelu));
   return linear_branch(l, &b->contract, m.gelu, 1, job->factors.contract, b->keep2, m.sums, b->middle, b->y,

@@ -212,10 +212,6 @@ final class BlockActivations {
       return (base.map { $0 + bytes })?.assumingMemoryBound(to: type)
     }
     descriptor.middle = take(rows * block.width, Float.self)
-    descriptor.statistics1 = take(rows * 2, Float.self)
-    descriptor.statistics2 = take(rows * 2, Float.self)
-    descriptor.norm1_codes = take(rows * block.width, Int8.self)
-    descriptor.norm2_codes = take(rows * block.width, Int8.self)
     descriptor.qkv_codes = take(rows * 3 * inner, Int8.self)
     descriptor.qkv_rest = take(rows * 3 * inner, Int8.self)
     descriptor.attention_codes = take(rows * inner, Int8.self)

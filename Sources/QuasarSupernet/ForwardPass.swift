@@ -103,9 +103,11 @@ private struct ForwardPass {
 
   mutating func run(_ input: PatchBatch, dropPath: DropPath?) throws -> ForwardResult {
     var x = try embed(input)
-    let fused = try fusedBlocks(dropPath)
+    var prepared: [TrainingBlock?] = []
     for i in architecture.blocks.indices {
-      if let block = fused[i] {
+      if prepared.isEmpty { prepared = try fusedBlocks(from: i, dropPath) }
+      // Out of the list, so that its packed weights live no longer than the tape wants them.
+      if let block = prepared.removeFirst() {
         let (y, codes) = try tape.trainingBlock(x, codes: isExact ? stream : nil, block)
         if let codes { stream = codes }
         x = y
@@ -159,9 +161,11 @@ private struct ForwardPass {
   /// The form of gradients of layers on integer products; a recorder wants to see every value.
   private var fusedForm: qk_gradient_form? { mode == .full || recorder != nil ? nil : products.gradientForm }
 
-  /// The blocks that run as one operation, their weights quantised and packed side by side; nil for all others.
-  private func fusedBlocks(_ dropPath: DropPath?) throws -> [TrainingBlock?] {
-    try parallelMap(architecture.depth) { i in
+  /// The next blocks, one for each thread: those that run as one operation, their weights quantised and packed side by
+  /// side, and nil for others.
+  private func fusedBlocks(from first: Int, _ dropPath: DropPath?) throws -> [TrainingBlock?] {
+    try parallelMap(min(Int(qk_thread_count()), architecture.depth - first)) { offset in
+      let i = first + offset
       let shape = attentionShape(i)
       guard let form = fusedForm,
         TrainingBlock.supports(shape, width: width, hidden: architecture.hiddenWidth(i))

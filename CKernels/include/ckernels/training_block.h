@@ -5,8 +5,8 @@
 //
 // All four products run on the row-mixed kernels; their accumulators are the ones of deployment. Images are worked on
 // in leaves of a few images, each from end to end by one thread while its rows are in the L2 cache. Kept for the
-// backward pass: x and m, two numbers a row of either LayerNorm, and for qkv, c and h one code and one byte of
-// remainder an element. Backward products: see gradient.h.
+// backward pass: x and m, and for qkv, c and h one code and one byte of remainder an element; a and e are made again
+// from x and m. Backward products: see gradient.h.
 #ifndef CKERNELS_TRAINING_BLOCK_H
 #define CKERNELS_TRAINING_BLOCK_H
 
@@ -57,8 +57,6 @@ typedef struct qk_training_block {
   // Written by the forward pass; rows = images·tokens.
   const float *x;                             ///< [rows][width]
   float *middle, *y;                          ///< [rows][width]
-  float *statistics1, *statistics2;           ///< [rows][2] mean and 1/deviation
-  int8_t *norm1_codes, *norm2_codes;          ///< [rows][width]
   int8_t *qkv_codes, *qkv_rest;               ///< [rows][3·heads·head_dimension]
   int8_t *attention_codes, *attention_rest;   ///< [rows][heads·head_dimension]
   int8_t *hidden_codes, *hidden_rest;         ///< [rows][hidden] input codes of the GELU table
