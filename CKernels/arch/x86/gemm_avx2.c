@@ -46,6 +46,13 @@ static void multiply8(const uint8_t *x, size_t x_stride, int32_t tokens, const u
   qk_multiply_avx2(x, x_stride / sizeof(int16_t), tokens, panel, depth, sums, QK_GROUP_COLUMNS, 0);
 }
 
+static void multiply8_onto(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
+                           int32_t panels, int32_t depth, const int32_t *start, int32_t *sums, size_t sums_stride) {
+  (void)panel_stride, (void)panels;
+  qk_multiply_onto_avx2((const int16_t *)(const void *)x, x_stride / sizeof(int16_t), tokens,
+                        (const int16_t *)(const void *)panel, depth, start, 0, sums, sums_stride);
+}
+
 enum {
   TOKENS4 = 4,
   /// 8 steps of |2·255·8| = 4080 stay below 2^15: int16 sums need widening only every 32 k.
@@ -81,8 +88,11 @@ static inline __attribute__((always_inline)) void tile4(const int tokens, const 
       const __m256i w1 = _mm256_load_si256((const __m256i *)(panel + 64 * (size_t)q + 32));
       for (int t = 0; t < tokens; t++) {
         const __m256i codes = broadcast_quad(row[t] + 4 * (size_t)q);
-        words[t][0] = _mm256_add_epi16(words[t][0], _mm256_maddubs_epi16(codes, w0));
-        words[t][1] = _mm256_add_epi16(words[t][1], _mm256_maddubs_epi16(codes, w1));
+        __m256i products0 = _mm256_maddubs_epi16(codes, w0), products1 = _mm256_maddubs_epi16(codes, w1);
+        // The order of tile_avx2.c.
+        __asm__("" : "+x"(products0), "+x"(products1));
+        words[t][0] = _mm256_add_epi16(words[t][0], products0);
+        words[t][1] = _mm256_add_epi16(words[t][1], products1);
       }
     }
     for (int t = 0; t < tokens; t++)
@@ -114,7 +124,8 @@ const qk_gemm_kernel qk_gemm_avx2 = {
   .name = "gemm_x8_w8w4_6x16_avx2_maddwd_maddubs",
   .group_panels = 1,
   .w8 = { .activation_bytes = 2, .panel_bytes = 32, .tile_tokens = QK_TILE_AVX2_TOKENS,
-          .load_activations = qk_widen_avx2, .load_panel = load_panel8, .multiply = multiply8 },
+          .load_activations = qk_widen_avx2, .load_panel = load_panel8, .multiply = multiply8,
+          .multiply_onto = multiply8_onto },
   .w4 = { .activation_bytes = 1, .shifted = 1, .panel_bytes = 16, .tile_tokens = TOKENS4,
           .load_activations = qk_shift_activations_avx2, .load_panel = load_panel4, .multiply = multiply4 },
   .finish = qk_finish_avx2,
