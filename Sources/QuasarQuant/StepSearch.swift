@@ -1,3 +1,4 @@
+import CKernels
 import QuasarTensor
 
 /// Initial quantiser steps from data.
@@ -8,7 +9,9 @@ public enum StepSearch {
   public static func activationStep(_ samples: [Float], range: CodeRange) -> Float {
     let stride = max(1, (samples.count + 16383) / 16384)
     let used = Swift.stride(from: 0, to: samples.count, by: stride).map { samples[$0] }
-    return leastSquaresStep(used, low: Float(range.low), high: Float(range.high))
+    return used.withUnsafeBufferPointer {
+      leastSquaresStep($0, low: Float(range.low), high: Float(range.high))
+    }
   }
 
   /// (v + depth)/high, v the magnitude that `percent` % of the values do not exceed: what lies beyond is clipped.
@@ -24,26 +27,19 @@ public enum StepSearch {
   /// The search of `activationStep` for one weight row.
   public static func rowStep(_ row: UnsafeBufferPointer<Float>, bits: Int) -> Float {
     let range = CodeRange.signedNarrow(bits: bits)
-    return leastSquaresStep(Array(row), low: Float(range.low), high: Float(range.high))
+    return leastSquaresStep(row, low: Float(range.low), high: Float(range.high))
   }
 
-  private static func leastSquaresStep(_ x: [Float], low: Float, high: Float) -> Float {
+  private static func leastSquaresStep(_ x: UnsafeBufferPointer<Float>, low: Float, high: Float) -> Float {
     let positive = x.reduce(0) { max($0, $1) }
     let negative = x.reduce(0) { max($0, -$1) }
     // A side without codes sets no step: whatever lies there is clamped.
     let full = max(high > 0 ? positive / high : 0, low < 0 ? negative / -low : 0, 1e-6)
+    let steps = (4...40).map { max(1e-6, full * Float($0) / 40) }
+    var errors = [Float](repeating: 0, count: steps.count)
+    qk_step_errors(x.count, x.baseAddress, low, high, steps.count, steps, &errors)
     var best = (error: Float.infinity, step: full)
-    for i in 4...40 {
-      let step = max(1e-6, full * Float(i) / 40)
-      let inverse = 1 / step
-      var error: Float = 0
-      for value in x {
-        let code = min(max((value * inverse).rounded(.toNearestOrEven), low), high)
-        let difference = value - step * code
-        error += difference * difference
-      }
-      if error < best.error { best = (error, step) }
-    }
+    for (error, step) in zip(errors, steps) where error < best.error { best = (error, step) }
     return best.step
   }
 }

@@ -41,7 +41,7 @@ extension Supernet {
     }
     guard weights else { return }
     for linear in [patchEmbedding, head] + blocks.flatMap(\.linears) {
-      calibrateWeights(linear)
+      try calibrateWeights(linear)
       if rankRows, linear.isMixed { rank(linear, recorder.inputSquares[linear.name] ?? []) }
     }
   }
@@ -57,17 +57,18 @@ extension Supernet {
     blocks.contains { $0.hiddenStep === steps }
   }
 
-  private func calibrateWeights(_ linear: LinearParameters) {
+  private func calibrateWeights(_ linear: LinearParameters) throws {
     let (rows, depth) = (linear.weight.value.shape[0], linear.weight.value.width)
-    for row in 0..<rows {
+    // One step for both: the rounding of 4 bits is 16 times that of 8, so the 4-bit step decides.
+    let isShared = linear.isMixed && linear.scale4 == nil
+    let steps = try parallelMap(rows) { row in
       let values = UnsafeBufferPointer(start: linear.weight.value.pointer + row * depth, count: depth)
-      if linear.isMixed, linear.scale4 == nil {
-        // One step for both: the rounding of 4 bits is 16 times that of 8, so the 4-bit step decides.
-        linear.scale8.value.pointer[row] = StepSearch.rowStep(values, bits: 4) / 16
-        continue
-      }
-      linear.scale8.value.pointer[row] = StepSearch.rowStep(values, bits: 8)
-      linear.scale4?.value.pointer[row] = StepSearch.rowStep(values, bits: 4)
+      let step4 = isShared || linear.scale4 != nil ? StepSearch.rowStep(values, bits: 4) : 0
+      return (bits8: isShared ? step4 / 16 : StepSearch.rowStep(values, bits: 8), bits4: step4)
+    }
+    for (row, step) in steps.enumerated() {
+      linear.scale8.value.pointer[row] = step.bits8
+      linear.scale4?.value.pointer[row] = step.bits4
     }
   }
 

@@ -97,6 +97,8 @@ static void check_rows(void) {
   if (qk_float_attention_forward(2, 25, 3, 8, x, 0.35f, 63, probabilities, mixed) != QK_OK) abort();
   if (qk_float_attention_backward(2, 25, 3, 8, x, 0.35f, probabilities, gy, gqkv) != QK_OK) abort();
   compare_floats("attention", mixed, 2 * 25 * 24, gqkv, 2 * 25 * 72);
+  qk_step_errors(COUNT, x, -7, 7, WIDTH, weight, sums);
+  compare_floats("step errors", sums, WIDTH, sums, 0);
   qk_sgemm(0, 1, ROWS, ROWS, WIDTH, x, WIDTH, gy, WIDTH, out, ROWS);
   compare_floats("product", out, ROWS * ROWS, out, 0);
 

@@ -7,6 +7,7 @@
   { "quantise", 0xd20f52e32a53a3ea },
   { "quantise, backward", 0x28d8ba9e89f5055b },
   { "attention", 0x1ba811cba8f2e483 },
+  { "step errors", 0x973768ccbb971898 },
   { "product", 0xe46d12a10a38eb35 },
   { "adamw", 0x6a635c080293c466 },
   { "slice, independent", 0xe593c1f268fd6f83 },

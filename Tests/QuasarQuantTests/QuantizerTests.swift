@@ -119,6 +119,29 @@ import Testing
     }
   }
 
+  /// Chains in the order of the values, for candidates of one lane to more than two groups of 48.
+  @Test(arguments: [1, 15, 16, 37, 48, 49, 100])
+  func errorsAreChainsOverTheValues(candidates: Int) {
+    var random = AwkwardValues(9)
+    let x = (0..<301).map { _ in random.uniform(-3...3) } + [0, -0.0, 1e-20, 5e4, -5e4, 0.125, -0.375]
+    let steps = (0..<candidates).map { 0.01 + 0.125 * Float($0) }
+    var errors = [Float](repeating: -1, count: candidates + 1)
+    qk_step_errors(x.count, x, -10, 53, candidates, steps, &errors)
+    for (step, error) in zip(steps, errors) {
+      let inverse = 1 / step
+      var expected: Float = 0
+      for value in x {
+        let product = step * min(max((value * inverse).rounded(.toNearestOrEven), -10), 53)
+        let square = (value - product) * (value - product)
+        expected += square
+      }
+      #expect(error.bitPattern == expected.bitPattern, "step \(step)")
+    }
+    #expect(errors.last == -1)
+    qk_step_errors(0, x, -10, 53, candidates, steps, &errors)
+    #expect(errors.dropLast().allSatisfy { $0 == 0 })
+  }
+
   @Test func asymmetricRangesLookAtBothEnds() {
     let quantizer = GELUQuantizer(step: 0.01, bits: 8)
     var random = AwkwardValues(6)

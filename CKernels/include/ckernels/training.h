@@ -195,6 +195,11 @@ void qk_average_step(size_t count, float decay, const float *parameter, float *a
 
 // --- quantiser start and oscillation ----------------------------------------------------------------------
 
+/// errors[c] = Σ_i (x[i] − s·clamp(rint(x[i]·(1/s)), low, high))² of each of the candidates s = steps[c], in the order of i.
+/// Example: x = {1.3}, s = 0.5, limits −7…7: (1.3 − 1.5)² = 0.04.
+void qk_step_errors(size_t count, const float *x, float low, float high, size_t candidates, const float *steps,
+                    float *errors);
+
 /// U (upper, row-major) with (H + damping·I)⁻¹ = Uᵀ·U, in place of the symmetric H[n][n]; what lies below U is undefined.
 ///
 /// Cholesky of H, its inverse, Cholesky of that (LAPACK's dpotrf and dpotri). 1, or 0 where H is not positive definite
