@@ -146,7 +146,9 @@ public final class Profile {
       names[pointer] = text
       return text
     }
-    let found = recorded.filter { name($0) == step }
+    // Threads record their part of a region under the name of the phase around it, which may be the step.
+    let named = recorded.filter { name($0) == step }
+    let found = named.filter { one in !named.contains { Profile.lies(one, in: $0) } }
     for one in found { total.seconds += Double(one.duration) * 1e-9 }
     for interval in recorded {
       guard found.contains(where: { $0.start <= interval.start && interval.start <= $0.start + $0.duration }) else {
@@ -160,14 +162,22 @@ public final class Profile {
       phase.work += interval.work
       phases[name] = phase
       if total.steps < tracedSteps {
+        let isPart = name == step && !found.contains { $0.start == interval.start && $0.thread == interval.thread }
         traced.append(
           Interval(
-            name: name, thread: Int(interval.thread), start: Double(interval.start) * 1e-9,
+            name: isPart ? "part of a \(step)" : name, thread: Int(interval.thread),
+            start: Double(interval.start) * 1e-9,
             seconds: Double(interval.duration) * 1e-9))
       }
     }
     total.steps += found.count
     qk_profile_rewind()
+  }
+
+  /// True where `inner` lies in `outer` and is shorter.
+  private static func lies(_ inner: qk_interval, in outer: qk_interval) -> Bool {
+    inner.duration < outer.duration && inner.start >= outer.start
+      && inner.start + inner.duration <= outer.start + outer.duration
   }
 
   public var sums: Sums {

@@ -114,7 +114,9 @@ public final class Trainer {
     let step = self.step
     let epoch = step / stepsPerEpoch
     let mode = mode(at: step)
-    if mode != .full, step == 0 || self.mode(at: step - 1) == .full { try startQuantizers() }
+    if mode != .full, step == 0 || self.mode(at: step - 1) == .full {
+      try Profile.measure("calibration") { try startQuantizers() }
+    }
 
     let architectures = plan.architectures(step: step, of: totalSteps, options: options, random: random)
     let loss: Float

@@ -130,4 +130,20 @@ import Testing
     // Two naps, whoever takes them: the caller's own time alone would be one.
     #expect((region?.seconds ?? 0) > 0.039)
   }
+
+  /// A thread's part of a region in the step itself is called as the step is, and is none.
+  @Test func partsOfAStepAreNoSteps() {
+    qk_set_thread_count(2)
+    defer { qk_set_thread_count(0) }
+    let profile = Profile(step: "test: step")
+    for _ in 0..<3 {
+      Profile.measure("test: step") {
+        qk_parallel_for(2, 1, nil) { _, _, _ in Thread.sleep(forTimeInterval: 0.005) }
+      }
+      profile.collect()
+    }
+    #expect(profile.sums.steps == 3)
+    #expect(profile.traced.count { $0.name == "test: step" } == 3)
+    #expect(profile.traced.contains { $0.name == "part of a test: step" })
+  }
 }
