@@ -15,9 +15,9 @@ static int fits(const qk_training_linear *l, size_t rows, size_t depth) {
 }
 
 qk_status qk_block_check(const qk_training_block *b) {
-  if (!b || !b->x || !b->middle || !b->y || !b->qkv_codes || !b->qkv_rest || !b->attention_codes || !b->attention_rest || !b->hidden_codes || !b->hidden_rest
-      || !b->probabilities || !b->hidden_table || !b->norm1_weight || !b->norm1_bias || !b->norm2_weight
-      || !b->norm2_bias || !b->gain1 || !b->gain2)
+  if (!b || !b->x || !b->middle || !b->y || !b->qkv_codes || !b->qkv_rest || !b->attention_codes
+      || !b->attention_rest || !b->hidden_codes || !b->hidden_rest || !b->probabilities || !b->hidden_table
+      || !b->norm1_weight || !b->norm1_bias || !b->norm2_weight || !b->norm2_bias || !b->gain1 || !b->gain2)
     return QK_NULL_POINTER;
   if (!has_layer(&b->qkv) || !has_layer(&b->projection) || !has_layer(&b->expand) || !has_layer(&b->contract))
     return QK_NULL_POINTER;

@@ -20,7 +20,7 @@ extension Tape {
       break
 
     case .parameter(let parameter):
-      parameter.addGradient(consuming: slot.isShared ? g.copied() : g)
+      if slot.isShared { parameter.gradient.accumulate(g) } else { parameter.addGradient(consuming: g) }
 
     case .weightSlice(let slice):
       slice.addGradient(g, isOwn: !slot.isShared)

@@ -28,8 +28,9 @@ static inline __m256i words(__m256i sum, __m256i a, __m256i b) { return _mm256_a
 /// Four products of an int8 and a uint8, exact: words of the even bytes and of the odd ones.
 static inline __m256i bytes(__m256i sum, __m256i a, __m256i b) {
   __m256i even = _mm256_madd_epi16(_mm256_srai_epi16(_mm256_slli_epi16(a, 8), 8),
-                                         _mm256_and_si256(b, _mm256_set1_epi16(0xff)));
+                                   _mm256_and_si256(b, _mm256_set1_epi16(0xff)));
   __m256i odd = _mm256_madd_epi16(_mm256_srai_epi16(a, 8), _mm256_srli_epi16(b, 8));
+  // The order of tile_avx2.c.
   __asm__("" : "+x"(even), "+x"(odd));
   return _mm256_add_epi32(sum, _mm256_add_epi32(even, odd));
 }
