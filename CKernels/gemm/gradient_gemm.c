@@ -11,6 +11,7 @@ enum {
   /// while the panels of one leaf after the other pass.
   TASK_OUTPUTS = 96,
   TASK_INPUTS = 192,
+  TASK_SUMS = TASK_OUTPUTS * TASK_INPUTS,
   TILE_COLUMNS = QK_GRADIENT_TILE_PANELS * QK_GRADIENT_COLUMNS,
   LEVELS = 32
 };
@@ -29,32 +30,36 @@ size_t qk_gradient_panel_bytes(qk_gradient_form form, size_t rows, size_t column
 /// core waits for a dozen lines at most: asked for at once they stall it, one by one between the products they do not.
 typedef struct fetch_list {
   const qk_fetch_range *ranges;
-  size_t count, bytes, tiles, done;
+  size_t count, share, at;  ///< bytes of a tile; done so far, in the range that is first
 } fetch_list;
 
 static fetch_list fetch_of(const qk_fetch_range *ranges, size_t count, int32_t rows, int32_t columns) {
-  fetch_list list = { .ranges = ranges, .count = count,
-                      .tiles = qk_blocks((size_t)columns, TILE_COLUMNS) * qk_blocks((size_t)rows, QK_GRADIENT_TILE_ROWS) };
-  for (size_t i = 0; i < count; i++) list.bytes += ranges[i].bytes;
-  return list;
+  const size_t tiles = qk_blocks((size_t)columns, TILE_COLUMNS) * qk_blocks((size_t)rows, QK_GRADIENT_TILE_ROWS);
+  size_t bytes = 0;
+  for (size_t i = 0; i < count; i++) bytes += ranges[i].bytes;
+  return (fetch_list){ .ranges = ranges, .count = count, .share = qk_blocks(bytes, tiles) };
 }
 
 /// The share of the next tile: from where, and how far a group of k goes on.
 static void fetch_share(fetch_list *list, qk_gradient_tile *tile) {
-  tile->fetch = tile->right;
-  tile->fetch_step = 0;
-  size_t at = list->bytes * list->done++ / list->tiles;
-  for (size_t i = 0; i < list->count; at -= list->ranges[i++].bytes)
-    if (at < list->ranges[i].bytes) {
-      tile->fetch = (const uint8_t *)list->ranges[i].from + at;
-      tile->fetch_step = list->bytes / list->tiles / (size_t)tile->groups;
-      return;
-    }
+  while (list->count > 0 && list->at >= list->ranges->bytes) {
+    list->at -= list->ranges->bytes;
+    list->ranges++;
+    list->count--;
+  }
+  if (list->count == 0) {
+    tile->fetch = tile->right;
+    tile->fetch_step = 0;
+    return;
+  }
+  tile->fetch = (const uint8_t *)list->ranges->from + list->at;
+  tile->fetch_step = list->share / (size_t)tile->groups;
+  list->at += list->share;
 }
 
-/// One block of depth of all rows.
+/// One block of depth of all rows, onto addends whose elements lie as those of the output.
 static void multiply_block(const qk_gradient_kernel *kernel, const qk_gradient_product *p, int32_t first, int32_t depth,
-                           int32_t accumulate, fetch_list *fetch) {
+                           const qk_gradient_addends *addends, fetch_list *fetch) {
   const size_t step = panel_step(p->form, (size_t)p->depth), group = qk_gradient_group(p->form);
   const size_t first_group = (size_t)first / group;
   const uint8_t *left = (const uint8_t *)p->left + first_group * p->group_step;
@@ -64,7 +69,7 @@ static void multiply_block(const qk_gradient_kernel *kernel, const qk_gradient_p
       .groups = (int32_t)qk_blocks((size_t)depth, group), .columns = minimum(TILE_COLUMNS, p->columns - column),
       .row_step = p->row_step, .group_step = p->group_step, .panel_step = step, .offset = p->right_offset,
       .right = right + (size_t)(column / QK_GRADIENT_COLUMNS) * step,
-      .output_stride = p->output_stride, .accumulate = accumulate,
+      .output_stride = p->output_stride, .addends = *addends,
     };
     tile.panels = (tile.columns + QK_GRADIENT_COLUMNS - 1) / QK_GRADIENT_COLUMNS;
     for (int32_t row = 0; row < p->rows; row += QK_GRADIENT_TILE_ROWS) {
@@ -74,6 +79,7 @@ static void multiply_block(const qk_gradient_kernel *kernel, const qk_gradient_p
       tile.left_sums = p->left_sums ? p->left_sums + row : NULL;
       tile.scale = p->scale + row;
       tile.output = p->output + (size_t)row * p->output_stride + column;
+      tile.addends.at = (size_t)row * addends->stride + (size_t)column;
       kernel->multiply[p->form](&tile);
     }
   }
@@ -81,8 +87,12 @@ static void multiply_block(const qk_gradient_kernel *kernel, const qk_gradient_p
 
 static void multiply(const qk_gradient_kernel *kernel, const qk_gradient_product *p, fetch_list *fetch) {
   const int32_t block = p->form == QK_GRADIENT_WORDS ? QK_GRADIENT_DEPTH : QK_GRADIENT_BYTE_DEPTH;
-  for (int32_t first = 0; first < p->depth; first += block)
-    multiply_block(kernel, p, first, minimum(block, p->depth - first), p->accumulate || first > 0, fetch);
+  const float *const output = p->output;
+  qk_gradient_addends addends = { .values = &output, .stride = p->output_stride };
+  for (int32_t first = 0; first < p->depth; first += block) {
+    addends.count = p->accumulate || first > 0;
+    multiply_block(kernel, p, first, minimum(block, p->depth - first), &addends, fetch);
+  }
 }
 
 /// What a form asks of its operands.
@@ -144,10 +154,12 @@ static leaf_panels panels_of(const qk_weight_gradient *g, const qk_gradient_leaf
   };
 }
 
-/// One leaf of a task's outputs n0… and inputs k0… onto or into `sums` [TASK_OUTPUTS][TASK_INPUTS]. The panels of one tile
-/// of inputs stay in the L1 cache while those of the outputs pass; those of the next leaf are fetched meanwhile.
+/// One leaf of a task's outputs n0… and inputs k0…, and the addends [TASK_OUTPUTS][TASK_INPUTS], into `sums`, whose rows lie
+/// `stride` apart. The panels of one tile of inputs stay in the L1 cache while those of the outputs pass; those of the next
+/// leaf are fetched meanwhile.
 static void multiply_leaf(const qk_gradient_kernel *kernel, const qk_weight_gradient *g, int32_t index, int32_t n0,
-                          int32_t outputs, int32_t k0, int32_t inputs, float *sums, int32_t accumulate) {
+                          int32_t outputs, int32_t k0, int32_t inputs, const float *const *addends, int32_t addend_count,
+                          float *sums, size_t stride) {
   const qk_gradient_leaf *leaf = &g->leaves[index];
   const size_t step = panel_step(g->form, (size_t)leaf->rows);
   const leaf_panels now = panels_of(g, leaf, n0, outputs, k0, inputs);
@@ -155,52 +167,42 @@ static void multiply_leaf(const qk_gradient_kernel *kernel, const qk_weight_grad
   if (index + 1 < g->leaf_count) next = panels_of(g, leaf + 1, n0, outputs, k0, inputs);
   const qk_fetch_range ranges[] = { { next.gradient, next.gradient_bytes }, { next.input, next.input_bytes } };
   fetch_list fetch = fetch_of(ranges, 2, outputs, inputs);
-  for (int32_t k = 0; k < inputs; k += TILE_COLUMNS)
-    for (int32_t n = 0; n < outputs; n += QK_GRADIENT_COLUMNS) {
-      const qk_gradient_product product = {
-        .form = g->form, .rows = minimum(QK_GRADIENT_COLUMNS, outputs - n), .depth = leaf->rows,
-        .columns = minimum(TILE_COLUMNS, inputs - k), .left = now.gradient + (size_t)(n / QK_GRADIENT_COLUMNS) * step,
-        .row_step = QK_GRADIENT_GROUP_BYTES, .group_step = QK_GRADIENT_LINE_BYTES,
-        .left_sums = leaf->sums ? leaf->sums + n0 + n : NULL,
-        .right = now.input + (size_t)(k / QK_GRADIENT_COLUMNS) * step, .right_offset = g->input_offset,
-        .scale = leaf->scale + n0 + n, .output = sums + (size_t)n * TASK_INPUTS + k, .output_stride = TASK_INPUTS,
-        .accumulate = accumulate,
-      };
-      multiply(kernel, &product, &fetch);
+  qk_gradient_tile tile = {
+    .groups = (int32_t)qk_blocks((size_t)leaf->rows, qk_gradient_group(g->form)), .row_step = QK_GRADIENT_GROUP_BYTES,
+    .group_step = QK_GRADIENT_LINE_BYTES, .panel_step = step, .offset = g->input_offset, .output_stride = stride,
+    .addends = { .count = addend_count, .values = addends, .stride = TASK_INPUTS },
+  };
+  for (int32_t k = 0; k < inputs; k += TILE_COLUMNS) {
+    tile.columns = minimum(TILE_COLUMNS, inputs - k);
+    tile.panels = (tile.columns + QK_GRADIENT_COLUMNS - 1) / QK_GRADIENT_COLUMNS;
+    tile.right = now.input + (size_t)(k / QK_GRADIENT_COLUMNS) * step;
+    for (int32_t n = 0; n < outputs; n += QK_GRADIENT_TILE_ROWS) {
+      tile.rows = minimum(QK_GRADIENT_TILE_ROWS, outputs - n);
+      fetch_share(&fetch, &tile);
+      tile.left = now.gradient + (size_t)(n / QK_GRADIENT_COLUMNS) * step
+          + (size_t)(n % QK_GRADIENT_COLUMNS) * QK_GRADIENT_GROUP_BYTES;
+      tile.left_sums = leaf->sums ? leaf->sums + n0 + n : NULL;
+      tile.scale = leaf->scale + n0 + n;
+      tile.output = sums + (size_t)n * stride + k;
+      tile.addends.at = (size_t)n * TASK_INPUTS + (size_t)k;
+      kernel->multiply[g->form](&tile);
     }
+  }
 }
 
-QK_CLONES static void add(size_t count, const float *restrict other, float *restrict sums) {
-  for (size_t i = 0; i < count; i++) sums[i] = other[i] + sums[i];
-}
-
-/// Adds the leaves like a binary counter: level l holds the sum of 2^l leaves that waits for its right neighbour.
+/// Adds the leaves like a binary counter: level l holds the sum of 2^l leaves that waits for its right neighbour while bit l
+/// of the number of leaves so far is 1. A leaf takes along the levels of the bits that it clears; the last one takes all.
 static void run_task(const weight_job *job, const qk_weight_gradient *g, int32_t n0, int32_t k0, float *memory) {
-  const size_t count = TASK_OUTPUTS * TASK_INPUTS;
   const int32_t outputs = minimum(TASK_OUTPUTS, g->outputs - n0), inputs = minimum(TASK_INPUTS, g->inputs - k0);
-  float *level[LEVELS];
-  for (int l = 0; l < LEVELS; l++) level[l] = NULL;
-  size_t used = 0;
   for (int32_t i = 0; i < g->leaf_count; i++) {
-    const int32_t merges = __builtin_ctz(~(uint32_t)i);
-    if (level[0] == NULL) level[0] = memory + used++ * count;
-    multiply_leaf(job->kernel, g, i, n0, outputs, k0, inputs, level[0], merges > 0);
-    for (int32_t l = 1; l <= merges; l++) {
-      if (l < merges) add(count, level[l], level[l - 1]);
-      float *sum = level[l - 1];
-      level[l - 1] = level[l];
-      level[l] = sum;
-    }
+    const int is_last = i == g->leaf_count - 1;
+    const float *addends[LEVELS];
+    int32_t count = 0, level = 0;
+    for (; is_last ? i >> level > 0 : i >> level & 1; level++)
+      if (i >> level & 1) addends[count++] = memory + (size_t)level * TASK_SUMS;
+    float *sums = is_last ? g->output + (size_t)n0 * g->output_stride + k0 : memory + (size_t)level * TASK_SUMS;
+    multiply_leaf(job->kernel, g, i, n0, outputs, k0, inputs, addends, count, sums, is_last ? g->output_stride : TASK_INPUTS);
   }
-  float *sum = NULL;
-  for (int l = 0; l < LEVELS; l++) {
-    if ((g->leaf_count >> l & 1) == 0) continue;
-    if (sum != NULL) add(count, level[l], sum);
-    else sum = level[l];
-  }
-  for (int32_t n = 0; n < outputs; n++)
-    memcpy(g->output + (size_t)(n0 + n) * g->output_stride + k0, sum + (size_t)n * TASK_INPUTS,
-           (size_t)inputs * sizeof(float));
 }
 
 static double operations_of(const qk_weight_gradient *g, int32_t n0, int32_t k0) {
@@ -216,9 +218,9 @@ static void run_tasks(void *context, size_t begin, size_t end) {
     while (left >= tasks_of(&job->gradients[which])) left -= tasks_of(&job->gradients[which++]);
     const qk_weight_gradient *g = &job->gradients[which];
     const size_t ranges = qk_blocks((size_t)g->inputs, TASK_INPUTS);
-    size_t levels = 2;
+    size_t levels = 1;
     for (int32_t n = g->leaf_count; n > 1; n /= 2) levels++;
-    float *memory = qk_scratch(QK_SCRATCH_TASK, levels * TASK_OUTPUTS * TASK_INPUTS * sizeof(float));
+    float *memory = qk_scratch(QK_SCRATCH_TASK, levels * TASK_SUMS * sizeof(float));
     if (memory == NULL) {
       atomic_store_explicit(&job->out_of_memory, 1, memory_order_relaxed);
       return;

@@ -9,7 +9,15 @@ enum {
   QK_GRADIENT_TILE_PANELS = 3
 };
 
-/// output[i][j] (+)= float(Σ left·right − offset·left_sums[i])·scale[i] for one tile. Steps are in bytes.
+/// What is added to a tile: element (i, j) of each of `count` arrays is values[·][at + i·stride + j].
+typedef struct qk_gradient_addends {
+  int32_t count;
+  const float *const *values;
+  size_t stride, at;
+} qk_gradient_addends;
+
+/// output[i][j] = … + (addend 1 + (addend 0 + float(Σ left·right − offset·left_sums[i])·scale[i])) for one tile. The output may
+/// be an addend. Steps are in bytes.
 typedef struct qk_gradient_tile {
   int32_t rows, panels;         ///< 1…8, 1…3
   int32_t groups;               ///< of k
@@ -23,7 +31,7 @@ typedef struct qk_gradient_tile {
   const float *scale;
   float *output;
   size_t output_stride;         ///< elements
-  int32_t accumulate;
+  qk_gradient_addends addends;
   const uint8_t *fetch;         ///< asked for in the L2 cache, one line after the other, on the way through the groups
   size_t fetch_step;            ///< bytes a group
 } qk_gradient_tile;

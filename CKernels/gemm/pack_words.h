@@ -138,6 +138,9 @@ QK_ALWAYS void qk_pack_blocks(const qk_word_source from, const int along_k, cons
   for (size_t k = 0; k < l->depth; k += whole) {
     const uint8_t *source = (const uint8_t *)l->values + (along_k ? k * size : k * outer);
     const size_t depth = l->depth - k < whole ? l->depth - k : whole;
+    // The next run of these lines: their source is read in pieces too short for the hardware to guess the next.
+    for (size_t i = 0; i < (along_k ? QK_PACKED_LINES : whole); i++)
+      __builtin_prefetch(source + i * outer + QK_PACKED_RUN * per_word * (along_k ? size : outer));
     size_t step_of_source = outer;
     uint8_t copy[16 * 32 * sizeof(float)];
     if (l->lines < QK_PACKED_LINES || depth < whole) {

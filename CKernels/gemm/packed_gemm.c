@@ -12,7 +12,6 @@
 enum {
   /// Words of a block of depth: 64 columns of it, 256 KiB, and the rows of a task, 195 KiB, stay in the L2 cache.
   WORDS = 1024,
-  PACK_WORDS = 64,         ///< words of all lines that are packed before the next, a multiple of QK_PACKED_WORDS
   MOST_PACK_PANELS = 8,    ///< panels of a packing task, …
   LEAST_PACK_TASKS = 8,    ///< … fewer where there would be fewer tasks than this
   COLUMNS = 4096,          ///< columns of a block: at most 16 MiB of panels
@@ -20,6 +19,7 @@ enum {
   LYING_DEPTH = 256,       ///< k up to which columns of B are multiplied where they lie, at a page each at worst
   LEAST_TASKS = 16,        ///< ranges of columns are cut until there are so many tasks, …
   RANGE_PANELS = 16,       ///< … but not below so many panels, so that packing the rows again stays below a tenth
+  PACK_COST = 2,           ///< a range costs as much as so many panels where its rows are packed, a quarter panel else
   SERIAL_PRODUCTS = 1500000
 };
 
@@ -34,6 +34,7 @@ typedef struct packed_job {
   size_t partial_stride;
   int a_lies, b_lies;      ///< the operand is not packed
   int first, last, serial; ///< the block of depth is the first, the last; all tasks run on the calling thread
+  size_t threads;
   atomic_int out_of_memory;
 } packed_job;
 
@@ -48,7 +49,7 @@ static void pack_lines(const packed_job *job, const qk_bf16_operand *o, int alon
                        uint32_t *out, size_t line_place, size_t word_place) {
   const size_t line_step = along_k ? o->stride : 1, k_step = along_k ? 1 : o->stride;
   const size_t bytes = o->element == QK_BF16_FLOAT ? sizeof(float) : 1;
-  const size_t per_word = job->kernel->depth_of_word, step = PACK_WORDS * per_word;
+  const size_t per_word = job->kernel->depth_of_word, step = QK_PACKED_RUN * per_word;
   for (size_t k = 0; k < job->depth; k += step)
     for (size_t l = 0; l < count; l += QK_PACKED_LINES) {
       const size_t first = (line + l) * line_step + (job->k0 + k) * k_step;
@@ -117,7 +118,7 @@ static qk_packed_words panels_from(const packed_job *job, size_t panel) {
 /// `a` are the words of row `row` of op(A) in the job's block of depth. Whole panels whose sums are the output, or rest between
 /// blocks of depth, are formed where they go; others in `memory` and finished from there.
 static void multiply_block(const packed_job *job, const qk_packed_words *a, size_t row, size_t rows, size_t panel,
-                           size_t panels, float *memory) {
+                           size_t panels, const qk_packed_fetch *fetch, float *memory) {
   const qk_bf16_gemm_arguments *g = job->arguments;
   const size_t column = panel * QK_PACKED_LINES, columns = qk_min(panels * QK_PACKED_LINES, job->columns - column);
   const int are_output = !g->row_scale && !g->column_scale && !g->accumulate, is_whole = columns % QK_PACKED_LINES == 0;
@@ -125,21 +126,35 @@ static void multiply_block(const packed_job *job, const qk_packed_words *a, size
   float *output = g->output + row * g->output_stride + job->n0 + column;
   const qk_packed_words b = panels_from(job, panel);
   if (job->last)
-    for (size_t r = 0; r < rows; r++)
+    for (size_t r = 0; r < qk_min(rows, QK_PACKED_TILE_ROWS); r++)
       for (size_t j = 0; j < columns; j += 16) __builtin_prefetch(output + r * g->output_stride + j, 1);
   if (is_whole && (are_output || !job->last)) {
-    job->kernel->multiply(a, rows, &b, panels, job->words, &(qk_packed_sums){ partial, job->partial_stride, job->first });
+    const qk_packed_sums sums = { partial, job->partial_stride, job->first };
+    job->kernel->multiply(a, rows, &b, panels, job->words, &sums, fetch);
     if (job->last && g->bias) add_bias(g->bias + job->n0 + column, rows, columns, output, g->output_stride);
     return;
   }
   for (size_t r = 0; r < rows && !job->first; r++)
     memcpy(memory + r * QK_PACKED_COLUMNS, partial + r * job->partial_stride, columns * sizeof *memory);
-  job->kernel->multiply(a, rows, &b, panels, job->words, &(qk_packed_sums){ memory, QK_PACKED_COLUMNS, job->first });
+  const qk_packed_sums sums = { memory, QK_PACKED_COLUMNS, job->first };
+  job->kernel->multiply(a, rows, &b, panels, job->words, &sums, fetch);
   for (size_t r = 0; r < rows; r++) {
     const float *line = memory + r * QK_PACKED_COLUMNS;
     if (job->last) qk_packed_finish_row(g, row + r, job->n0 + column, columns, line);
     else memcpy(partial + r * job->partial_stride, line, columns * sizeof *line);
   }
+}
+
+/// The rows of the task that this thread comes to next, when they are another block of a transposed operand of floats: few
+/// of a row's floats are used at a time, in lines so far from each other that nobody guesses them. The first panels of a task
+/// bring them on the way. Else a line that is used anyway.
+static qk_packed_fetch next_rows(const packed_job *job, size_t task, size_t r, int is_first, const void *used) {
+  const qk_bf16_operand *a = &job->arguments->a;
+  const size_t block = task / job->ranges, next = (task + job->threads) / job->ranges;
+  if (!is_first || !a->transposed || job->kernel->depth_of_word > 1 || next == block || next >= job->blocks)
+    return (qk_packed_fetch){ used, 0 };
+  const float *values = (const float *)a->values + job->k0 * a->stride + next * job->block_rows + r;
+  return (qk_packed_fetch){ (const uint8_t *)values, a->stride * sizeof *values };
 }
 
 static void multiply_tasks(void *context, size_t begin, size_t end) {
@@ -161,27 +176,40 @@ static void multiply_tasks(void *context, size_t begin, size_t end) {
     if (block != packed_block && !job->a_lies)
       pack_lines(job, a, !a->transposed, row, count, rows, block_rows.stride, block_rows.step);
     packed_block = block;
-    const size_t last = qk_min((range + 1) * job->range_panels, job->panels);
-    for (size_t p = range * job->range_panels; p < last; p += QK_PACKED_PANELS)
+    const size_t first = range * job->range_panels, last = qk_min(first + job->range_panels, job->panels);
+    for (size_t p = first; p < last; p += QK_PACKED_PANELS)
       for (size_t r = 0; r < count; r += QK_PACKED_ROW_STEP) {
         const qk_packed_words step = { block_rows.words + r * block_rows.stride, block_rows.stride, block_rows.step };
+        const qk_packed_fetch fetch = next_rows(job, task, r, p == first, step.words);
         multiply_block(job, &step, row + r, qk_min(QK_PACKED_ROW_STEP, count - r), p, qk_min(QK_PACKED_PANELS, last - p),
-                       sums);
+                       &fetch, sums);
       }
   }
 }
 
-/// Equal blocks of rows, and ranges of panels where the rows alone are few tasks.
+/// What the thread with the most tasks has to do, in quarters of a panel of a block of rows.
+static size_t longest_share(const packed_job *job, size_t ranges) {
+  const size_t panels = round_up(qk_blocks(job->panels, ranges), QK_PACKED_PANELS);
+  const size_t tasks = job->blocks * qk_blocks(job->panels, panels);
+  return qk_blocks(tasks, job->threads) * (4 * panels + (job->a_lies ? 1 : 4 * PACK_COST));
+}
+
+/// Equal blocks of rows, and ranges of panels where the rows alone are few tasks, or more for some threads than for others.
 static void cut(packed_job *job) {
   const size_t m = job->arguments->m;
   job->blocks = qk_blocks(m, ROWS);
   if (job->blocks % 2 == 1 && m > QK_PACKED_ROW_STEP) job->blocks++;
-  job->block_rows = round_up(qk_blocks(m, job->blocks), 6);
+  job->block_rows = round_up(qk_blocks(m, job->blocks), QK_PACKED_TILE_ROWS);
   job->blocks = qk_blocks(m, job->block_rows);
   job->panels = qk_blocks(job->columns, QK_PACKED_LINES);
   job->pack_panels = qk_min(MOST_PACK_PANELS, qk_blocks(job->panels, LEAST_PACK_TASKS));
-  const size_t ranges = qk_min(qk_blocks(LEAST_TASKS, job->blocks), qk_blocks(job->panels, RANGE_PANELS));
-  job->range_panels = round_up(qk_blocks(job->panels, ranges), QK_PACKED_PANELS);
+  const size_t most = qk_blocks(job->panels, RANGE_PANELS);
+  size_t least = qk_blocks(LEAST_TASKS, job->blocks);
+  if (job->arguments->a.transposed && least < job->threads) least = job->threads;
+  size_t best = qk_min(least, most);
+  for (size_t ranges = best + 1; ranges <= most && job->threads > 1; ranges++)
+    if (longest_share(job, ranges) < longest_share(job, best)) best = ranges;
+  job->range_panels = round_up(qk_blocks(job->panels, best), QK_PACKED_PANELS);
   job->ranges = qk_blocks(job->panels, job->range_panels);
 }
 
@@ -197,7 +225,9 @@ static int spreads(size_t stride) { return stride % 512 != 0; }
 
 qk_status qk_packed_multiply(const qk_packed_kernel *kernel, const qk_bf16_gemm_arguments *g) {
   packed_job job = { .kernel = kernel, .arguments = g };
-  const size_t per_word = kernel->depth_of_word, block = WORDS * per_word;
+  const size_t per_word = kernel->depth_of_word;
+  // Equal blocks of depth, of whole runs.
+  const size_t block = round_up(qk_blocks(g->k, qk_blocks(g->k, WORDS * per_word)), QK_PACKED_WORDS * per_word);
   const size_t line = round_up(qk_blocks(qk_min(g->k, block), per_word), QK_PACKED_WORDS);
   const size_t columns = round_up(qk_min(g->n, COLUMNS), QK_PACKED_LINES);
   job.row_stride = padded(line);
@@ -210,6 +240,7 @@ qk_status qk_packed_multiply(const qk_packed_kernel *kernel, const qk_bf16_gemm_
   job.a_lies = are_words && (!g->a.transposed || spreads(g->a.stride));
   job.b_lies = are_words && !g->b.transposed && g->n % QK_PACKED_LINES == 0 && g->k <= LYING_DEPTH && spreads(g->b.stride);
   job.serial = g->m * g->n < SERIAL_PRODUCTS && g->m * g->n * g->k < SERIAL_PRODUCTS;
+  job.threads = job.serial ? 1 : (size_t)qk_region_threads();
   for (job.n0 = 0; job.n0 < g->n; job.n0 += COLUMNS) {
     job.columns = qk_min(COLUMNS, g->n - job.n0);
     job.partial = beside ? (float *)(job.packed + words) : g->output + job.n0;

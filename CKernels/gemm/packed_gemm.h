@@ -10,6 +10,8 @@ enum {
   QK_PACKED_PANELS = 4,        ///< panels that one call of a kernel multiplies
   QK_PACKED_COLUMNS = QK_PACKED_PANELS * QK_PACKED_LINES,
   QK_PACKED_WORDS = 16,        ///< words that are packed together: packed lines are padded to whole ones with zeros
+  QK_PACKED_RUN = 64,          ///< words of all lines that are packed before the next, whole QK_PACKED_WORDS
+  QK_PACKED_TILE_ROWS = 6,     ///< rows whose sums a kernel holds in registers
   QK_PACKED_ROW_STEP = 24      ///< rows of one call of a kernel: its sums, 6 KiB, stay in the L1 cache
 };
 
@@ -37,6 +39,12 @@ typedef struct qk_packed_sums {
   int fresh;
 } qk_packed_sums;
 
+/// What will be needed next: while word k of row r is multiplied, the line at from + k·step + 4·r is asked for.
+typedef struct qk_packed_fetch {
+  const uint8_t *from;
+  size_t step;
+} qk_packed_fetch;
+
 /// A word of bfloat16 holds the pair (k, k+1), k in its lower half.
 typedef struct qk_packed_kernel {
   const char *name;
@@ -45,9 +53,10 @@ typedef struct qk_packed_kernel {
   void (*pack_rows)(const qk_packed_lines *lines, uint32_t *out, size_t stride);
   /// out[word·step + line].
   void (*pack_panel)(const qk_packed_lines *lines, uint32_t *out, size_t step);
-  /// The sums go on over `words` words, for 1…24 rows and 1…4 panels. Pairs come packed, floats either way.
+  /// The sums go on over `words` words, for 1…24 rows and 1…4 panels. Pairs come packed, floats either way. The kernel asks
+  /// for the lines of its sums, but for those of the first QK_PACKED_TILE_ROWS rows.
   void (*multiply)(const qk_packed_words *a, size_t rows, const qk_packed_words *b, size_t panels, size_t words,
-                   const qk_packed_sums *sums);
+                   const qk_packed_sums *sums, const qk_packed_fetch *fetch);
 } qk_packed_kernel;
 
 extern const qk_packed_kernel qk_float_reference;

@@ -17,7 +17,8 @@ static void pack_panel(const qk_packed_lines *l, uint32_t *out, size_t step) { p
 
 /// Columns behind the last line of a panel are computed too; nobody reads them.
 static void multiply(const qk_packed_words *left, size_t rows, const qk_packed_words *right, size_t panels, size_t words,
-                     const qk_packed_sums *sums) {
+                     const qk_packed_sums *sums, const qk_packed_fetch *fetch) {
+  (void)fetch;
   const float *a = (const float *)(const void *)left->words, *panel = (const float *)(const void *)right->words;
   for (size_t r = 0; r < rows; r++)
     for (size_t c = 0; c < panels * QK_PACKED_LINES; c++) {

@@ -28,8 +28,10 @@ static void multiply(const qk_gradient_tile *t, int32_t (*sum_of)(const uint8_t 
       for (int32_t k = 0; k < t->groups; k++)
         sum += sum_of(left + (size_t)k * t->group_step, right + (size_t)k * QK_GRADIENT_LINE_BYTES);
       float *out = t->output + (size_t)i * t->output_stride + j;
-      const float value = (float)sum * t->scale[i];
-      *out = t->accumulate ? *out + value : value;
+      float value = (float)sum * t->scale[i];
+      for (int32_t a = 0; a < t->addends.count; a++)
+        value = t->addends.values[a][t->addends.at + (size_t)i * t->addends.stride + (size_t)j] + value;
+      *out = value;
     }
 }
 

@@ -6,17 +6,14 @@
 #define QK_TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16"
 #pragma clang attribute push(__attribute__((target(QK_TARGET))), apply_to=function)
 
-#define QK_BF16_PASSES 1
-
 #define QK_TO_BFLOAT16(first, second) _mm512_cvtne2ps_pbh((__m512)(second), (__m512)(first))
 
-static inline __m512i qk_bf16_take(int pass, __m512i pairs) { return (void)pass, pairs; }
-
-static inline __m512 qk_bf16_add(__m512 sum, __m512i a, __m512i b) {
-  return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
-}
-
-#include "tile_bfloat16_avx512.h"
+#define QK_TILE_LANES 16
+#define QK_TILE_PANELS 4
+#define QK_TILE_PASSES 1
+#define QK_TILE_TAKE(pass, pairs) (pairs)
+#define QK_TILE_ADD(sum, a, b) ((qk_tile_floats)_mm512_dpbf16_ps((__m512)(sum), (__m512bh)(a), (__m512bh)(b)))
+#include "tile_bfloat16_x86.h"
 
 const qk_packed_kernel qk_bf16_avx512bf16 = {
   .name = "gemm_bf16_6x64_avx512bf16_dpbf16ps", .depth_of_word = 2, .pack_rows = pack_rows,

@@ -4,13 +4,13 @@
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to=function)
 
-#define QK_FLOAT_LANES 8
-#define QK_FLOAT_PANELS 1
-#include "../../gemm/tile_float.h"
+#define QK_TILE_LANES 8
+#define QK_TILE_PANELS 1
+#include "../../gemm/tile_words.h"
 
 const qk_packed_kernel qk_float_avx2 = {
   .name = "gemm_f32_6x16_avx2_fma", .depth_of_word = 1, .pack_rows = pack_rows, .pack_panel = pack_panel,
-  .multiply = multiply,
+  .multiply = multiply_words,
 };
 
 #pragma clang attribute pop

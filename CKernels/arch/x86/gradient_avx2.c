@@ -1,26 +1,26 @@
 // Backward products on vpmaddwd with registers of 8 lanes: tiles of 4 rows and 16 columns.
 #if defined(__x86_64__)
 #include <immintrin.h>
-#include <string.h>
 #include "kernels_x86.h"
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to=function)
 
-static inline void put(__m256i sum, float scale, int accumulate, float *out) {
-  const __m256 value = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_set1_ps(scale));
-  _mm256_storeu_ps(out, accumulate ? _mm256_add_ps(_mm256_loadu_ps(out), value) : value);
-}
-
-/// 8 columns whose last ones may be beyond the output.
-static inline void finish(__m256i sum, float scale, int accumulate, int32_t columns, float *out) {
-  if (columns >= 8) {
-    put(sum, scale, accumulate, out);
-  } else if (columns > 0) {
-    float whole[8] = { 0 };
-    memcpy(whole, out, (size_t)columns * sizeof(float));
-    put(sum, scale, accumulate, whole);
-    memcpy(out, whole, (size_t)columns * sizeof(float));
+/// A sum, from lane `column` of the tile's row `row` on, on its way to the output: 8 columns, of which the last ones may be
+/// beyond it.
+static inline void finish(const qk_gradient_tile *t, __m256i sum, int32_t row, int32_t column) {
+  const int32_t columns = t->columns - column;
+  if (columns <= 0) return;
+  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(columns), lanes);
+  const size_t at = t->addends.at + (size_t)row * t->addends.stride + (size_t)column;
+  float *out = t->output + (size_t)row * t->output_stride + column;
+  __m256 value = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_set1_ps(t->scale[row]));
+  for (int32_t i = 0; i < t->addends.count; i++) {
+    const float *addend = t->addends.values[i] + at;
+    value = _mm256_add_ps(columns >= 8 ? _mm256_loadu_ps(addend) : _mm256_maskload_ps(addend, mask), value);
   }
+  if (columns >= 8) _mm256_storeu_ps(out, value);
+  else _mm256_maskstore_ps(out, mask, value);
 }
 
 static inline __m256i words(__m256i sum, __m256i a, __m256i b) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
@@ -67,12 +67,10 @@ static inline __attribute__((always_inline)) void tile(const qk_gradient_form fo
       sum[r][1] = add(form, sum[r][1], a, b1);
     }
   }
-  const int32_t columns = t->columns - 16 * panel;
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) {
-    float *out = t->output + (size_t)(first + r) * t->output_stride + 16 * panel;
-    finish(sum[r][0], t->scale[first + r], t->accumulate, columns, out);
-    finish(sum[r][1], t->scale[first + r], t->accumulate, columns - 8, out + 8);
+    finish(t, sum[r][0], first + r, 16 * panel);
+    finish(t, sum[r][1], first + r, 16 * panel + 8);
   }
 }
 

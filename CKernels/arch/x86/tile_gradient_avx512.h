@@ -14,51 +14,79 @@ static inline __m512i add(const qk_gradient_form form, __m512i sum, __m512i a, _
   }
 }
 
+/// Sums, and where the groups lie that are next.
+typedef struct tile_state {
+  __m512i sum[QK_GRADIENT_TILE_ROWS][QK_GRADIENT_TILE_PANELS];
+  const uint8_t *row[QK_GRADIENT_TILE_ROWS], *right, *fetch;
+  size_t at;
+} tile_state;
+
+/// Adds the products of one group. `form`, `rows` and `panels` are constants after inlining.
+static inline __attribute__((always_inline)) void add_group(const qk_gradient_form form, const int rows, const int panels,
+                                                            size_t panel_step, size_t group_step, size_t fetch_step,
+                                                            tile_state *s) {
+  _mm_prefetch((const char *)s->fetch, _MM_HINT_T1);
+  __m512i b[QK_GRADIENT_TILE_PANELS];
+#pragma clang loop unroll(full)
+  for (int p = 0; p < panels; p++) b[p] = _mm512_loadu_si512(s->right + (size_t)p * panel_step);
+#pragma clang loop unroll(full)
+  for (int r = 0; r < rows; r++) {
+    const __m512i a = _mm512_set1_epi32(qk_group_at(s->row[r] + s->at));
+#pragma clang loop unroll(full)
+    for (int p = 0; p < panels; p++) s->sum[r][p] = add(form, s->sum[r][p], a, b[p]);
+  }
+  s->at += group_step;
+  s->right += QK_GRADIENT_LINE_BYTES;
+  s->fetch += fetch_step;
+}
+
 /// `form`, `rows` and `panels` are constants after inlining.
 static inline __attribute__((always_inline)) void tile(const qk_gradient_form form, const int rows, const int panels,
                                                        const qk_gradient_tile *t) {
-  __m512i sum[QK_GRADIENT_TILE_ROWS][QK_GRADIENT_TILE_PANELS];
-  const uint8_t *row[QK_GRADIENT_TILE_ROWS];
+  tile_state s = { .right = t->right, .fetch = t->fetch };
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) {
-    row[r] = t->left + (size_t)r * t->row_step;
+    s.row[r] = t->left + (size_t)r * t->row_step;
     // A register for every row, as in the tile of the forward products.
-    __asm__("" : "+r"(row[r]));
+    __asm__("" : "+r"(s.row[r]));
     const __m512i start = form == QK_GRADIENT_BYTES ? _mm512_set1_epi32(-t->offset * t->left_sums[r]) : _mm512_setzero_si512();
 #pragma clang loop unroll(full)
-    for (int p = 0; p < panels; p++) sum[r][p] = start;
+    for (int p = 0; p < panels; p++) s.sum[r][p] = start;
   }
-  const uint8_t *right = t->right;
-  const size_t panel_step = t->panel_step, group_step = t->group_step;
-  const int32_t groups = t->groups;
-  const uint8_t *fetch = t->fetch;
-  const size_t fetch_step = t->fetch_step;
-  size_t at = 0;
-  for (int32_t k = 0; k < groups; k++, at += group_step, right += QK_GRADIENT_LINE_BYTES, fetch += fetch_step) {
-    _mm_prefetch((const char *)fetch, _MM_HINT_T1);
-    __m512i b[QK_GRADIENT_TILE_PANELS];
+  const size_t panel_step = t->panel_step, group_step = t->group_step, fetch_step = t->fetch_step;
+  int32_t k = 0;
+  // The first groups ask for a row of the output each.
+  const char *ahead = (const char *)t->output;
+  for (const int32_t asked = rows < t->groups ? rows : t->groups; k < asked; k++, ahead += t->output_stride * sizeof(float)) {
 #pragma clang loop unroll(full)
-    for (int p = 0; p < panels; p++) b[p] = _mm512_loadu_si512(right + (size_t)p * panel_step);
-#pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++) {
-      const __m512i a = _mm512_set1_epi32(qk_group_at(row[r] + at));
-#pragma clang loop unroll(full)
-      for (int p = 0; p < panels; p++) sum[r][p] = add(form, sum[r][p], a, b[p]);
-    }
+    for (int p = 0; p < panels; p++) _mm_prefetch(ahead + 64 * p, _MM_HINT_T0);
+    add_group(form, rows, panels, panel_step, group_step, fetch_step, &s);
   }
-  const __mmask16 last = (__mmask16)(0xffffu >> (16 * panels - t->columns));
+  for (; k < t->groups; k++) add_group(form, rows, panels, panel_step, group_step, fetch_step, &s);
+  __m512 value[QK_GRADIENT_TILE_ROWS][QK_GRADIENT_TILE_PANELS];
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) {
     const __m512 scale = _mm512_set1_ps(t->scale[r]);
 #pragma clang loop unroll(full)
-    for (int p = 0; p < panels; p++) {
-      float *out = t->output + (size_t)r * t->output_stride + 16 * p;
-      const __mmask16 mask = p == panels - 1 ? last : (__mmask16)0xffff;
-      __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][p]), scale);
-      if (t->accumulate) value = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, out), value);
-      _mm512_mask_storeu_ps(out, mask, value);
-    }
+    for (int p = 0; p < panels; p++) value[r][p] = _mm512_mul_ps(_mm512_cvtepi32_ps(s.sum[r][p]), scale);
   }
+  const __mmask16 last = (__mmask16)(0xffffu >> (16 * panels - t->columns));
+  for (int32_t i = 0; i < t->addends.count; i++) {
+    const float *addend = t->addends.values[i] + t->addends.at;
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++, addend += t->addends.stride)
+#pragma clang loop unroll(full)
+      for (int p = 0; p < panels; p++) {
+        const __mmask16 mask = p == panels - 1 ? last : (__mmask16)0xffff;
+        value[r][p] = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, addend + 16 * p), value[r][p]);
+      }
+  }
+  float *out = t->output;
+#pragma clang loop unroll(full)
+  for (int r = 0; r < rows; r++, out += t->output_stride)
+#pragma clang loop unroll(full)
+    for (int p = 0; p < panels; p++)
+      _mm512_mask_storeu_ps(out + 16 * p, p == panels - 1 ? last : (__mmask16)0xffff, value[r][p]);
 }
 
 static inline __attribute__((always_inline)) void choose_rows(const qk_gradient_form form, const int panels,
