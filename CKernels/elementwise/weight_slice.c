@@ -10,6 +10,7 @@ typedef struct {
   qk_sharing sharing;
   float *q, *glatent, *gscale4, *gscale8;
   int8_t *codes;
+  int fresh;
 } slice_job;
 
 static inline int is_tied(const slice_job *j, size_t i) { return row_is_tied(j->bits[i], j->sharing); }
@@ -69,9 +70,9 @@ void qk_weight_slice_codes(size_t rows, size_t width, const float *latent, size_
   qk_parallel_for(rows, task_rows(width), &job, codes_body);
 }
 
-/// `in_place`: glatent is gq.
+/// `fresh`: the latent gradient starts from 0; `in_place`: it is gq, which is fresh too.
 static inline __attribute__((always_inline)) void gradients_of(const slice_job *j, size_t i, const int nested,
-                                                               const int in_place) {
+                                                               const int fresh, const int in_place) {
   const size_t row = (size_t)j->row[i];
   const float *w = j->latent + row * j->stride;
   float *restrict gw = j->glatent + row * j->stride;
@@ -86,7 +87,7 @@ static inline __attribute__((always_inline)) void gradients_of(const slice_job *
       const int inside = v >= -limit && v <= limit;
       const float g = gq[c];
       term[t] = g * (inside ? code_of(v, limit, nested) - v : (v < 0 ? -limit : limit));
-      gw[c] = (in_place ? 0.0f : gw[c]) + (inside ? g : 0.0f);
+      gw[c] = (fresh ? 0.0f : gw[c]) + (inside ? g : 0.0f);
     }
     qk_add_lanes(count, term, lane);
   }
@@ -95,16 +96,22 @@ static inline __attribute__((always_inline)) void gradients_of(const slice_job *
   else (j->bits[i] == 4 ? j->gscale4 : j->gscale8)[row] += sum;
 }
 
+/// A row of latent values.
+static inline void pass_row(const slice_job *j, size_t i, int fresh) {
+  float *gw = j->glatent + (size_t)j->row[i] * j->stride;
+  for (size_t c = 0; c < j->width; c++) gw[c] = (fresh ? 0.0f : gw[c]) + j->gq[i * j->width + c];
+}
+
 static inline __attribute__((always_inline)) void backward_rows(const slice_job *j, size_t begin, size_t end,
-                                                                const int in_place) {
+                                                                const int fresh, const int in_place) {
   for (size_t i = begin; i < end; i++) {
-    if (j->bits[i] == 32) {
-      float *gw = j->glatent + (size_t)j->row[i] * j->stride;
-      for (size_t c = 0; c < j->width && !in_place; c++) gw[c] += j->gq[i * j->width + c];
-    } else if (is_nested(j, i)) {
-      gradients_of(j, i, 1, in_place);
-    } else {
-      gradients_of(j, i, 0, in_place);
+    if (fresh && !in_place)
+      memset(j->glatent + (size_t)j->row[i] * j->stride + j->width, 0, (j->stride - j->width) * sizeof(float));
+    if (j->bits[i] != 32) {
+      if (is_nested(j, i)) gradients_of(j, i, 1, fresh, in_place);
+      else gradients_of(j, i, 0, fresh, in_place);
+    } else if (!in_place) {
+      pass_row(j, i, fresh);
     }
   }
 }
@@ -112,16 +119,33 @@ static inline __attribute__((always_inline)) void backward_rows(const slice_job 
 // Rows of a slice are distinct, so every task owns the latent rows it adds to.
 QK_CLONES static void backward_body(void *context, size_t begin, size_t end) {
   const slice_job *j = context;
-  if (j->gq == j->glatent) backward_rows(j, begin, end, 1);
-  else backward_rows(j, begin, end, 0);
+  if (j->gq == j->glatent) backward_rows(j, begin, end, 1, 1);
+  else if (j->fresh) backward_rows(j, begin, end, 1, 0);
+  else backward_rows(j, begin, end, 0, 0);
+}
+
+typedef struct {
+  const int32_t *row;
+  size_t stride;
+  float *values;
+} clear_job;
+
+static void clear_body(void *context, size_t begin, size_t end) {
+  const clear_job *j = context;
+  for (size_t i = begin; i < end; i++) memset(j->values + (size_t)j->row[i] * j->stride, 0, j->stride * sizeof(float));
+}
+
+void qk_clear_rows(size_t rows, const int32_t *row, size_t stride, float *values) {
+  clear_job job = { .row = row, .stride = stride, .values = values };
+  qk_parallel_for(rows, task_rows(stride), &job, clear_body);
 }
 
 void qk_weight_slice_backward(size_t rows, size_t width, const float *latent, size_t stride,
                               const int32_t *row, const uint8_t *bits, const float *scale4,
-                              const float *scale8, qk_sharing sharing, const float *gq, float *glatent, float *gscale4,
-                              float *gscale8) {
+                              const float *scale8, qk_sharing sharing, const float *gq, int fresh, float *glatent,
+                              float *gscale4, float *gscale8) {
   slice_job job = { .rows = rows, .width = width, .stride = stride, .latent = latent, .scale4 = scale4,
-                    .scale8 = scale8, .gq = gq, .row = row, .bits = bits, .sharing = sharing, .glatent = glatent,
-                    .gscale4 = gscale4, .gscale8 = gscale8 };
+                    .scale8 = scale8, .gq = gq, .row = row, .bits = bits, .sharing = sharing, .fresh = fresh,
+                    .glatent = glatent, .gscale4 = gscale4, .gscale8 = gscale8 };
   qk_parallel_for(rows, task_rows(width), &job, backward_body);
 }

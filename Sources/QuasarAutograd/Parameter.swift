@@ -27,6 +27,14 @@ public final class Parameter {
   /// False where the gradient is zero because nothing has been added to it.
   public var hasGradient: Bool { sum != nil }
 
+  /// Memory for a gradient that is zero so far; the caller writes all of it.
+  func startGradient() -> Tensor {
+    precondition(sum == nil, "\(name): has a gradient already")
+    let fresh = Tensor(uninitialized: value.shape)
+    sum = fresh
+    return fresh
+  }
+
   public init(name: String, role: Role, value: Tensor) {
     self.name = name
     self.role = role

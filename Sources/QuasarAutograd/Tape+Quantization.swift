@@ -50,9 +50,25 @@ extension WeightSlice {
   ///
   /// `isOwn`: nobody else uses `g`, which may become the latent gradient.
   func addGradient(_ g: Tensor, isOwn: Bool) {
-    if isOwn, !latent.hasGradient, isWhole { latent.addGradient(consuming: g) }
+    let isFirst = !latent.hasGradient
+    if isFirst {
+      if isOwn, isWhole {
+        latent.addGradient(consuming: g)
+      } else {
+        let others = otherRows
+        qk_clear_rows(others.count, others, stride, latent.startGradient().pointer)
+      }
+    }
     qk_weight_slice_backward(
       rows.count, width, latent.value.pointer, stride, rows, bits, scale4?.value.pointer, scale8?.value.pointer,
-      entanglement.sharing, g.pointer, latent.gradient.pointer, scale4?.gradient.pointer, scale8?.gradient.pointer)
+      entanglement.sharing, g.pointer, isFirst ? 1 : 0, latent.gradient.pointer, scale4?.gradient.pointer,
+      scale8?.gradient.pointer)
+  }
+
+  /// Rows of the latent matrix that the slice leaves out.
+  private var otherRows: [Int32] {
+    var isLeftOut = Array(repeating: true, count: latent.value.count / stride)
+    for row in rows { isLeftOut[Int(row)] = false }
+    return isLeftOut.indices.filter { isLeftOut[$0] }.map(Int32.init)
   }
 }

@@ -206,6 +206,31 @@ import Testing
     }
   }
 
+  /// The first gradient of a part of a matrix is written into memory that held something else; the rest of it is zero.
+  @Test(arguments: [[8], [32]] as [[UInt8]])
+  func gradientsOfPartsStartFromZero(bits: [UInt8]) {
+    let (rows, width, partWidth) = (101, 103, 50)
+    let part: [Int32] = (0..<40).map { ($0 * 37 + 100) % 101 }
+    var random = AwkwardValues(79)
+    let g = random.tensor([part.count, partWidth])
+    let parameter = Parameter(name: "p", role: .weight, value: Tensor(zeros: [rows, width]))
+    let steps = Parameter(name: "s", role: .scale, value: Tensor(repeating: 0.5, shape: [rows]))
+    let slice = WeightSlice(
+      latent: parameter, scale8: steps, rows: part, width: partWidth,
+      bits: part.flatMap { _ in bits })
+    for _ in 0..<3 {
+      _ = Tensor(repeating: .nan, shape: [rows, width])
+      parameter.clearGradient()
+      slice.addGradient(g.copied(), isOwn: true)
+      slice.addGradient(g.copied(), isOwn: true)
+      var expected = [Float](repeating: 0, count: rows * width)
+      for (i, row) in part.enumerated() {
+        for column in 0..<partWidth { expected[Int(row) * width + column] = 2 * g.scalars[i * partWidth + column] }
+      }
+      #expect(parameter.gradient.scalars == expected)
+    }
+  }
+
   @Test func vectorForms() {
     var random = AwkwardValues(31)
     let vector = random.tensor([13])

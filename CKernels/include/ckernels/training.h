@@ -155,11 +155,14 @@ void qk_weight_slice_forward(size_t rows, size_t width, const float *latent, siz
                              const float *scale8, qk_sharing sharing, float *q);
 /// Adds the gradients of the slice to glatent, gscale4, gscale8 (straight through inside the clamp; LSQ).
 ///
-/// gq may be glatent itself, where row[i] = i and width = stride: the latent gradient then takes the place of gq.
+/// gq may be glatent itself, where row[i] = i and width = stride: the latent gradient then takes the place of gq. With
+/// `fresh` the rows of glatent count as 0 whatever they hold, and their columns from `width` on become 0.
 void qk_weight_slice_backward(size_t rows, size_t width, const float *latent, size_t stride,
                               const int32_t *row, const uint8_t *bits, const float *scale4,
-                              const float *scale8, qk_sharing sharing, const float *gq, float *glatent,
+                              const float *scale8, qk_sharing sharing, const float *gq, int fresh, float *glatent,
                               float *gscale4, float *gscale8);
+/// values[row[i], 0…stride − 1] = 0 for `rows` rows.
+void qk_clear_rows(size_t rows, const int32_t *row, size_t stride, float *values);
 /// The codes of the same slice as int8 (bits 4 or 8).
 void qk_weight_slice_codes(size_t rows, size_t width, const float *latent, size_t stride, const int32_t *row,
                            const uint8_t *bits, const float *scale4, const float *scale8, qk_sharing sharing,
