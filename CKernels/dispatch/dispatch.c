@@ -72,12 +72,14 @@ qk_kernel_set qk_kernels(qk_isa isa) {
     set.datapath = &qk_datapath_avx512;
     set.gradient = &qk_gradient_avx512;
     set.float_gemm = &qk_float_avx512;
-    set.bf16_gemm = __builtin_cpu_supports("avx512bf16") ? &qk_bf16_avx512bf16 : &qk_bf16_avx512;
+    set.bf16_gemm = &qk_bf16_avx512;
   }
   if (isa >= QK_ISA_AVX512VNNI) {
     const int vbmi = __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
     set.gemm = vbmi ? &qk_gemm_avx512vnni : &qk_gemm_avx512vnni_without_vbmi;
     set.gradient = &qk_gradient_avx512vnni;
+    // Every CPU with these instructions has VNNI: the set below keeps to the kernel without them, and can be tested on all.
+    if (__builtin_cpu_supports("avx512bf16")) set.bf16_gemm = &qk_bf16_avx512bf16;
     if (vbmi) set.look_up = qk_look_up_avx512vbmi;
     if (vbmi) set.attention = &qk_attention_avx512vnni;
   }
