@@ -19,6 +19,8 @@ def parse():
     parser.add_argument("--quick", action="store_true", help="a few shapes and rounds")
     parser.add_argument("--rounds", type=int, default=0, help="undisturbed rounds for each case")
     parser.add_argument("--only", default="", metavar="TEXT", help="only cases whose name and shape contain TEXT")
+    parser.add_argument("--contenders", default="", metavar="NAMES",
+                        help="only these, with commas, as the tables name them: more rounds of the fastest")
     parser.add_argument("--out", metavar="DIR", help="results go here (default: WORK/results)")
     parser.add_argument("--json", action="store_true", help="print the records as JSON lines instead of the report")
     parser.add_argument("--report", metavar="FILE", help="measure nothing: report on these records")
@@ -61,7 +63,7 @@ def work(arguments, threads, output):
         sys.executable, "-m", "peerbench.worker", "--bridge", arguments.bridge, "--native",
         os.path.join(arguments.work, "native"), "--models", os.path.join(arguments.work, "models"), "--output", output,
         "--threads", str(threads), "--benches", arguments.benches, "--rounds", str(arguments.rounds),
-        "--only", arguments.only]
+        "--only", arguments.only, "--contenders", arguments.contenders]
     if arguments.quick:
         command.append("--quick")
     return subprocess.run(

@@ -59,6 +59,7 @@ class Settings:
     sample_seconds: float
     threads: int
     cpus: list
+    contenders: tuple = ()  # names of those that are measured; empty is all
 
 
 class Calibration:
@@ -143,6 +144,8 @@ def settle(threads):
 def prepare(case, settings, report_failure):
     runners = []
     for contender in case.contenders():
+        if settings.contenders and contender.name not in settings.contenders:
+            continue
         settle(settings.threads)
         try:
             runners.append(Runner(contender, settings.sample_seconds))

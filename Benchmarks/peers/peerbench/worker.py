@@ -23,7 +23,9 @@ def settings_for(arguments, bench):
         rounds, seconds = (4, 0.05) if arguments.quick else (9, 0.1)
     if bench == "train":
         rounds, seconds = (3, 0.05) if arguments.quick else (5, 0.1)
-    return Settings(arguments.rounds or rounds, seconds, arguments.threads, sorted(os.sched_getaffinity(0)))
+    return Settings(
+        arguments.rounds or rounds, seconds, arguments.threads, sorted(os.sched_getaffinity(0)),
+        tuple(filter(None, arguments.contenders.split(","))))
 
 
 class Output:
@@ -72,6 +74,7 @@ def parse():
     parser.add_argument("--benches", default=",".join(BENCHES))
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--only", default="", help="only cases whose name and shape contain this")
+    parser.add_argument("--contenders", default="", help="only these, names with commas")
     parser.add_argument("--quick", action="store_true")
     return parser.parse_args()
 
