@@ -15,7 +15,8 @@ static inline __attribute__((always_inline)) float adam_direction(const qk_adamw
   return m * inverse1 / (__builtin_elementwise_sqrt(v * inverse2) + s->epsilon);
 }
 
-static inline __attribute__((always_inline)) void adamw_range(const adamw_job *j, size_t begin, size_t end, const int relative) {
+static inline __attribute__((always_inline)) void adamw_range(const adamw_job *j, size_t begin, size_t end, const int relative,
+                                                               const int is_zero) {
   const qk_adamw_settings s = *j->settings;
   const float inverse1 = 1.0f / s.correction1, inverse2 = 1.0f / s.correction2;
   const float *restrict gradient = j->gradient;
@@ -23,7 +24,7 @@ static inline __attribute__((always_inline)) void adamw_range(const adamw_job *j
   float *restrict moment1 = j->moment1, *restrict moment2 = j->moment2;
   for (size_t i = begin; i < end; i++) {
     const float p = parameter[i];
-    const float g = s.gradient_factor * gradient[i] * (relative ? p : 1.0f);
+    const float g = is_zero ? 0.0f : s.gradient_factor * gradient[i] * (relative ? p : 1.0f);
     const float step = adam_direction(&s, inverse1, inverse2, g, &moment1[i], &moment2[i]);
     if (relative) {
       const float factor = 1.0f - s.learning_rate * step;
@@ -38,8 +39,9 @@ static inline __attribute__((always_inline)) void adamw_range(const adamw_job *j
 QK_CLONES static void adamw_body(void *context, size_t begin, size_t end) {
   const adamw_job *j = context;
   const size_t first = begin * QK_ELEMENT_BLOCK, last = qk_min(end * QK_ELEMENT_BLOCK, j->count);
-  if (j->settings->relative) adamw_range(j, first, last, 1);
-  else adamw_range(j, first, last, 0);
+  if (j->gradient == NULL) adamw_range(j, first, last, j->settings->relative, 1);
+  else if (j->settings->relative) adamw_range(j, first, last, 1, 0);
+  else adamw_range(j, first, last, 0, 0);
 }
 
 void qk_adamw_step(size_t count, const qk_adamw_settings *settings, const float *gradient, float *parameter,
@@ -83,7 +85,7 @@ QK_CLONES static void lamb_body(void *context, size_t begin, size_t end) {
   float *restrict out = j->direction;
   const size_t last = qk_min(end * QK_ELEMENT_BLOCK, j->count);
   for (size_t i = begin * QK_ELEMENT_BLOCK; i < last; i++) {
-    const float g = s.gradient_factor * gradient[i];
+    const float g = gradient ? s.gradient_factor * gradient[i] : 0.0f;
     out[i] = adam_direction(&s, inverse1, inverse2, g, &moment1[i], &moment2[i]) + s.decay * parameter[i];
   }
 }

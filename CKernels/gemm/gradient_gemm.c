@@ -69,7 +69,7 @@ static void multiply_block(const qk_gradient_kernel *kernel, const qk_gradient_p
       .groups = (int32_t)qk_blocks((size_t)depth, group), .columns = minimum(TILE_COLUMNS, p->columns - column),
       .row_step = p->row_step, .group_step = p->group_step, .panel_step = step, .offset = p->right_offset,
       .right = right + (size_t)(column / QK_GRADIENT_COLUMNS) * step,
-      .output_stride = p->output_stride, .addends = *addends,
+      .output_stride = p->output_stride, .addends = *addends, .factor = 1,
     };
     tile.panels = (tile.columns + QK_GRADIENT_COLUMNS - 1) / QK_GRADIENT_COLUMNS;
     for (int32_t row = 0; row < p->rows; row += QK_GRADIENT_TILE_ROWS) {
@@ -155,11 +155,11 @@ static leaf_panels panels_of(const qk_weight_gradient *g, const qk_gradient_leaf
 }
 
 /// One leaf of a task's outputs n0… and inputs k0…, and the addends [TASK_OUTPUTS][TASK_INPUTS], into `sums`, whose rows lie
-/// `stride` apart. The panels of one tile of inputs stay in the L1 cache while those of the outputs pass; those of the next
+/// `stride` apart, times `factor`. The panels of one tile of inputs stay in the L1 cache while those of the outputs pass; those of the next
 /// leaf are fetched meanwhile.
 static void multiply_leaf(const qk_gradient_kernel *kernel, const qk_weight_gradient *g, int32_t index, int32_t n0,
                           int32_t outputs, int32_t k0, int32_t inputs, const float *const *addends, int32_t addend_count,
-                          float *sums, size_t stride) {
+                          float factor, float *sums, size_t stride) {
   const qk_gradient_leaf *leaf = &g->leaves[index];
   const size_t step = panel_step(g->form, (size_t)leaf->rows);
   const leaf_panels now = panels_of(g, leaf, n0, outputs, k0, inputs);
@@ -170,7 +170,7 @@ static void multiply_leaf(const qk_gradient_kernel *kernel, const qk_weight_grad
   qk_gradient_tile tile = {
     .groups = (int32_t)qk_blocks((size_t)leaf->rows, qk_gradient_group(g->form)), .row_step = QK_GRADIENT_GROUP_BYTES,
     .group_step = QK_GRADIENT_LINE_BYTES, .panel_step = step, .offset = g->input_offset, .output_stride = stride,
-    .addends = { .count = addend_count, .values = addends, .stride = TASK_INPUTS },
+    .addends = { .count = addend_count, .values = addends, .stride = TASK_INPUTS }, .factor = factor,
   };
   for (int32_t k = 0; k < inputs; k += TILE_COLUMNS) {
     tile.columns = minimum(TILE_COLUMNS, inputs - k);
@@ -200,8 +200,12 @@ static void run_task(const weight_job *job, const qk_weight_gradient *g, int32_t
     int32_t count = 0, level = 0;
     for (; is_last ? i >> level > 0 : i >> level & 1; level++)
       if (i >> level & 1) addends[count++] = memory + (size_t)level * TASK_SUMS;
-    float *sums = is_last ? g->output + (size_t)n0 * g->output_stride + k0 : memory + (size_t)level * TASK_SUMS;
-    multiply_leaf(job->kernel, g, i, n0, outputs, k0, inputs, addends, count, sums, is_last ? g->output_stride : TASK_INPUTS);
+    if (is_last)
+      multiply_leaf(job->kernel, g, i, n0, outputs, k0, inputs, addends, count, g->factor,
+                    g->output + (size_t)n0 * g->output_stride + k0, g->output_stride);
+    else
+      multiply_leaf(job->kernel, g, i, n0, outputs, k0, inputs, addends, count, 1, memory + (size_t)level * TASK_SUMS,
+                    TASK_INPUTS);
   }
 }
 

@@ -16,8 +16,8 @@ typedef struct qk_gradient_addends {
   size_t stride, at;
 } qk_gradient_addends;
 
-/// output[i][j] = … + (addend 1 + (addend 0 + float(Σ left·right − offset·left_sums[i])·scale[i])) for one tile. The output may
-/// be an addend. Steps are in bytes.
+/// output[i][j] = factor·(… + (addend 1 + (addend 0 + float(Σ left·right − offset·left_sums[i])·scale[i]))) for one tile.
+/// The output may be an addend. Steps are in bytes.
 typedef struct qk_gradient_tile {
   int32_t rows, panels;         ///< 1…8, 1…3
   int32_t groups;               ///< of k
@@ -32,6 +32,7 @@ typedef struct qk_gradient_tile {
   float *output;
   size_t output_stride;         ///< elements
   qk_gradient_addends addends;
+  float factor;
   const uint8_t *fetch;         ///< asked for in the L2 cache, one line after the other, on the way through the groups
   size_t fetch_step;            ///< bytes a group
 } qk_gradient_tile;

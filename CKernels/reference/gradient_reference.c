@@ -31,7 +31,7 @@ static void multiply(const qk_gradient_tile *t, int32_t (*sum_of)(const uint8_t 
       float value = (float)sum * t->scale[i];
       for (int32_t a = 0; a < t->addends.count; a++)
         value = t->addends.values[a][t->addends.at + (size_t)i * t->addends.stride + (size_t)j] + value;
-      *out = value;
+      *out = t->factor * value;
     }
 }
 

@@ -304,11 +304,12 @@ qk_status qk_training_block_backward(const qk_training_block *block, const float
   qk_fill_layer_panels(&job.panels);
   qk_parallel_for((size_t)qk_block_leaves(block), 1, &job, backward_leaves);
   if (job.status != QK_OK) return (qk_status)job.status;
+  // A layer scale's own gradient needs those of its weights in units of input codes.
   const qk_weight_gradient weights[] = {
-    qk_weight_gradient_of(&job.qkv, 0, 0, gradients->qkv_weight),
-    qk_weight_gradient_of(&job.projection, 0, 0, gradients->projection_weight),
-    qk_weight_gradient_of(&job.expand, 0, 0, gradients->expand_weight),
-    qk_weight_gradient_of(&job.contract, 1, block->hidden_zero, gradients->contract_weight),
+    qk_weight_gradient_of(&job.qkv, 0, 0, block->norm1_step, gradients->qkv_weight),
+    qk_weight_gradient_of(&job.projection, 0, 0, 1, gradients->projection_weight),
+    qk_weight_gradient_of(&job.expand, 0, 0, block->norm2_step, gradients->expand_weight),
+    qk_weight_gradient_of(&job.contract, 1, block->hidden_zero, 1, gradients->contract_weight),
   };
   const qk_status status = qk_weight_gradients(4, weights);
   if (status == QK_OK)

@@ -26,7 +26,7 @@ void qk_place_sums(const qk_training_block *b, qk_block_sums *s) {
   s->contract_bias = place(s, width);
 }
 
-/// Rows whose gradients are in units of input codes, and the layer scale that follows them, if any.
+/// Rows whose gradients are in units of input codes, and the layer scale that follows them.
 typedef struct finish_job {
   const qk_training_linear *layer;
   float input_step;
@@ -41,26 +41,23 @@ QK_CLONES static void finish_rows(void *context, size_t begin, size_t end) {
   for (size_t n = begin; n < end; n++) {
     float *weight = j->weight + n * depth;
     const int8_t *codes = j->layer->codes + n * depth;
-    float factor = j->input_step;
-    if (j->gain) {
-      float lane[QK_SIXTEEN] = { 0 };
-      const size_t whole = depth / QK_SIXTEEN * QK_SIXTEEN;
-      for (size_t k = 0; k < whole; k += QK_SIXTEEN)
-        for (size_t l = 0; l < QK_SIXTEEN; l++) {
-          const float share = (float)codes[k + l] * weight[k + l];
-          lane[l] += share;
-        }
-      for (size_t k = whole; k < depth; k++) {
-        const float share = (float)codes[k] * weight[k];
-        lane[k - whole] += share;
+    float lane[QK_SIXTEEN] = { 0 };
+    const size_t whole = depth / QK_SIXTEEN * QK_SIXTEEN;
+    for (size_t k = 0; k < whole; k += QK_SIXTEEN)
+      for (size_t l = 0; l < QK_SIXTEEN; l++) {
+        const float share = (float)codes[k + l] * weight[k + l];
+        lane[l] += share;
       }
-      const float of_weights = qk_lanes_total(lane) * j->layer->row_step[n] * j->input_step;
-      const float of_bias = j->layer->real_bias[n] * j->sums[n];
-      j->gain_gradient[n] = of_weights + of_bias;
-      factor = j->input_step * j->gain[n];
+    for (size_t k = whole; k < depth; k++) {
+      const float share = (float)codes[k] * weight[k];
+      lane[k - whole] += share;
     }
+    const float of_weights = qk_lanes_total(lane) * j->layer->row_step[n] * j->input_step;
+    const float of_bias = j->layer->real_bias[n] * j->sums[n];
+    j->gain_gradient[n] = of_weights + of_bias;
+    const float factor = j->input_step * j->gain[n];
     for (size_t k = 0; k < depth; k++) weight[k] *= factor;
-    j->bias[n] = j->sums[n] * (j->gain ? j->gain[n] : 1.0f);
+    j->bias[n] = j->sums[n] * j->gain[n];
   }
 }
 
@@ -80,10 +77,10 @@ static float total(size_t count, const float *values) {
 void qk_finish_gradients(const qk_training_block *b, const qk_block_sums *at, float *s, qk_training_gradients *g) {
   const size_t width = (size_t)b->width, inner = qk_block_inner(b), hidden = (size_t)b->hidden;
   qk_tree_sum((size_t)qk_block_leaves(b), at->count, s, s);
-  finish_layer(&b->qkv, b->norm1_step, NULL, s + at->qkv_bias, g->qkv_weight, g->qkv_bias, NULL);
+  memcpy(g->qkv_bias, s + at->qkv_bias, 3 * inner * sizeof(float));
   finish_layer(&b->projection, b->attention_step, b->gain1, s + at->projection_bias, g->projection_weight,
                g->projection_bias, g->gain1);
-  finish_layer(&b->expand, b->norm2_step, NULL, s + at->expand_bias, g->expand_weight, g->expand_bias, NULL);
+  memcpy(g->expand_bias, s + at->expand_bias, hidden * sizeof(float));
   finish_layer(&b->contract, b->hidden_step, b->gain2, s + at->contract_bias, g->contract_weight, g->contract_bias,
                g->gain2);
   memcpy(g->norm1_weight, s + at->norm1_weight, width * sizeof(float));

@@ -131,7 +131,7 @@ qk_status qk_training_patches_backward(const qk_training_patches *p, const float
   if (reserved != QK_OK) return reserved;
   qk_column_sums((size_t)p->rows, job.outputs, gy, job.sums, gbias);
   qk_parallel_for(leaves_of(p), 1, &job, prepare_leaves);
-  const qk_weight_gradient product = qk_weight_gradient_of(&job.operands, 1, MIDDLE_CODE, gweight);
+  const qk_weight_gradient product = qk_weight_gradient_of(&job.operands, 1, MIDDLE_CODE, 1, gweight);
   const qk_status status = qk_weight_gradients(1, &product);
   if (status == QK_OK) add_means(p, job.outputs, job.inputs, gbias, gweight);
   return status;

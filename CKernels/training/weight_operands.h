@@ -59,13 +59,13 @@ static inline qk_fetch_range qk_input_place(const qk_weight_operands *o, size_t 
   return (qk_fetch_range){ o->input + leaf * o->input_step, o->input_step };
 }
 
-/// The product of all leaves, dense; inputs are codes less `input_zero`.
+/// The product of all leaves times `factor`, dense; inputs are codes less `input_zero`.
 static inline qk_weight_gradient qk_weight_gradient_of(const qk_weight_operands *o, int input_unsigned, int32_t input_zero,
-                                                       float *output) {
+                                                       float factor, float *output) {
   return (qk_weight_gradient){
     .form = o->form, .leaf_count = (int32_t)o->leaf_count, .outputs = (int32_t)o->outputs, .inputs = (int32_t)o->inputs,
-    .input_offset = qk_gradient_offset(o->form, input_unsigned, input_zero), .leaves = o->leaves, .output = output,
-    .output_stride = o->inputs,
+    .input_offset = qk_gradient_offset(o->form, input_unsigned, input_zero), .leaves = o->leaves, .factor = factor,
+    .output = output, .output_stride = o->inputs,
   };
 }
 

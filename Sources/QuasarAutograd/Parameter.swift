@@ -24,8 +24,8 @@ public final class Parameter {
     sum = zeros
     return zeros
   }
-  /// False where the gradient is zero because nothing has been added to it.
-  public var hasGradient: Bool { sum != nil }
+  /// The gradient, nil for one that is zero because nothing has been added to it.
+  public var gradientSoFar: Tensor? { sum }
 
   /// Memory for a gradient that is zero so far; the caller writes all of it.
   func startGradient() -> Tensor {

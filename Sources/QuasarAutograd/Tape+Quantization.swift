@@ -50,7 +50,7 @@ extension WeightSlice {
   ///
   /// `isOwn`: nobody else uses `g`, which may become the latent gradient.
   func addGradient(_ g: Tensor, isOwn: Bool) {
-    let isFirst = !latent.hasGradient
+    let isFirst = latent.gradientSoFar == nil
     if isFirst {
       if isOwn, isWhole {
         latent.addGradient(consuming: g)

@@ -47,12 +47,13 @@ public final class AdamW {
   /// ‖all gradients‖₂, summed in parameter order; steps enter with the gradient of ln s, g·s, as the update uses it.
   public func gradientNorm() -> Float {
     var total = 0.0
-    for parameter in parameters where parameter.hasGradient {
+    for parameter in parameters {
+      guard var gradient = parameter.gradientSoFar else { continue }
       let count = parameter.value.count
-      var gradient = parameter.gradient
       if parameter.role == .scale {
-        gradient = Tensor(uninitialized: [count])
-        qk_multiply(count, parameter.gradient.pointer, parameter.value.pointer, gradient.pointer)
+        let relative = Tensor(uninitialized: [count])
+        qk_multiply(count, gradient.pointer, parameter.value.pointer, relative.pointer)
+        gradient = relative
       }
       let scratch = Tensor(uninitialized: [max(1, qk_scratch_floats(count, 1))])
       withExtendedLifetime((gradient, scratch)) {
@@ -91,7 +92,7 @@ public final class AdamW {
         continue
       }
       qk_adamw_step(
-        parameter.value.count, &kernel, parameter.gradient.pointer, parameter.value.pointer,
+        parameter.value.count, &kernel, parameter.gradientSoFar?.pointer, parameter.value.pointer,
         moment.first.pointer, moment.second.pointer)
     }
     return norm
@@ -106,7 +107,7 @@ public final class AdamW {
     let scratch = Tensor(uninitialized: [max(1, qk_scratch_floats(count, 1))])
     withExtendedLifetime((direction, scratch)) {
       qk_lamb_direction(
-        count, &kernel, parameter.gradient.pointer, parameter.value.pointer, moment.first.pointer,
+        count, &kernel, parameter.gradientSoFar?.pointer, parameter.value.pointer, moment.first.pointer,
         moment.second.pointer, direction.pointer)
       let size = qk_sum_of_squares(count, parameter.value.pointer, scratch.pointer).squareRoot()
       let length = qk_sum_of_squares(count, direction.pointer, scratch.pointer).squareRoot()

@@ -77,6 +77,29 @@ private struct AdamWOracle {
     #expect(optimizer.step == 8)
   }
 
+  /// A parameter that nothing was added to moves by its moments, in the bits of a gradient of zeros.
+  @Test(arguments: [OptimizerRule.adamw, .lamb])
+  func missingGradientsAreZero(rule: OptimizerRule) {
+    var random = AwkwardValues(7)
+    let values = [random.tensor([9, 11]), random.tensor([13]), random.tensor([3], in: 0.2...0.3)]
+    let gradients = values.map { random.tensor($0.shape, limit: 1) }
+    func moved(writingZeros: Bool) -> [[UInt32]] {
+      let parameters = zip(values, [Parameter.Role.weight, .vector, .scale])
+        .map { Parameter(name: "p", role: $1, value: $0.copied()) }
+      var settings = AdamW.Settings()
+      settings.rule = rule
+      let optimizer = AdamW(parameters, settings: settings)
+      for step in 0..<3 {
+        for (parameter, gradient) in zip(parameters, gradients) where step == 0 { parameter.gradient.assign(gradient) }
+        if writingZeros { for parameter in parameters { _ = parameter.gradient } }
+        optimizer.update(learningRate: 0.1)
+        #expect(parameters.allSatisfy { $0.gradientSoFar == nil })
+      }
+      return parameters.map { $0.value.scalars.map(\.bitPattern) }
+    }
+    #expect(moved(writingZeros: false) == moved(writingZeros: true))
+  }
+
   @Test func withoutClipping() { run(clip: 1e6, gradientSize: 2, scaleCount: 1) }
   @Test func withClipping() { run(clip: 0.5, gradientSize: 20, scaleCount: 1) }
 

@@ -19,6 +19,7 @@ static inline void finish(const qk_gradient_tile *t, __m256i sum, int32_t row, i
     const float *addend = t->addends.values[i] + at;
     value = _mm256_add_ps(columns >= 8 ? _mm256_loadu_ps(addend) : _mm256_maskload_ps(addend, mask), value);
   }
+  value = _mm256_mul_ps(value, _mm256_set1_ps(t->factor));
   if (columns >= 8) _mm256_storeu_ps(out, value);
   else _mm256_maskstore_ps(out, mask, value);
 }

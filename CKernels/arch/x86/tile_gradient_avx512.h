@@ -81,6 +81,13 @@ static inline __attribute__((always_inline)) void tile(const qk_gradient_form fo
         value[r][p] = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, addend + 16 * p), value[r][p]);
       }
   }
+  if (t->factor != 1) {
+    const __m512 factor = _mm512_set1_ps(t->factor);
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+      for (int p = 0; p < panels; p++) value[r][p] = _mm512_mul_ps(value[r][p], factor);
+  }
   float *out = t->output;
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++, out += t->output_stride)

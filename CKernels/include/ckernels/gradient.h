@@ -106,7 +106,7 @@ typedef struct qk_gradient_leaf {
   const void *input;         ///< panels of rows × inputs
 } qk_gradient_leaf;
 
-/// output[n][k] = Σ over leaves of float(Σ_t gradient[t, n]·input[t, k])·scale[n].
+/// output[n][k] = factor·Σ over leaves of float(Σ_t gradient[t, n]·input[t, k])·scale[n].
 ///
 /// Leaves are added over the binary tree of qk_tree_sum, so leaves of several processes can be subtrees.
 typedef struct qk_weight_gradient {
@@ -114,6 +114,7 @@ typedef struct qk_weight_gradient {
   int32_t leaf_count, outputs, inputs;
   int32_t input_offset;     ///< qk_gradient_offset of the panels of inputs
   const qk_gradient_leaf *leaves;
+  float factor;             ///< of the finished sum, rounded once more; 1 is exact
   float *output;
   size_t output_stride;
 } qk_weight_gradient;

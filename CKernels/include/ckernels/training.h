@@ -182,7 +182,7 @@ void qk_scatter_add_rows(size_t rows, size_t width, const float *g, const int32_
 /// One AdamW step (Loshchilov & Hutter 2019) with bias corrections c1 = 1 − β1^t, c2 = 1 − β2^t.
 ///
 /// relative = 0: p ← p − lr·(m̂/(√v̂ + eps) + decay·p). relative = 1, for positive scales: the gradient is
-/// taken of ln p, p ← p·max(½, 1 − lr·m̂/(√v̂ + eps)), floored at 1e-8.
+/// taken of ln p, p ← p·max(½, 1 − lr·m̂/(√v̂ + eps)), floored at 1e-8. A gradient that is null is zero.
 typedef struct qk_adamw_settings {
   float learning_rate, beta1, beta2, epsilon, decay, correction1, correction2, gradient_factor;
   int32_t relative;
@@ -190,7 +190,8 @@ typedef struct qk_adamw_settings {
 void qk_adamw_step(size_t count, const qk_adamw_settings *settings, const float *gradient, float *parameter,
                    float *moment1, float *moment2);
 
-/// The direction of a LAMB step (You et al. 2020), m̂/(√v̂ + eps) + decay·p; the caller scales it by its trust ratio.
+/// The direction of a LAMB step (You et al. 2020), m̂/(√v̂ + eps) + decay·p; the caller scales it by its trust ratio. A
+/// gradient that is null is zero.
 void qk_lamb_direction(size_t count, const qk_adamw_settings *settings, const float *gradient, const float *parameter,
                        float *moment1, float *moment2, float *direction);
 /// average ← average + (1 − decay)·(parameter − average)
