@@ -1,8 +1,8 @@
 // The vector form of processing elements: one 64-bit vector element is the register P of one slice.
 //
 // Included once for each instruction set, between the pragmas that name it, with vectors of VECTOR_SLICES slices;
-// TILE_TOKENS groups of tokens share a load of the weight words. P is kept modulo 2^64 and cut to 48 bits by the decoder, which is the same since 2^48
-// divides 2^64.
+// TILE_TOKENS groups of tokens share a load of the weight words. P is kept modulo 2^64 and cut to 48 bits by the decoder,
+// which is the same since 2^48 divides 2^64.
 #include <string.h>
 #include "datapath_kernel.h"
 

@@ -155,8 +155,8 @@ static leaf_panels panels_of(const qk_weight_gradient *g, const qk_gradient_leaf
 }
 
 /// One leaf of a task's outputs n0… and inputs k0…, and the addends [TASK_OUTPUTS][TASK_INPUTS], into `sums`, whose rows lie
-/// `stride` apart, times `factor`. The panels of one tile of inputs stay in the L1 cache while those of the outputs pass; those of the next
-/// leaf are fetched meanwhile.
+/// `stride` apart, times `factor`. The panels of one tile of inputs stay in the L1 cache while those of the outputs pass; those
+/// of the next leaf are fetched meanwhile.
 static void multiply_leaf(const qk_gradient_kernel *kernel, const qk_weight_gradient *g, int32_t index, int32_t n0,
                           int32_t outputs, int32_t k0, int32_t inputs, const float *const *addends, int32_t addend_count,
                           float factor, float *sums, size_t stride) {

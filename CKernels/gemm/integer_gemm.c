@@ -300,7 +300,8 @@ qk_status qk_gemm_blocked(const qk_gemm_kernel *kernel, const qk_gemm_arguments 
     void *memory = qk_scratch(QK_SCRATCH_CALL, qk_row_constants_size(a->weights));
     if (memory == NULL) return QK_OUT_OF_MEMORY;
     // Only what the form needs has been checked.
-    qk_fill_row_constants(a->weights, a->bias, qk_form_is_requantised(a->form) ? a->requantisers : NULL, a->scales, memory, &constants);
+    qk_fill_row_constants(a->weights, a->bias, qk_form_is_requantised(a->form) ? a->requantisers : NULL, a->scales, memory,
+                          &constants);
     job.constants = &constants;
   }
   job.element = qk_output_bytes(a->form);

@@ -102,7 +102,7 @@ static void run_thread(void *data) {
   if (thread > 0 && r->pinned) pin_worker(thread);
   inside_region = 1;
   qk_phase share = { .open = 0 };
-  if (thread > 0 && r->phase) qk_phase_begin(&share, r->phase);
+  if (thread > 0 && r->phase) qk_phase_begin_part(&share, r->phase);
   for (;;) {
     const size_t chunk = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed);
     if (chunk >= r->chunks) break;

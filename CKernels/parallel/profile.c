@@ -44,10 +44,16 @@ void qk_phase_begin(qk_phase *phase, const char *name) {
   phase->open = atomic_load_explicit(&recording, memory_order_acquire);
   if (!phase->open) return;
   phase->name = name;
+  phase->is_part = 0;
   phase->outer = innermost;
   phase->nested = 0;
   innermost = phase;
   phase->start = read_clock();
+}
+
+void qk_phase_begin_part(qk_phase *phase, const char *name) {
+  qk_phase_begin(phase, name);
+  phase->is_part = 1;
 }
 
 void qk_phase_end(qk_phase *phase, qk_resource resource, double work) {
@@ -61,7 +67,8 @@ void qk_phase_end(qk_phase *phase, qk_resource resource, double work) {
   if (at >= buffer_capacity) return;
   const uint64_t own = duration > phase->nested ? duration - phase->nested : 0;
   buffer[at] = (qk_interval){ .name = phase->name, .resource = resource, .thread = thread_number,
-                              .start = phase->start - origin, .duration = duration, .own = own, .work = work };
+                              .start = phase->start - origin, .duration = duration, .own = own, .work = work,
+                              .is_part = phase->is_part };
 }
 
 const char *qk_phase_name(void) { return innermost ? innermost->name : NULL; }

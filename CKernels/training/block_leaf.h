@@ -55,7 +55,8 @@ static inline qk_head qk_leaf_head(const qk_block_leaf *l, size_t image, size_t 
   const size_t tokens = (size_t)b->tokens, inner = qk_block_inner(b);
   const size_t index = ((size_t)l->image + image) * (size_t)b->heads + head;
   return (qk_head){
-    .passes = qk_block_row_passes(b), .form = b->gradient_form, .tokens = tokens, .dimension = (size_t)b->head_dimension, .inner = inner,
+    .passes = qk_block_row_passes(b), .form = b->gradient_form, .tokens = tokens,
+    .dimension = (size_t)b->head_dimension, .inner = inner,
     .qkv = b->qkv_codes + (l->row + image * tokens) * 3 * inner + head * (size_t)b->head_dimension,
     .step = { b->qkv_step[0], b->qkv_step[1], b->qkv_step[2] }, .score_scale = qk_block_score_scale(b),
     .levels = qk_block_levels(b), .probabilities = b->probabilities + index * tokens * tokens,

@@ -10,5 +10,6 @@ const qk_block_passes QK_PASSES = {
   .lanes = QK_LANES, .values_to_codes = values_to_codes, .add_branch = add_branch,
   .norm_to_codes = norm_to_codes, .norm_statistics = norm_statistics, .norm_backward = norm_backward,
   .prepare_gradient = prepare_gradient, .round_rows = round_rows, .round_columns = round_columns,
-  .cut_gradient = cut_gradient, .sum_rows = sum_rows, .soften = soften, .score_gradients = score_gradients, .scale_columns = scale_columns,
+  .cut_gradient = cut_gradient, .sum_rows = sum_rows, .soften = soften,
+  .score_gradients = score_gradients, .scale_columns = scale_columns,
 };

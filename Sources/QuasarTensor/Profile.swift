@@ -51,7 +51,7 @@ public final class Profile {
     }
   }
 
-  /// All intervals of one name within the steps.
+  /// All intervals of one name within the steps; what several threads do of one interval counts once.
   public struct Phase: Codable, Equatable, Sendable {
     public var name: String
     public var resource: Resource
@@ -146,9 +146,7 @@ public final class Profile {
       names[pointer] = text
       return text
     }
-    // Threads record their part of a region under the name of the phase around it, which may be the step.
-    let named = recorded.filter { name($0) == step }
-    let found = named.filter { one in !named.contains { Profile.lies(one, in: $0) } }
+    let found = recorded.filter { $0.is_part == 0 && name($0) == step }
     for one in found { total.seconds += Double(one.duration) * 1e-9 }
     for interval in recorded {
       guard found.contains(where: { $0.start <= interval.start && interval.start <= $0.start + $0.duration }) else {
@@ -157,27 +155,19 @@ public final class Profile {
       let name = name(interval)
       var phase = phases[name] ?? Phase(name: name)
       if interval.resource != QK_RESOURCE_NONE { phase.resource = Resource(interval.resource) }
-      phase.count += 1
+      if interval.is_part == 0 { phase.count += 1 }
       phase.seconds += Double(interval.own) * 1e-9
       phase.work += interval.work
       phases[name] = phase
       if total.steps < tracedSteps {
-        let isPart = name == step && !found.contains { $0.start == interval.start && $0.thread == interval.thread }
         traced.append(
           Interval(
-            name: isPart ? "part of a \(step)" : name, thread: Int(interval.thread),
-            start: Double(interval.start) * 1e-9,
-            seconds: Double(interval.duration) * 1e-9))
+            name: name == step && interval.is_part == 1 ? "part of a \(step)" : name, thread: Int(interval.thread),
+            start: Double(interval.start) * 1e-9, seconds: Double(interval.duration) * 1e-9))
       }
     }
     total.steps += found.count
     qk_profile_rewind()
-  }
-
-  /// True where `inner` lies in `outer` and is shorter.
-  private static func lies(_ inner: qk_interval, in outer: qk_interval) -> Bool {
-    inner.duration < outer.duration && inner.start >= outer.start
-      && inner.start + inner.duration <= outer.start + outer.duration
   }
 
   public var sums: Sums {

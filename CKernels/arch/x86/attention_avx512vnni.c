@@ -223,7 +223,8 @@ enum { STAGES = 5, GROUP_QUERIES = QUERIES / 2, FINISHED_KEYS = 2 * GROUP };
 static inline __attribute__((always_inline)) void keep_maxima(const running *r, int32_t group, int32_t *maxima) {
 #pragma clang loop unroll(full)
   for (int t = 0; t < QUERIES; t++) {
-    const __m512i most = _mm512_max_epi32(_mm512_max_epi32(r->sum[t][0], r->sum[t][1]), _mm512_max_epi32(r->sum[t][2], r->sum[t][3]));
+    const __m512i most = _mm512_max_epi32(_mm512_max_epi32(r->sum[t][0], r->sum[t][1]),
+                                          _mm512_max_epi32(r->sum[t][2], r->sum[t][3]));
     _mm512_store_si512(maxima + PANEL * t, group == 0 ? most : _mm512_max_epi32(most, _mm512_load_si512(maxima + PANEL * t)));
   }
 }

@@ -203,7 +203,8 @@ static inline __m256i sums_of_lanes(const __m512i v[ENDS]) {
 
 /// Ends of rows of probabilities, `stride` bytes apart. qk_reciprocal16_inline of eight sums Z at a time: R = ⌊2^(k+15) / Z⌋, where
 /// doubles are exact, for the quotient is below 2^17 and no nearer than 1/Z to the next integer.
-static inline void find_query_ends(const shared *s, const uint8_t *p, size_t stride, int32_t rows, int32_t tokens, query_ends *out) {
+static inline void find_query_ends(const shared *s, const uint8_t *p, size_t stride, int32_t rows, int32_t tokens,
+                                   query_ends *out) {
   __m512i lanes[ENDS];
 #pragma clang loop unroll(full)
   for (int i = 0; i < ENDS; i++) lanes[i] = _mm512_setzero_si512();
@@ -219,7 +220,8 @@ static inline void find_query_ends(const shared *s, const uint8_t *p, size_t str
   _mm512_store_pd(out->factor, _mm512_scalef_pd(_mm512_cvtepi32_pd(reciprocal), minus));
   _mm256_store_si256((__m256i *)(void *)out->word, _mm256_sllv_epi32(reciprocal, _mm256_sub_epi32(_mm256_set1_epi32(32), shift)));
   // An int32 from shift 17 on (R < 2^16).
-  const __mmask8 fits = _mm256_cmpge_epi32_mask(shift, _mm256_set1_epi32(17)) & _mm256_cmple_epi32_mask(shift, _mm256_set1_epi32(32));
+  const __mmask8 fits = _mm256_cmpge_epi32_mask(shift, _mm256_set1_epi32(17))
+      & _mm256_cmple_epi32_mask(shift, _mm256_set1_epi32(32));
   const __mmask8 all = (__mmask8)((1 << rows) - 1);
   out->use_words = s->use_output_word && (fits & all) == all;
 }

@@ -109,7 +109,8 @@ static inline __attribute__((always_inline)) __m512i qk_code_and_rest16(const qk
                                                                         __m512i code) {
   const qk_rounding_range r = qk_rounding_range_of(f);
   const __m512i clamped = qk_clamp_rounded16(&r, v);
-  const __m512i lower = exact ? _mm512_max_epi32(_mm512_set1_epi32(f->lo), _mm512_min_epi32(_mm512_set1_epi32(f->hi), code)) : clamped;
+  const __m512i lower = exact
+      ? _mm512_max_epi32(_mm512_set1_epi32(f->lo), _mm512_min_epi32(_mm512_set1_epi32(f->hi), code)) : clamped;
   return qk_pair16(lower, qk_rest16(&r, v, clamped));
 }
 

@@ -40,7 +40,8 @@ static inline void sums(const int16_t *r, int32_t width, int64_t *sum, int64_t *
   const __m512i ones = _mm512_set1_epi16(1), zero = _mm512_setzero_si512();
   __m512i total = zero, low = zero, high = zero;
   for (int32_t i = 0; i < width; i += 32) {
-    const __m512i v = width - i >= 32 ? _mm512_loadu_si512(r + i) : _mm512_maskz_loadu_epi16((__mmask32)qk_first_lanes(width - i), r + i);
+    const __m512i v = width - i >= 32 ? _mm512_loadu_si512(r + i)
+                                      : _mm512_maskz_loadu_epi16((__mmask32)qk_first_lanes(width - i), r + i);
     const __m512i pairs = _mm512_madd_epi16(v, v);
     total = _mm512_add_epi32(total, _mm512_madd_epi16(v, ones));
     low = _mm512_add_epi64(low, _mm512_unpacklo_epi32(pairs, zero));

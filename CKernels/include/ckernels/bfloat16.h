@@ -62,7 +62,8 @@ qk_status qk_bf16_gemm_with(qk_isa isa, const qk_bf16_gemm_arguments *arguments)
 qk_status qk_bf16_gemm_reference(const qk_bf16_gemm_arguments *arguments);
 
 /// The upper half of the float32 nearest to `value` among those with 8 significant bits; ties to even, from 2^128 −
-/// 2^119 on infinity, a NaN becomes quiet, below 2^−126 a zero of its sign (as vcvtneps2bf16 does it). 1 + 2^−8 (a tie) → 0x3f80 = 1; 1 + 3·2^−8 → 0x3f82.
+/// 2^119 on infinity, a NaN becomes quiet, below 2^−126 a zero of its sign (as vcvtneps2bf16 does it).
+/// 1 + 2^−8 (a tie) → 0x3f80 = 1; 1 + 3·2^−8 → 0x3f82.
 uint16_t qk_bf16_round(float value);
 
 #endif

@@ -13,8 +13,8 @@
 ///
 /// Slots 0…slots8−1 hold the 8-bit rows in ascending row order, padded with zero rows to a multiple of 16;
 /// slots slots8…slots8+slots4−1 hold the 4-bit rows likewise. Where the 4-bit rows of a last, partly filled panel fit
-/// into the padding of the 8-bit slots, the last 4-bit rows are stored there with 8 bits: a panel less to multiply. Kd = depth rounded up to a multiple of 8 with zero
-/// codes.
+/// into the padding of the 8-bit slots, the last 4-bit rows are stored there with 8 bits: a panel less to multiply.
+/// Kd = depth rounded up to a multiple of 8 with zero codes.
 /// An 8-bit panel is [Kd/4][16 rows][4 codes] bytes, k ascending. A 4-bit panel is [Kd/8][16 rows][4] bytes: with
 /// g = k/8 and j = k mod 4, the low nibble of byte (g, row, j) is the code of k = 8g + j, the high nibble that of
 /// k = 8g + 4 + j, both two's complement; so each half of an unpacked panel is an 8-bit panel of 4 k. All 8-bit

@@ -27,6 +27,7 @@ typedef struct qk_interval {
   uint64_t start, duration;
   uint64_t own;        ///< duration less the intervals directly inside: on one thread these add up without overlap
   double work;
+  int32_t is_part;     ///< 1: what another thread does of the interval of this name that it lies in
 } qk_interval;
 
 /// Starts recording into `intervals`, which stay the caller's; `clock` gives nanoseconds, null: the monotonic clock.
@@ -48,13 +49,14 @@ typedef struct qk_phase {
   const char *name;
   uint64_t start, nested;
   struct qk_phase *outer;
-  int open;
+  int open, is_part;
 } qk_phase;
 
 /// Opens an interval inside the one that is open on this thread. `name` has to outlive the recording.
-///
-/// Threads that take part in a parallel region record their part under the name that is open where it was called.
 void qk_phase_begin(qk_phase *phase, const char *name);
+
+/// Opens this thread's part of an interval that is open on another one, as threads do that take part in a parallel region.
+void qk_phase_begin_part(qk_phase *phase, const char *name);
 
 /// Closes the interval that was opened last on this thread.
 void qk_phase_end(qk_phase *phase, qk_resource resource, double work);
