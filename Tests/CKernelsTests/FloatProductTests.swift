@@ -54,6 +54,28 @@ import Testing
     }
   }
 
+  /// Ranges of columns and the rows that are fetched ahead follow from the number of threads; no bit does.
+  @Test func threadsChangeNothing() {
+    var random = SplitMix(13)
+    for (m, n, k) in [(301, 640, 97), (150, 1100, 1030), (1600, 33, 70)] {
+      func values(_ count: Int) -> [Float] { (0..<count).map { _ in Float(Int(random.next() % 4001) - 2000) / 1777 } }
+      let (a, b) = (Guarded(values(m * k)), Guarded(values(n * k)))
+      for transposed in [false, true] {
+        func product(_ threads: Int32) -> [UInt32] {
+          qk_set_thread_count(threads)
+          defer { qk_set_thread_count(0) }
+          let c = Guarded([Float](repeating: .nan, count: m * n))
+          #expect(qk_sgemm(transposed ? 1 : 0, 0, m, n, k, a.base, transposed ? m : k, b.base, n, c.base, n) == QK_OK)
+          return c.array.map(\.bitPattern)
+        }
+        let one = product(1)
+        for threads: Int32 in [2, 3, 7] {
+          #expect(firstDifference(product(threads), one) == nil, "\(m)×\(n)×\(k), \(threads) threads")
+        }
+      }
+    }
+  }
+
   /// The bias is added to the finished chain, wherever its sums were formed: in the output, beside it, over blocks of depth.
   @Test func linearAddsTheBias() {
     var random = SplitMix(12)
