@@ -145,13 +145,17 @@ static void multiply_block(const packed_job *job, const qk_packed_words *a, size
   }
 }
 
-/// The rows of the task that this thread comes to next, when they are another block of a transposed operand of floats: few
-/// of a row's floats are used at a time, in lines so far from each other that nobody guesses them. The first panels of a task
-/// bring them on the way. Else a line that is used anyway.
+/// 1 for a transposed A of floats: few of a line's floats are used at a time, in lines too far apart for the hardware to guess.
+static int fetches_rows(const packed_job *job) {
+  return job->arguments->a.transposed && job->kernel->depth_of_word == 1;
+}
+
+/// The rows of the task that this thread comes to next, if they are another block: the first panels of a task bring them on
+/// the way. Else a line that is used anyway.
 static qk_packed_fetch next_rows(const packed_job *job, size_t task, size_t r, int is_first, const void *used) {
   const qk_bf16_operand *a = &job->arguments->a;
   const size_t block = task / job->ranges, next = (task + job->threads) / job->ranges;
-  if (!is_first || !a->transposed || job->kernel->depth_of_word > 1 || next == block || next >= job->blocks)
+  if (!is_first || !fetches_rows(job) || next == block || next >= job->blocks)
     return (qk_packed_fetch){ used, 0 };
   const float *values = (const float *)a->values + job->k0 * a->stride + next * job->block_rows + r;
   return (qk_packed_fetch){ (const uint8_t *)values, a->stride * sizeof *values };
@@ -205,7 +209,8 @@ static void cut(packed_job *job) {
   job->pack_panels = qk_min(MOST_PACK_PANELS, qk_blocks(job->panels, LEAST_PACK_TASKS));
   const size_t most = qk_blocks(job->panels, RANGE_PANELS);
   size_t least = qk_blocks(LEAST_TASKS, job->blocks);
-  if (job->arguments->a.transposed && least < job->threads) least = job->threads;
+  // Threads that work on ranges of the same rows fetch the same next ones, whoever comes to which range first.
+  if (fetches_rows(job) && least < job->threads) least = job->threads;
   size_t best = qk_min(least, most);
   for (size_t ranges = best + 1; ranges <= most && job->threads > 1; ranges++)
     if (longest_share(job, ranges) < longest_share(job, best)) best = ranges;
@@ -226,7 +231,7 @@ static int spreads(size_t stride) { return stride % 512 != 0; }
 qk_status qk_packed_multiply(const qk_packed_kernel *kernel, const qk_bf16_gemm_arguments *g) {
   packed_job job = { .kernel = kernel, .arguments = g };
   const size_t per_word = kernel->depth_of_word;
-  // Equal blocks of depth, of whole runs.
+  // Equal blocks of depth.
   const size_t block = round_up(qk_blocks(g->k, qk_blocks(g->k, WORDS * per_word)), QK_PACKED_WORDS * per_word);
   const size_t line = round_up(qk_blocks(qk_min(g->k, block), per_word), QK_PACKED_WORDS);
   const size_t columns = round_up(qk_min(g->n, COLUMNS), QK_PACKED_LINES);
