@@ -5,6 +5,7 @@ let package = Package(
   name: "quasar",
   products: [
     .library(name: "Quasar", targets: ["Quasar"]),
+    .library(name: "QuasarRuntime", targets: ["QuasarRuntime"]),
     .library(name: "CKernels", targets: ["CKernels"]),
     .executable(name: "quasar", targets: ["quasar"]),
   ],
@@ -39,35 +40,71 @@ let package = Package(
       cSettings: [.define("QUASAR_MPI", .when(traits: ["MPI"]))],
       linkerSettings: [.linkedLibrary("mpi", .when(traits: ["MPI"]))]),
 
-    // From the bottom up; a module imports only what stands above it in this list.
+    // From the bottom up: a module may import only modules that stand above it in this list, and names each of them.
     .target(name: "QuasarTensor", dependencies: ["CKernels"]),
-    .target(name: "QuasarProcesses", dependencies: ["QuasarTensor", "CProcesses"]),
-    .target(name: "QuasarAutograd", dependencies: ["QuasarTensor"]),
-    .target(name: "QuasarNN", dependencies: ["QuasarAutograd"]),
-    .target(name: "QuasarQuant", dependencies: ["QuasarNN"]),
+    .target(name: "QuasarInterchange", dependencies: ["QuasarTensor", .product(name: "Yams", package: "Yams")]),
+
+    // The runtime: integers of deployment, networks made of them, images for them.
+    .target(name: "QuasarArithmetic", dependencies: ["QuasarTensor", "CKernels"]),
     .target(
-      name: "QuasarSupernet", dependencies: ["QuasarQuant", .product(name: "Yams", package: "Yams")],
-      resources: [.copy("Spaces")]),
-    .target(name: "QuasarInterchange", dependencies: ["QuasarTensor"]),
-    .target(name: "QuasarDeploy", dependencies: ["QuasarSupernet", "QuasarInterchange", "CZlib"]),
+      name: "QuasarNetwork", dependencies: ["QuasarArithmetic", "QuasarInterchange", "QuasarTensor", "CKernels", "CZlib"]),
     .target(
-      name: "QuasarHardware", dependencies: ["QuasarSupernet"],
+      name: "QuasarData", dependencies: ["QuasarInterchange", "QuasarTensor", "CImages", "CZlib"],
+      resources: [.copy("Embedded")]),
+    .target(
+      name: "QuasarRuntime", dependencies: ["QuasarNetwork", "QuasarData", "QuasarArithmetic", "QuasarTensor"]),
+
+    // Hardware and exchange: more walks over the same network.
+    .target(
+      name: "QuasarHardware",
+      dependencies: ["QuasarNetwork", "QuasarArithmetic", "QuasarInterchange", "QuasarTensor"],
       resources: [.copy("Devices")]),
     .target(
-      name: "QuasarRTL", dependencies: ["QuasarDeploy", "QuasarHardware"], resources: [.copy("Verilog")]),
+      name: "QuasarDatapath",
+      dependencies: ["QuasarNetwork", "QuasarArithmetic", "QuasarInterchange", "QuasarTensor", "CKernels"]),
     .target(
-      name: "QuasarData", dependencies: ["QuasarInterchange", "CImages", "CZlib"], resources: [.copy("Embedded")]),
-    .target(name: "QuasarTrain", dependencies: ["QuasarDeploy", "QuasarData", "QuasarProcesses"]),
-    .target(name: "QuasarSearch", dependencies: ["QuasarTrain", "QuasarHardware"]),
+      name: "QuasarRTL",
+      dependencies: [
+        "QuasarHardware", "QuasarNetwork", "QuasarArithmetic", "QuasarInterchange", "QuasarTensor", "CKernels",
+      ],
+      resources: [.copy("Verilog")]),
+    .target(name: "QuasarExchange", dependencies: ["QuasarNetwork", "QuasarInterchange", "QuasarTensor"]),
+
+    // Training and search.
+    .target(name: "QuasarProcesses", dependencies: ["QuasarTensor", "CProcesses", "CKernels"]),
+    .target(name: "QuasarAutograd", dependencies: ["QuasarTensor", "CKernels"]),
+    .target(
+      name: "QuasarSupernet",
+      dependencies: [
+        "QuasarAutograd", "QuasarNetwork", "QuasarArithmetic", "QuasarInterchange", "QuasarTensor", "CKernels",
+      ],
+      resources: [.copy("Spaces")]),
+    .target(
+      name: "QuasarTrain",
+      dependencies: [
+        "QuasarSupernet", "QuasarAutograd", "QuasarExchange", "QuasarNetwork", "QuasarData", "QuasarInterchange",
+        "QuasarProcesses", "QuasarRuntime", "QuasarTensor", "CKernels",
+      ]),
+    .target(
+      name: "QuasarSearch",
+      dependencies: [
+        "QuasarTrain", "QuasarSupernet", "QuasarHardware", "QuasarNetwork", "QuasarData", "QuasarProcesses",
+        "QuasarTensor",
+      ]),
     .target(name: "QuasarReport"),
-    .target(name: "QuasarPipeline", dependencies: ["QuasarSearch", "QuasarReport"]),
+    .target(
+      name: "QuasarPipeline",
+      dependencies: [
+        "QuasarSearch", "QuasarReport", "QuasarTrain", "QuasarSupernet", "QuasarAutograd", "QuasarHardware",
+        "QuasarExchange", "QuasarRuntime", "QuasarNetwork", "QuasarData", "QuasarInterchange", "QuasarProcesses",
+        "QuasarTensor",
+      ]),
     .target(
       name: "Quasar",
       dependencies: [
-        "QuasarTensor", "QuasarProcesses", "QuasarAutograd", "QuasarNN", "QuasarQuant", "QuasarSupernet",
-        "QuasarDeploy",
-        "QuasarHardware", "QuasarRTL", "QuasarData", "QuasarInterchange", "QuasarTrain", "QuasarSearch", "QuasarReport",
-        "QuasarPipeline",
+        "QuasarTensor", "QuasarInterchange", "QuasarArithmetic", "QuasarNetwork", "QuasarData", "QuasarRuntime",
+        "QuasarHardware", "QuasarDatapath", "QuasarRTL", "QuasarExchange", "QuasarProcesses", "QuasarAutograd",
+        "QuasarSupernet", "QuasarTrain", "QuasarSearch", "QuasarReport", "QuasarPipeline",
       ],
       path: "Sources/QuasarUmbrella"),
     .executableTarget(
@@ -78,19 +115,25 @@ let package = Package(
     // Tests mirror the sources.
     .target(
       name: "QuasarTestSupport", dependencies: ["QuasarTensor", "QuasarProcesses"], path: "Tests/QuasarTestSupport"),
+    .target(
+      name: "QuasarTestNetworks",
+      dependencies: ["QuasarTrain", "QuasarSupernet", "QuasarNetwork", "QuasarData", "QuasarTensor", "QuasarTestSupport"],
+      path: "Tests/QuasarTestNetworks"),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
     .testTarget(name: "QuasarTensorTests", dependencies: ["QuasarTensor", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarProcessesTests", dependencies: ["QuasarProcesses", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarAutogradTests", dependencies: ["QuasarAutograd", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarQuantTests", dependencies: ["QuasarQuant", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarSupernetTests", dependencies: ["QuasarSupernet", "QuasarTestSupport"]),
+    .testTarget(name: "QuasarInterchangeTests", dependencies: ["QuasarInterchange"]),
+    .testTarget(name: "QuasarArithmeticTests", dependencies: ["QuasarArithmetic", "QuasarTestSupport"]),
     .testTarget(
-      name: "QuasarDeployTests", dependencies: ["QuasarDeploy", "QuasarTrain", "QuasarTestSupport"]),
+      name: "QuasarNetworkTests", dependencies: ["QuasarNetwork", "QuasarTestNetworks", "QuasarTestSupport"]),
+    .testTarget(name: "QuasarDataTests", dependencies: ["QuasarData", "CTurboJPEG"]),
     .testTarget(
       name: "QuasarHardwareTests", dependencies: ["QuasarHardware", "QuasarSupernet", "QuasarTestSupport"]),
+    .testTarget(
+      name: "QuasarDatapathTests", dependencies: ["QuasarDatapath", "QuasarTestNetworks", "QuasarTestSupport"]),
     .testTarget(name: "QuasarRTLTests", dependencies: ["QuasarRTL", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarDataTests", dependencies: ["QuasarData", "CTurboJPEG"]),
-    .testTarget(name: "QuasarInterchangeTests", dependencies: ["QuasarInterchange"]),
+    .testTarget(name: "QuasarProcessesTests", dependencies: ["QuasarProcesses", "QuasarTestSupport"]),
+    .testTarget(name: "QuasarAutogradTests", dependencies: ["QuasarAutograd", "QuasarTestSupport"]),
+    .testTarget(name: "QuasarSupernetTests", dependencies: ["QuasarSupernet", "QuasarTestSupport"]),
     .testTarget(name: "QuasarTrainTests", dependencies: ["QuasarTrain", "QuasarTestSupport"]),
     .testTarget(name: "QuasarSearchTests", dependencies: ["QuasarSearch", "QuasarTestSupport"]),
     .testTarget(name: "QuasarReportTests", dependencies: ["QuasarReport"]),
@@ -99,3 +142,8 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// A file sees the members of the modules that it imports itself, so imports say what a file depends on.
+for target in package.targets where target.type != .system {
+  target.swiftSettings = (target.swiftSettings ?? []) + [.enableUpcomingFeature("MemberImportVisibility")]
+}

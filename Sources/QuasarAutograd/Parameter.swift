@@ -28,7 +28,7 @@ public final class Parameter {
   public var gradientSoFar: Tensor? { sum }
 
   /// Memory for a gradient that is zero so far; the caller writes all of it.
-  func startGradient() -> Tensor {
+  package func startGradient() -> Tensor {
     precondition(sum == nil, "\(name): has a gradient already")
     let fresh = Tensor(uninitialized: value.shape)
     sum = fresh

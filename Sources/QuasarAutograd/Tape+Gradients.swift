@@ -3,7 +3,7 @@ import QuasarTensor
 
 extension Tape {
   /// The gradient of every operation: one exhaustive switch.
-  func propagate(_ node: Node, _ slot: Gradients.Slot, into gradients: inout Gradients) {
+  func propagate(_ node: Node, _ slot: NodeGradient, into gradients: inout Gradients) {
     let g = slot.value
     func value(_ index: NodeIndex) -> Tensor { nodes[index].value }
     func needs(_ index: NodeIndex) -> Bool { nodes[index].needsGradient }
@@ -21,9 +21,6 @@ extension Tape {
 
     case .parameter(let parameter):
       if slot.isShared { parameter.gradient.accumulate(g) } else { parameter.addGradient(consuming: g) }
-
-    case .weightSlice(let slice):
-      slice.addGradient(g, isOwn: !slot.isShared)
 
     case .product(let a, let b, let transposeA, let transposeB):
       // C = op(A)·op(B): d op(A) = G·op(B)ᵀ, d op(B) = op(A)ᵀ·G; a transposed operand gets the transpose.
@@ -118,36 +115,6 @@ extension Tape {
         gx.pointer)
       gradients.add(gx, to: logits)
 
-    case .embed(let patches, let cls, let position):
-      let vp = value(patches)
-      let gx = Tensor(uninitialized: vp.shape)
-      let gposition = Tensor(uninitialized: value(position).shape)
-      qk_embed_backward(
-        vp.shape[0], vp.shape[1], vp.shape[2], g.pointer, gx.pointer, gposition.pointer)
-      give(patches, gx)
-      give(cls, gposition.reshaped([gposition.count / vp.shape[2], vp.shape[2]]).rows(0..<1).copied())
-      give(position, gposition)
-
-    case .residual(let x, let branch, let gain, let keep):
-      pass(x)
-      let gbranch = Tensor(uninitialized: g.shape)
-      let ggain = Tensor(uninitialized: [g.width])
-      Tensor.withScratch(rows: g.rowCount, width: g.width) {
-        qk_residual_backward(
-          g.rowCount, g.width, g.shape[1], value(branch).pointer, value(gain).pointer, keep?.pointer, g.pointer, $0,
-          gbranch.pointer, ggain.pointer)
-      }
-      give(branch, gbranch)
-      give(gain, ggain)
-
-    case .attention(let qkv, let shape, let probabilities):
-      let gqkv = Tensor(uninitialized: value(qkv).shape)
-      let status = qk_float_attention_backward(
-        shape.batch, shape.tokens, shape.heads, shape.headDimension, value(qkv).pointer, shape.scoreScale,
-        probabilities.pointer, g.pointer, gqkv.pointer)
-      precondition(status == QK_OK, "attention of \(shape): status \(status.rawValue)")
-      gradients.add(gqkv, to: qkv)
-
     case .quantize(let x, let scales, let low, let high):
       let vs = value(scales)
       let gx = Tensor(uninitialized: g.shape)
@@ -163,13 +130,11 @@ extension Tape {
     case .straightThrough(let x):
       pass(x)
 
-    case .trainingBlock(let x, let activations):
-      // Parameters take their gradients whether or not the input needs one.
-      let gx = activations.backward(g)
-      give(x, gx)
-
-    case .trainingPatches(let patches):
-      patches.backward(g)
+    case .fused(let operation, let inputs):
+      // Parameters take their gradients whether or not an input needs one.
+      for (input, gradient) in zip(inputs, operation.backward(slot)) where needs(input) {
+        if let gradient { gradients.add(gradient.value, isShared: gradient.isShared, to: input) }
+      }
     }
   }
 }

@@ -97,21 +97,19 @@ public final class Tape {
 
 /// Gradients of nodes during one backward walk.
 struct Gradients {
-  /// A tensor, and whether another node's gradient may lie in the same storage.
-  typealias Slot = (value: Tensor, isShared: Bool)
-  private var slots: [Slot?]
+  private var slots: [NodeGradient?]
 
   init(count: Int) {
     slots = Array(repeating: nil, count: count)
   }
 
-  mutating func take(_ index: NodeIndex) -> Slot? {
+  mutating func take(_ index: NodeIndex) -> NodeGradient? {
     defer { slots[index] = nil }
     return slots[index]
   }
 
   /// Adds to a slot; the first contribution is kept as it is, later ones make a new tensor.
   mutating func add(_ gradient: Tensor, isShared: Bool = false, to index: NodeIndex) {
-    slots[index] = slots[index].map { ($0.value.adding(gradient), false) } ?? (gradient, isShared)
+    slots[index] = slots[index].map { NodeGradient($0.value.adding(gradient)) } ?? NodeGradient(gradient, isShared: isShared)
   }
 }

@@ -5,7 +5,7 @@ import QuasarTensor
 
 extension Tensor {
   /// Gives `body` scratch memory for a reduction over `rows` rows to `width` sums; it lives through the call.
-  static func withScratch<Result>(
+  package static func withScratch<Result>(
     rows: Int, width: Int, _ body: (UnsafeMutablePointer<Float>) -> Result
   ) -> Result {
     let scratch = Tensor(uninitialized: [max(1, qk_scratch_floats(rows, width))])
@@ -31,7 +31,7 @@ extension Tensor {
   }
 
   /// self += factor·other
-  func accumulate(_ other: Tensor, factor: Float = 1) {
+  package func accumulate(_ other: Tensor, factor: Float = 1) {
     qk_accumulate(count, factor, other.pointer, pointer)
   }
 

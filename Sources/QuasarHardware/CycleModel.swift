@@ -1,3 +1,5 @@
+import QuasarNetwork
+
 /// Cycles of one workload.
 struct WorkloadCycles: Hashable, Sendable {
   /// Products divided by the products the engine does per cycle in the mode of each row.
@@ -90,7 +92,7 @@ struct CycleModel {
       let chain = work.kind == .scores ? chains.scores : chains.context
       return schedule(work, tiles8: 0, chain4: chain, chain8: chain, attention: true)
     }
-    let isEdge = work.kind == .patchEmbedding || work.kind == .head
+    let isEdge = work.finish == .embedding || work.finish == .logits
     let chain4 = work.inputUnsigned ? chains.fourUnsigned : chains.fourSigned
     let chain8 =
       isEdge
@@ -247,7 +249,7 @@ struct CycleModel {
   /// Pixels always come from memory; other inputs only when streamed. Softmax codes never leave the chip.
   @inline(__always)
   private func loadedInputBits(_ work: Workload, tokens: Int) -> Int {
-    if work.kind == .context || (plan.activationsOnChip && work.kind != .patchEmbedding) { return 0 }
+    if work.kind == .context || (plan.activationsOnChip && work.finish != .embedding) { return 0 }
     return tokens * work.inputs * work.inputBits
   }
 
@@ -259,9 +261,9 @@ struct CycleModel {
 
   @inline(__always)
   private func storedOutputBits(_ work: Workload, _ rows: Int, tokens: Int) -> Int {
-    if work.kind == .head { return rows * tokens * work.outputBits }
+    if work.finish == .logits { return rows * tokens * work.outputBits }
     if plan.activationsOnChip || work.kind == .scores { return 0 }
-    return rows * tokens * work.outputBits * (work.kind.addsToResidual ? 2 : 1)
+    return rows * tokens * work.outputBits * (work.finish == .residual ? 2 : 1)
   }
 
   /// (T + 2)·⌈D/V⌉ + pipeline + start; streamed: at least the transfer of the residual stream and the codes.

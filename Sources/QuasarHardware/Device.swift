@@ -1,5 +1,5 @@
 import Foundation
-import QuasarQuant
+import QuasarArithmetic
 import QuasarTensor
 
 /// What one FPGA board offers: arithmetic, logic, memory, bandwidth; and how much of it a design may use.

@@ -1,6 +1,5 @@
-import QuasarQuant
-import QuasarSupernet
-import QuasarTensor
+import QuasarArithmetic
+import QuasarInterchange
 
 extension Device {
   private static let figures = [

@@ -1,4 +1,4 @@
-import QuasarQuant
+import QuasarArithmetic
 
 extension EngineConfiguration {
   /// What the emulator and the golden vectors need of this engine.

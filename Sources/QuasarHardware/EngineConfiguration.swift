@@ -1,4 +1,4 @@
-import QuasarQuant
+import QuasarArithmetic
 import QuasarTensor
 
 /// The parameters of one engine: the array of DSPs, its packing modes, the vector units and the memory plan.

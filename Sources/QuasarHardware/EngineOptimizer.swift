@@ -1,5 +1,5 @@
-import QuasarQuant
-import QuasarSupernet
+import QuasarArithmetic
+import QuasarNetwork
 import QuasarTensor
 
 /// Finds the engine with the smallest latency for a network under the caps of a device.

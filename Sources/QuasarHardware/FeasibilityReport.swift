@@ -1,4 +1,4 @@
-import QuasarSupernet
+import QuasarNetwork
 import QuasarTensor
 
 /// Whether a network reaches a frame rate on a device, and what stands in the way if not.

@@ -1,4 +1,4 @@
-import QuasarSupernet
+import QuasarNetwork
 import QuasarTensor
 
 /// The engine that runs a network: made for it, or one given engine for all.

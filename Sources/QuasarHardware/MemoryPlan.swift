@@ -1,3 +1,5 @@
+import QuasarNetwork
+
 /// Where the weights and activations of a network live, and the memories that takes.
 public struct MemoryPlan: Codable, Hashable, Sendable {
   /// All weights stay on chip; else each tile is read from memory for each block of tokens.

@@ -1,4 +1,5 @@
-import QuasarQuant
+import QuasarArithmetic
+import QuasarNetwork
 
 /// One search for the fastest engine; the state of `EngineOptimizer.engine(for:)`.
 struct OptimizerRun {

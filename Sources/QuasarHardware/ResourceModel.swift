@@ -1,4 +1,4 @@
-import QuasarQuant
+import QuasarArithmetic
 
 /// DSP, LUT and FF of an engine for one network; memories are in `BufferModel`.
 ///

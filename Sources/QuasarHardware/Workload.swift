@@ -1,4 +1,4 @@
-import QuasarSupernet
+import QuasarNetwork
 import QuasarTensor
 
 /// One piece of work of an image: a matrix product on the array or a function on the vector units.
@@ -7,19 +7,23 @@ import QuasarTensor
 /// attention). Layer normalisation: `tokens` vectors of `inputs` elements. Softmax: `batch` · `tokens` rows
 /// of `rows` scores.
 public struct Workload: Hashable, Sendable {
-  public enum Kind: String, Codable, Hashable, Sendable {
-    case patchEmbedding, layerNorm, qkv, scores, softmax, context, projection, expand, contract, head
+  public enum Kind: Hashable, Sendable {
+    /// A product with weights: the layer of that role.
+    case linear(LayerID.Role)
+    case layerNorm
+    /// The three parts of an attention layer.
+    case scores, softmax, context
 
     /// True for matrix products.
     public var isProduct: Bool { self != .layerNorm && self != .softmax }
     /// True for products whose second operand is an activation too.
     public var isAttention: Bool { self == .scores || self == .context }
-    /// True for products whose outputs are added to the residual stream.
-    public var addsToResidual: Bool { self == .projection || self == .contract }
   }
 
   public var name: String
   public var kind: Kind
+  /// How the sums of a product with weights become codes; nil for everything else.
+  public var finish: Layer.Finish?
   public var batch: Int
   public var tokens: Int
   /// K: products per output.
@@ -40,6 +44,69 @@ public struct Workload: Hashable, Sendable {
   public var multiplyAccumulates: Int { kind.isProduct ? batch * tokens * inputs * rows : 0 }
 }
 
+extension Workload {
+  /// The product of a linear layer.
+  init(_ layer: Layer, _ linear: Layer.Linear) {
+    self.init(
+      name: layer.id.description, kind: .linear(layer.id.role), finish: linear.finish, batch: 1, tokens: layer.tokens,
+      inputs: linear.depth, rows4: linear.rows - linear.rows8, rows8: linear.rows8, inputBits: layer.inputCodes.bits,
+      inputUnsigned: !layer.inputCodes.isSigned, outputBits: layer.outputCodes.bits)
+  }
+
+  init(norm layer: Layer) {
+    self.init(
+      name: layer.id.description, kind: .layerNorm, batch: 1, tokens: layer.tokens, inputs: layer.width, rows4: 0,
+      rows8: 0, inputBits: layer.inputCodes.bits, inputUnsigned: false, outputBits: layer.outputCodes.bits)
+  }
+
+  /// Scores of all keys, their softmax, and the values weighted by it, head by head.
+  static func attention(_ layer: Layer, _ attention: Layer.Attention) -> [Workload] {
+    let (heads, tokens, size, bits) = (attention.heads, layer.tokens, attention.headDimension, layer.inputCodes.bits)
+    return [
+      Workload(
+        name: layer.id.name(of: "scores"), kind: .scores, batch: heads, tokens: tokens, inputs: size, rows4: 0,
+        rows8: tokens, inputBits: bits, inputUnsigned: false, outputBits: 32),
+      Workload(
+        name: layer.id.name(of: "softmax"), kind: .softmax, batch: heads, tokens: tokens, inputs: size, rows4: 0,
+        rows8: tokens, inputBits: 32, inputUnsigned: false, outputBits: bits),
+      Workload(
+        name: layer.id.name(of: "context"), kind: .context, batch: heads, tokens: tokens, inputs: tokens, rows4: 0,
+        rows8: size, inputBits: bits, inputUnsigned: true, outputBits: bits),
+    ]
+  }
+}
+
+extension Workload.Kind: Codable {
+  /// The name in estimates: "qkv", "layerNorm", "scores", …
+  public var name: String {
+    switch self {
+    case .linear(.patches): "patchEmbedding"
+    case .linear(let role): role.rawValue
+    case .layerNorm: "layerNorm"
+    case .scores: "scores"
+    case .softmax: "softmax"
+    case .context: "context"
+    }
+  }
+
+  static let all: [Workload.Kind] =
+    LayerID.Role.allCases.map { .linear($0) } + [.layerNorm, .scores, .softmax, .context]
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    let text = try container.decode(String.self)
+    guard let kind = Workload.Kind.all.first(where: { $0.name == text }) else {
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: "'\(text)' is not a kind of work")
+    }
+    self = kind
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(name)
+  }
+}
+
 /// The work of one image as the hardware model reads it, with the sizes that buffers depend on.
 public struct NetworkWork: Sendable {
   public var workloads: [Workload]
@@ -56,90 +123,39 @@ public struct NetworkWork: Sendable {
   /// Bits of all weight codes, first and last matrix included.
   public var weightBits: Int
 
-  /// The workloads of an architecture in the order of execution.
+  /// The workloads of an architecture in the order of execution: one for each layer of its graph, three for attention.
   ///
-  /// Per block: norm1, qkv, scores, softmax, context, projection, norm2, expand (with the GELU table at its
-  /// output), contract; before them the patch embedding, after them the final norm and the head, both on the
-  /// class token only. Throws `QuasarError` for shapes that no engine can run.
+  /// The GELU table and the residual sum cost no workload of their own: they happen at the output of a product.
+  /// Throws `QuasarError` for shapes that no engine can run.
   public init(_ architecture: Architecture) throws {
     try Self.check(architecture)
-    let geometry = architecture.geometry
-    let tokens = geometry.tokens
-    let bits = architecture.activationBits
-    let width = architecture.embedDimension
-    self.geometry = geometry
-    embedDimension = width
-    activationBits = bits
+    let graph = LayerGraph(architecture)
+    geometry = architecture.geometry
+    embedDimension = architecture.embedDimension
+    activationBits = architecture.activationBits
     depth = architecture.depth
-    attentionWidth = architecture.blocks.indices.map { architecture.attentionWidth($0) }.max() ?? 0
-    hiddenWidth = architecture.blocks.indices.map { architecture.hiddenWidth($0) }.max() ?? 0
-    largestInputs = max(geometry.patchInputs, width, attentionWidth, hiddenWidth)
+    attentionWidth = 0
+    hiddenWidth = 0
+    largestInputs = 0
     weightRows = 0
     weightBits = 0
     workloads = []
-    workloads.reserveCapacity(2 + 9 * architecture.depth + 1)
-
-    func norm(_ name: String, tokens: Int, outputBits: Int) -> Workload {
-      Workload(
-        name: name, kind: .layerNorm, batch: 1, tokens: tokens, inputs: width, rows4: 0, rows8: 0,
-        inputBits: 16, inputUnsigned: false, outputBits: outputBits)
-    }
-    for matrix in architecture.weightMatrices {
-      weightRows += matrix.rows
-      weightBits += matrix.weightBits
-      var product = Workload(
-        name: matrix.name, kind: .qkv, batch: 1, tokens: tokens, inputs: matrix.depth,
-        rows4: matrix.rows - matrix.rows8, rows8: matrix.rows8, inputBits: bits, inputUnsigned: false,
-        outputBits: bits)
-      let prefix = matrix.block.map { "blocks.\($0)." } ?? ""
-      switch matrix.kind {
-      case .patchEmbedding:
-        product.kind = .patchEmbedding
-        product.tokens = geometry.patches
-        product.inputBits = 8
-        product.inputUnsigned = true
-        product.outputBits = 16
-        workloads.append(product)
-      case .qkv:
-        workloads += [norm(prefix + "norm1", tokens: tokens, outputBits: bits), product]
-        workloads += Self.attention(architecture, block: matrix.block ?? 0, prefix: prefix)
-      case .projection:
-        product.kind = .projection
-        product.outputBits = 16
-        workloads.append(product)
-      case .expand:
-        product.kind = .expand
-        workloads += [norm(prefix + "norm2", tokens: tokens, outputBits: bits), product]
-      case .contract:
-        product.kind = .contract
-        product.inputUnsigned = true
-        product.outputBits = 16
-        workloads.append(product)
-      case .head:
-        product.kind = .head
-        product.tokens = 1
-        product.inputBits = 8
-        product.outputBits = 32
-        workloads += [norm("norm", tokens: 1, outputBits: 8), product]
+    workloads.reserveCapacity(graph.layers.count + 2 * depth)
+    for layer in graph.layers {
+      switch layer.kind {
+      case .linear(let linear):
+        workloads.append(Workload(layer, linear))
+        weightRows += linear.rows
+        weightBits += linear.weightBits
+        largestInputs = max(largestInputs, linear.depth)
+        if linear.finish == .table { hiddenWidth = max(hiddenWidth, layer.width) }
+      case .norm:
+        workloads.append(Workload(norm: layer))
+      case .attention(let attention):
+        workloads += Workload.attention(layer, attention)
+        attentionWidth = max(attentionWidth, layer.width)
       }
     }
-  }
-
-  private static func attention(_ architecture: Architecture, block: Int, prefix: String) -> [Workload] {
-    let heads = architecture.blocks[block].heads
-    let tokens = architecture.geometry.tokens
-    let headWidth = architecture.geometry.headDimension
-    let bits = architecture.activationBits
-    let scores = Workload(
-      name: prefix + "scores", kind: .scores, batch: heads, tokens: tokens, inputs: headWidth, rows4: 0,
-      rows8: tokens, inputBits: bits, inputUnsigned: false, outputBits: 32)
-    let softmax = Workload(
-      name: prefix + "softmax", kind: .softmax, batch: heads, tokens: tokens, inputs: headWidth, rows4: 0,
-      rows8: tokens, inputBits: 32, inputUnsigned: false, outputBits: bits)
-    let context = Workload(
-      name: prefix + "context", kind: .context, batch: heads, tokens: tokens, inputs: tokens, rows4: 0,
-      rows8: headWidth, inputBits: bits, inputUnsigned: true, outputBits: bits)
-    return [scores, softmax, context]
   }
 
   /// The distinct workloads (names ignored) and how often each occurs, in order of first occurrence.

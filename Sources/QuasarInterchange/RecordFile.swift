@@ -1,5 +1,3 @@
-import QuasarTensor
-
 /// TensorFlow's record files: each record with its length, both under a masked CRC-32C.
 ///
 /// Layout of a record: length (64 bits), masked CRC of these eight bytes (32 bits), data, masked CRC of the data (32

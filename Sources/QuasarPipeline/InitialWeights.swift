@@ -1,6 +1,8 @@
+import QuasarExchange
+import QuasarInterchange
+import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
-import QuasarTrain
 
 /// A file of start weights, and how its network saw pixels.
 public struct InitialWeights: Codable, Sendable, Equatable {
@@ -26,7 +28,7 @@ public struct InitialWeights: Codable, Sendable, Equatable {
           + "of its pixels (--init-mean and --init-deviation, or mean and deviation under init)")
     }
     let weights = try TimmWeights(contentsOf: file, preprocessing: pixels ?? TimmWeights.imageNet)
-    try weights.check(SupernetSize(space))
+    try weights.check(SupernetSize(space).graph)
     return (weights, "\(file): \(text(weights.head(classes: geometry.classes), classes: geometry.classes))")
   }
 

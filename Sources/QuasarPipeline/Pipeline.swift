@@ -1,9 +1,11 @@
 import Foundation
 import QuasarData
-import QuasarDeploy
+import QuasarExchange
 import QuasarHardware
 import QuasarInterchange
+import QuasarNetwork
 import QuasarReport
+import QuasarRuntime
 import QuasarSearch
 import QuasarSupernet
 import QuasarTensor

@@ -1,7 +1,6 @@
 import Foundation
-import QuasarData
+import QuasarInterchange
 import QuasarSearch
-import QuasarSupernet
 import QuasarTensor
 import QuasarTrain
 

@@ -1,9 +1,8 @@
 import Foundation
 import QuasarHardware
-import QuasarInterchange
+import QuasarNetwork
 import QuasarReport
 import QuasarSearch
-import QuasarSupernet
 import QuasarTensor
 import QuasarTrain
 

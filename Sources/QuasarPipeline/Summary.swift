@@ -1,6 +1,4 @@
 import Foundation
-import QuasarInterchange
-import QuasarTensor
 
 /// `summary.json` of a pipeline: the contract with scripts (schema 1).
 public struct Summary: Codable, Sendable {

@@ -1,5 +1,5 @@
 import QuasarData
-import QuasarSupernet
+import QuasarNetwork
 import QuasarTensor
 
 extension Workflow {

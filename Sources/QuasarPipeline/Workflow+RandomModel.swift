@@ -1,4 +1,4 @@
-import QuasarDeploy
+import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
 

@@ -1,8 +1,8 @@
 import QuasarAutograd
-import QuasarDeploy
-import QuasarNN
+import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
+import QuasarTrain
 
 /// What a training step for measurements runs.
 public enum TrainingStepMode: String, CaseIterable, Sendable {

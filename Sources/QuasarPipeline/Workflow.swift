@@ -1,9 +1,11 @@
 import Foundation
 import QuasarData
-import QuasarDeploy
+import QuasarExchange
 import QuasarHardware
 import QuasarInterchange
+import QuasarNetwork
 import QuasarProcesses
+import QuasarRuntime
 import QuasarSearch
 import QuasarSupernet
 import QuasarTensor

@@ -1,5 +1,4 @@
 import CKernels
-import QuasarTensor
 
 /// Sums of float arrays over all processes, computed while the caller goes on.
 ///

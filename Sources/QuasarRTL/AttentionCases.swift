@@ -1,6 +1,6 @@
 import CKernels
+import QuasarArithmetic
 import QuasarHardware
-import QuasarQuant
 import QuasarTensor
 
 /// Vectors of `quasar_softmax`: rows of scores, their probability codes, Z, k and R.

@@ -1,7 +1,6 @@
 import CKernels
+import QuasarArithmetic
 import QuasarHardware
-import QuasarQuant
-import QuasarTensor
 
 /// Vectors of `quasar_pe`: the chains of the scalar DSP model, summed as the fabric accumulator does.
 struct ElementCase {

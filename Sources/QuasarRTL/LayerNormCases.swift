@@ -1,6 +1,6 @@
 import CKernels
+import QuasarArithmetic
 import QuasarHardware
-import QuasarQuant
 import QuasarTensor
 
 /// Vectors of `quasar_layer_norm`: rows of the residual stream through the definition in CKernels.

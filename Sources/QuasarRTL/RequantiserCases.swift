@@ -1,6 +1,6 @@
 import CKernels
+import QuasarArithmetic
 import QuasarHardware
-import QuasarQuant
 import QuasarTensor
 
 /// Vectors of `quasar_requantiser`: what `qk_datapath_finish` makes of accumulators.

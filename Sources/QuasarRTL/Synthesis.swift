@@ -1,5 +1,4 @@
 import Foundation
-import QuasarInterchange
 import QuasarTensor
 
 /// Cells that yosys maps a unit to (`synth_xilinx -family xcup -flatten -nowidelut`).

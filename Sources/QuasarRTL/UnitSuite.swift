@@ -1,7 +1,6 @@
+import QuasarArithmetic
 import QuasarHardware
-import QuasarQuant
-import QuasarSupernet
-import QuasarTensor
+import QuasarNetwork
 
 /// The RTL units with their cases: in every mode and form, or as one engine needs them for one network.
 public struct UnitSuite: Sendable {

@@ -1,5 +1,4 @@
-import QuasarHardware
-import QuasarSupernet
+import QuasarNetwork
 
 /// One scored sub-network with its place in the search.
 public struct Candidate: Codable, Sendable {

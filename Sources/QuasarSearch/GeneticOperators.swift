@@ -1,3 +1,4 @@
+import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
 
@@ -12,8 +13,7 @@ extension SearchSpace {
       let (x, y) = (a.blocks[i], b.blocks[i])
       return BlockGenes(
         heads: random.pick([x.heads, y.heads]), mlpRatio: random.pick([x.mlpRatio, y.mlpRatio]),
-        qkv: random.pick([x.qkv, y.qkv]), projection: random.pick([x.projection, y.projection]),
-        expand: random.pick([x.expand, y.expand]), contract: random.pick([x.contract, y.contract]))
+        shares: RowShares { random.pick([x.shares[$0], y.shares[$0]]) })
     }
     return Architecture(
       geometry: geometry, embedDimension: random.pick([a.embedDimension, b.embedDimension]),
@@ -39,10 +39,7 @@ extension SearchSpace {
       if random.below(2) == 0 {
         child.blocks[i] = drawn
       } else {
-        child.blocks[i].qkv = drawn.qkv
-        child.blocks[i].projection = drawn.projection
-        child.blocks[i].expand = drawn.expand
-        child.blocks[i].contract = drawn.contract
+        child.blocks[i].shares = drawn.shares
       }
     }
     return child

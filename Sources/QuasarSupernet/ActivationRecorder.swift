@@ -1,11 +1,10 @@
-import QuasarAutograd
-import QuasarQuant
 import QuasarTensor
 
 /// Sees the numbers between the layers during forward passes; blocks then run operation by operation.
 public protocol ActivationObserver: AnyObject {
-  /// The values in front of a quantiser, by its name, or the residual stream as "residual".
-  func record(_ name: String, _ x: Tensor)
+  /// The values in front of a quantiser with a step for each of `parts` equal parts of a row, by its name; or the
+  /// residual stream as "residual".
+  func record(_ name: String, _ x: Tensor, parts: Int)
   /// The input of a linear layer as its products see it: fake-quantised unless the pass is in `full` mode.
   func recordInput(_ name: String, _ x: Tensor)
 }
@@ -33,10 +32,9 @@ public final class ActivationRecorder: ActivationObserver {
     (self.unsigned, countsMagnitudes) = (unsigned, true)
   }
 
-  public func record(_ name: String, _ x: Tensor) {
+  public func record(_ name: String, _ x: Tensor, parts: Int) {
     largest[name] = x.scalars.reduce(largest[name] ?? 0) { max($0, abs($1)) }
     guard name != "residual" else { return }
-    let parts = name.hasSuffix("qkv.step") ? 3 : 1
     if countsMagnitudes { count(name, x, parts: parts) } else { sample(name, x, parts: parts) }
   }
 

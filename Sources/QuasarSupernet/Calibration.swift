@@ -1,5 +1,6 @@
+import QuasarArithmetic
 import QuasarAutograd
-import QuasarQuant
+import QuasarNetwork
 import QuasarTensor
 
 extension Supernet {
@@ -17,14 +18,15 @@ extension Supernet {
   ) throws {
     let recorder =
       percentile > 0
-      ? ActivationRecorder(magnitudesWithUnsigned: Set(blocks.map(\.hiddenStep.name))) : ActivationRecorder()
+      ? ActivationRecorder(magnitudesWithUnsigned: Set(unsignedSteps.map(\.name))) : ActivationRecorder()
     for batch in batches {
       _ = try forward(
         Tape(recording: false), batch, architecture: architecture, mode: .full, recorder: recorder)
     }
-    for steps in activationSteps {
+    let unsigned = unsignedSteps
+    for steps in layers.flatMap({ [$0.tableSteps, $0.steps] }).compactMap({ $0 }) {
+      let isGELU = unsigned.contains { $0 === steps }
       for (bits, parameter) in steps.byBits {
-        let isGELU = isGELUOutput(steps)
         let range = isGELU ? CodeRange.unsigned(bits: bits) : .signedNarrow(bits: bits)
         for (part, values) in (recorder.samples[steps.name] ?? []).enumerated() {
           parameter.value.pointer[part] = StepSearch.activationStep(values, range: range)
@@ -40,21 +42,15 @@ extension Supernet {
       residualStep = max(2 * largest, 1e-3) / Float(CodeRange.residual.high)
     }
     guard weights else { return }
-    for linear in [patchEmbedding, head] + blocks.flatMap(\.linears) {
+    for linear in layers.compactMap(\.linear) {
       try calibrateWeights(linear)
       if rankRows, linear.isMixed { rank(linear, recorder.inputSquares[linear.name] ?? []) }
     }
   }
 
-  private var activationSteps: [ActivationSteps] {
-    [headStep]
-      + blocks.flatMap {
-        [$0.norm1Step, $0.qkvStep, $0.attentionStep, $0.norm2Step, $0.hiddenInputStep, $0.hiddenStep]
-      }
-  }
-
-  private func isGELUOutput(_ steps: ActivationSteps) -> Bool {
-    blocks.contains { $0.hiddenStep === steps }
+  /// Quantisers behind a table: their codes have no sign.
+  private var unsignedSteps: [ActivationSteps] {
+    layers.compactMap { $0.tableSteps == nil ? nil : $0.steps }
   }
 
   private func calibrateWeights(_ linear: LinearParameters) throws {

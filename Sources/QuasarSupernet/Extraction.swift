@@ -1,4 +1,5 @@
 import QuasarAutograd
+import QuasarNetwork
 import QuasarTensor
 
 extension Supernet {
@@ -12,39 +13,23 @@ extension Supernet {
       entanglement: entanglement)
     let width = architecture.embedDimension
 
-    Supernet.copy(patchEmbedding, embeddingSlice(architecture), to: target.patchEmbedding)
     Supernet.copyPrefix(classToken, to: target.classToken)
     for t in 0..<architecture.geometry.tokens {
       (target.position.value.pointer + t * width)
         .update(from: position.value.pointer + t * size.embedDimension, count: width)
     }
-    for i in architecture.blocks.indices {
-      let (from, to) = (blocks[i], target.blocks[i])
-      let slices = slices(architecture, block: i)
-      for (source, destination) in [(from.norm1, to.norm1), (from.norm2, to.norm2)] {
-        Supernet.copyPrefix(source.weight, to: destination.weight)
-        Supernet.copyPrefix(source.bias, to: destination.bias)
+    for layer in LayerGraph(architecture).layers {
+      let (from, to) = (self[layer.id], target[layer.id])
+      if let source = sliced(layer), let copy = to.linear { Supernet.copy(source, to: copy) }
+      if let source = from.norm, let copy = to.norm {
+        Supernet.copyPrefix(source.weight, to: copy.weight)
+        Supernet.copyPrefix(source.bias, to: copy.bias)
       }
-      Supernet.copyPrefix(from.gain1, to: to.gain1)
-      Supernet.copyPrefix(from.gain2, to: to.gain2)
-      Supernet.copy(from.qkv, slices.qkv, to: to.qkv)
-      Supernet.copy(from.projection, slices.projection, to: to.projection)
-      Supernet.copy(from.expand, slices.expand, to: to.expand)
-      Supernet.copy(from.contract, slices.contract, to: to.contract)
-      for (source, destination) in [
-        (from.norm1Step, to.norm1Step), (from.qkvStep, to.qkvStep), (from.attentionStep, to.attentionStep),
-        (from.norm2Step, to.norm2Step), (from.hiddenInputStep, to.hiddenInputStep),
-        (from.hiddenStep, to.hiddenStep),
-      ] {
-        Supernet.copy(source, to: destination)
+      if let source = from.gain, let copy = to.gain { Supernet.copyPrefix(source, to: copy) }
+      for (source, copy) in [(from.tableSteps, to.tableSteps), (from.steps, to.steps)] {
+        if let source, let copy { Supernet.copy(source, to: copy) }
       }
     }
-    Supernet.copyPrefix(finalNorm.weight, to: target.finalNorm.weight)
-    Supernet.copyPrefix(finalNorm.bias, to: target.finalNorm.bias)
-    Supernet.copy(headStep, to: target.headStep)
-    Supernet.copy(
-      head, LayerSlice(rows: (0..<Int32(architecture.geometry.classes)).map { $0 }, width: width, bits: []),
-      to: target.head)
     target.residualStep = residualStep
     return target
   }
@@ -57,7 +42,8 @@ extension Supernet {
     for (bits, parameter) in target.byBits { parameter.value.assign(source.parameter(bits: bits).value) }
   }
 
-  private static func copy(_ source: LinearParameters, _ slice: LayerSlice, to target: LinearParameters) {
+  private static func copy(_ sliced: SlicedLinear, to target: LinearParameters) {
+    let (source, slice) = (sliced.linear, sliced.slice)
     let stride = source.weight.value.width
     for (i, row) in slice.rows.enumerated() {
       (target.weight.value.pointer + i * slice.width)

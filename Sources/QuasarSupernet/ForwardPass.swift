@@ -1,57 +1,8 @@
 import CKernels
+import QuasarArithmetic
 import QuasarAutograd
-import QuasarQuant
+import QuasarNetwork
 import QuasarTensor
-
-/// What the numbers between the layers are.
-public enum ForwardMode: String, Codable, CaseIterable, Sendable {
-  /// fp32 everywhere.
-  case full
-  /// Fake-quantised products, float non-linear functions.
-  case quantized
-  /// The very integers of deployment, dequantised; gradients as in `quantized` at those values.
-  case exact
-}
-
-/// What multiplies the matrices of the blocks in `quantized` and `exact` mode.
-public enum TrainingProducts: String, Codable, CaseIterable, Sendable {
-  /// What is used unless something else is asked for: paired runs show no difference to 15-bit gradients (article Training).
-  public static let standard = TrainingProducts.integer8
-
-  /// Integer kernels: the accumulators of deployment forward, gradients as 15-bit codes backward.
-  case integer
-  /// The same with gradients as 8-bit codes, which take half the time.
-  case integer8
-  /// fp32 products of dequantised values, operation by operation.
-  case float
-
-  /// How the fused blocks round the gradients of their linear layers; nil without fused blocks.
-  var gradientForm: qk_gradient_form? {
-    switch self {
-    case .integer: QK_GRADIENT_WORDS
-    case .integer8: QK_GRADIENT_BYTES
-    case .float: nil
-    }
-  }
-}
-
-/// A batch of images as pixel codes of patches.
-public struct PatchBatch {
-  /// [batch·patches, channels·patch²] u8 pixels.
-  public let codes: NDArray<UInt8>
-  public let batch: Int
-
-  /// From planar images [batch, channels, size, size].
-  public init(images: NDArray<UInt8>, geometry: ImageGeometry) {
-    batch = images.shape[0]
-    precondition(
-      images.count == batch * geometry.channels * geometry.imageSize * geometry.imageSize,
-      "images \(images.shape) for \(geometry)")
-    codes = NDArray(uninitialized: [batch * geometry.patches, geometry.patchInputs])
-    qk_patch_codes(
-      batch, geometry.channels, geometry.imageSize, geometry.patchSize, images.pointer, codes.pointer)
-  }
-}
 
 /// Logits of one forward pass.
 public struct ForwardResult {
@@ -75,254 +26,321 @@ extension Supernet {
     products: TrainingProducts = .standard, recomputed: Bool = false, dropPath: DropPath? = nil,
     recorder: (any ActivationObserver)? = nil
   ) throws -> ForwardResult {
-    var pass = ForwardPass(
-      tape: tape, net: self, architecture: architecture, mode: mode, products: products, recomputed: recomputed,
-      batch: input.batch, recorder: recorder)
-    return try Profile.measure("forward, other") { try pass.run(input, dropPath: dropPath) }
+    let pass = ForwardPass(
+      tape: tape, net: self, graph: LayerGraph(architecture), mode: mode, products: products, recomputed: recomputed,
+      input: input, dropPath: dropPath, recorder: recorder)
+    return try Profile.measure("forward, other") { try pass.run() }
   }
 }
 
-/// One walk through the layers. In `exact` mode the integer layer runs beside the float layer and its codes
+/// The output of one layer during a pass.
+private struct LayerValues {
+  enum Codes {
+    case int8(NDArray<Int8>)
+    case uint8(NDArray<UInt8>)
+    case stream(NDArray<Int16>)
+    case logits(NDArray<Int32>)
+  }
+
+  var value: Variable
+  /// The codes behind the values; nil but in `exact` mode.
+  var codes: Codes?
+
+  /// The codes as the operand of an integer product.
+  var operand: IntegerLinear.Input {
+    switch codes {
+    case .int8(let codes): .signed(codes)
+    case .uint8(let codes): .unsigned(codes)
+    case .stream, .logits, nil: preconditionFailure("exact mode lost the codes of a layer")
+    }
+  }
+
+  /// The codes of q, k and v.
+  var int8: NDArray<Int8> {
+    guard case .int8(let codes)? = codes else { preconditionFailure("exact mode lost the codes of a layer") }
+    return codes
+  }
+
+  /// The codes of the residual stream; nil where there are none.
+  var stream: NDArray<Int16>? {
+    if case .stream(let codes)? = codes { return codes }
+    return nil
+  }
+}
+
+/// One walk over the layers of a graph. In `exact` mode each integer layer runs next to its float layer and its codes
 /// replace the float values, so the backward pass sees what deployment computes.
+///
+/// Blocks whose sizes the kernels take run as one fused operation instead (`TrainingBlock`).
 private struct ForwardPass {
   let tape: Tape
   let net: Supernet
-  let architecture: Architecture
+  let graph: LayerGraph
   let mode: ForwardMode
   let products: TrainingProducts
   let recomputed: Bool
-  let batch: Int
+  let input: PatchBatch
+  let dropPath: DropPath?
   let recorder: (any ActivationObserver)?
-  /// Residual stream codes [batch·tokens, width] in `exact` mode.
-  var stream = NDArray<Int16>(uninitialized: [0])
 
-  var geometry: ImageGeometry { architecture.geometry }
-  var width: Int { architecture.embedDimension }
-  var bits: Int { architecture.activationBits }
+  var batch: Int { input.batch }
   var isExact: Bool { mode == .exact }
+  var integers: NetworkIntegers { NetworkIntegers(net: net, graph: graph) }
 
-  mutating func run(_ input: PatchBatch, dropPath: DropPath?) throws -> ForwardResult {
-    var x = try embed(input)
+  func run() throws -> ForwardResult {
+    var outputs = LayerOutputs<LayerValues>(graph)
     var prepared: [TrainingBlock?] = []
-    for i in architecture.blocks.indices {
-      if prepared.isEmpty { prepared = try fusedBlocks(from: i, dropPath) }
-      // Out of the list, so that its packed weights live no longer than the tape wants them.
-      if let block = prepared.removeFirst() {
-        let (y, codes) = try tape.trainingBlock(x, codes: isExact ? stream : nil, block)
-        if let codes { stream = codes }
-        x = y
-      } else {
-        x = try block(i, x, dropPath)
+    var layers = graph.layers[...]
+    while let layer = layers.first {
+      if let block = layer.id.block, layer.id == graph.block(block).first?.id {
+        if prepared.isEmpty { prepared = try fusedBlocks(from: block) }
+        // Out of the list, so that its packed weights live no longer than the tape wants them.
+        if let fused = prepared.removeFirst() {
+          layers = layers.dropFirst(graph.block(block).count)
+          try outputs.finish(graph.block(block), self.fused(fused, layer, outputs))
+          continue
+        }
+      }
+      layers = layers.dropFirst()
+      outputs.finish(layer, try output(of: layer, outputs))
+    }
+    guard let last = graph.layers.last else { preconditionFailure("a network without layers") }
+    let result = outputs[last.id]
+    if case .logits(let codes)? = result.codes { return ForwardResult(logits: result.value, logitCodes: codes) }
+    return ForwardResult(logits: result.value, logitCodes: nil)
+  }
+
+  private func output(of layer: Layer, _ outputs: LayerOutputs<LayerValues>) throws -> LayerValues {
+    let source = layer.input.map { outputs[$0] }
+    switch layer.kind {
+    case .norm: return try norm(layer, source.required)
+    case .attention(let sizes): return try attention(layer, sizes, source.required)
+    case .linear(let sizes):
+      switch sizes.finish {
+      case .embedding: return try embed(layer)
+      case .codes: return try codes(layer, sizes, source.required)
+      case .table: return try table(layer, sizes, source.required)
+      case .residual: return try residual(layer, sizes, source.required, layer.residual.map { outputs[$0] }.required)
+      case .logits: return try logits(layer, source.required)
       }
     }
-    return try classify(x)
   }
 
-  // MARK: Layers
-
-  private mutating func embed(_ input: PatchBatch) throws -> Variable {
-    let form = TrainingPatches.supports(width: width) ? fusedForm : nil
-    let integer = try isExact || form != nil ? integerEmbedding() : nil
-    let embedded: Variable
-    if let form, let integer {
-      embedded = try tape.trainingPatches(
-        input.codes, net.trainingPatches(architecture, integer.linear, form: form))
-    } else {
-      let pixels = Tensor(uninitialized: input.codes.shape)
-      qk_pixels_to_float(
-        input.codes.shape[0], input.codes.width, input.codes.pointer, net.pixelMeans, pixels.pointer)
-      embedded = linear(tape.constant(pixels), net.patchEmbedding, net.embeddingSlice(architecture))
-    }
-    let position = tape.slice(
-      WeightSlice(
-        latent: net.position, rows: (0..<Int32(geometry.tokens)).map { $0 }, width: width,
-        bits: Array(repeating: 32, count: geometry.tokens)))
-    let cls = tape.slice(WeightSlice(prefix: width, of: net.classToken))
-    let tokens = tape.embed(
-      tape.reshape(embedded, [batch, geometry.patches, width]), cls: cls, position: position)
-    recorder?.record("residual", tokens.value)
-    guard isExact, let integer else { return tokens }
-    stream = try integer.tokens(.unsigned(input.codes), batch: batch)
-    return exactStream(tokens)
-  }
-
-  private func attentionShape(_ i: Int) -> AttentionShape {
-    AttentionShape(
-      batch: batch, tokens: geometry.tokens, heads: architecture.blocks[i].heads, headDimension: geometry.headDimension)
-  }
-
-  private func integerEmbedding() throws -> IntegerEmbedding {
-    // Latent rows, codes, packed rows: 4 + 1 + 1 bytes a weight.
-    try Profile.measure("weights to codes", .memory, work: 6 * Double(width * geometry.patchInputs)) {
-      try net.integerEmbedding(architecture)
-    }
-  }
+  // MARK: Fused operations
 
   /// The form of gradients of layers on integer products; a recorder wants to see every value.
   private var fusedForm: qk_gradient_form? { mode == .full || recorder != nil ? nil : products.gradientForm }
 
+  private func fused(
+    _ block: TrainingBlock, _ first: Layer, _ outputs: LayerOutputs<LayerValues>
+  ) throws -> LayerValues {
+    let stream = first.input.map { outputs[$0] }.required
+    let (y, codes) = try tape.trainingBlock(stream.value, codes: stream.stream, block)
+    return LayerValues(value: y, codes: codes.map { .stream($0) })
+  }
+
   /// The next blocks, one for each thread: those that run as one operation, their weights quantised and packed side by
   /// side, and nil for others.
-  private func fusedBlocks(from first: Int, _ dropPath: DropPath?) throws -> [TrainingBlock?] {
-    try parallelMap(min(Int(qk_thread_count()), architecture.depth - first)) { offset in
+  private func fusedBlocks(from first: Int) throws -> [TrainingBlock?] {
+    try parallelMap(min(Int(qk_thread_count()), graph.depth - first)) { offset in
       let i = first + offset
-      let shape = attentionShape(i)
-      guard let form = fusedForm,
-        TrainingBlock.supports(shape, width: width, hidden: architecture.hiddenWidth(i))
+      let layers = graph.block(i)
+      guard let form = fusedForm, let sizes = layers.lazy.compactMap(\.attention).first,
+        let hidden = layers.first(where: { $0.linear?.finish == .table })?.width, let width = layers.last?.width
       else { return nil }
-      // Latent rows, codes, packed rows, panels for the backward pass: 4 + 1 + 1 + 1 or 2 bytes a weight.
+      let shape = attentionShape(sizes)
+      guard TrainingBlock.supports(shape, width: width, hidden: hidden) else { return nil }
+      // Latent rows, codes, packed rows, panels for the backward pass: 4 + 1 + 1 + 1 or 2 bytes per weight.
       let bytes = form == QK_GRADIENT_BYTES ? 7.0 : 8
-      let weights = width * (4 * shape.heads * shape.headDimension + 2 * architecture.hiddenWidth(i))
+      let weights = layers.reduce(0) { $0 + ($1.linear.map { $0.rows * $0.depth } ?? 0) }
       return try Profile.measure("weights to codes", .memory, work: bytes * Double(weights)) {
-        var block = try net.trainingBlock(
-          architecture, block: i, shape: shape, form: form, isExact: isExact, dropPath: dropPath)
+        var block = try integers.trainingBlock(i, shape: shape, form: form, isExact: isExact, dropPath: dropPath)
         block.recomputed = recomputed
         return block
       }
     }
   }
 
-  private mutating func block(_ i: Int, _ x: Variable, _ dropPath: DropPath?) throws -> Variable {
-    let parameters = net.blocks[i]
-    let slices = net.slices(architecture, block: i)
-    let integer = isExact ? try net.integerBlock(architecture, block: i) : nil
-    let range = CodeRange.signedNarrow(bits: bits)
-
-    let normed = quantize(norm(x, parameters.norm1), parameters.norm1Step, bits: bits, range)
-    let normedCodes = try integer?.norm1.codes(stream)
-    let a = exact(normed, normedCodes, parameters.norm1Step)
-
-    let qkv = quantize(linear(a, parameters.qkv, slices.qkv), parameters.qkvStep, bits: bits, range)
-    let qkvCodes = try integer.map { try $0.qkv.codes(.signed(normedCodes.required), range: range) }
-    let q = exact(qkv, qkvCodes, parameters.qkvStep)
-
-    let shape = attentionShape(i)
-    let mixed = quantize(
-      tape.attention(q, shape: shape, probabilityBits: mode == .full ? nil : bits), parameters.attentionStep,
-      bits: bits, range)
-    let mixedCodes = try integer.map {
-      try $0.attention.codes(qkvCodes.required, batch: batch, tokens: geometry.tokens)
-    }
-    let c = exact(mixed, mixedCodes, parameters.attentionStep)
-
-    let projected = linear(c, parameters.projection, slices.projection)
-    var y = residual(x, projected, parameters.gain1, dropPath?(2 * i))
-    if let integer {
-      stream = try integer.projection.residualCodes(.signed(mixedCodes.required), residual: stream)
-      y = exactStream(y)
-    }
-
-    let normed2 = quantize(norm(y, parameters.norm2), parameters.norm2Step, bits: bits, range)
-    let normed2Codes = try integer?.norm2.codes(stream)
-    let m = exact(normed2, normed2Codes, parameters.norm2Step)
-
-    let hiddenInput = quantize(
-      linear(m, parameters.expand, slices.expand), parameters.hiddenInputStep, bits: 8, GELUTable.inputRange)
-    let hiddenInputCodes = try integer.map {
-      try $0.expand.codes(.signed(normed2Codes.required), range: GELUTable.inputRange)
-    }
-    let gelu = tape.gelu(exact(hiddenInput, hiddenInputCodes, parameters.hiddenInputStep, bits: 8))
-    let step = parameters.hiddenStep.parameter(bits: bits).value.pointer[0]
-    let quantizer = GELUQuantizer(step: step, bits: bits)
-    var hidden = quantize(gelu, parameters.hiddenStep, bits: bits, quantizer.limits)
-    let hiddenCodes = hiddenInputCodes.flatMap { codes in integer?.gelu.apply(codes) }
-    if let hiddenCodes {
-      let values = Tensor(uninitialized: hidden.shape)
-      qk_dequantize_uint8(values.count, step, quantizer.zero, hiddenCodes.pointer, values.pointer)
-      hidden = tape.straightThrough(hidden, value: values)
-    }
-
-    var z = residual(
-      y, linear(hidden, parameters.contract, slices.contract), parameters.gain2, dropPath?(2 * i + 1))
-    if let integer, let hiddenCodes {
-      stream = try integer.contract.residualCodes(.unsigned(hiddenCodes), residual: stream)
-      z = exactStream(z)
-    }
-    return z
+  private func attentionShape(_ sizes: Layer.Attention) -> AttentionShape {
+    AttentionShape(
+      batch: batch, tokens: graph.geometry.tokens, heads: sizes.heads, headDimension: sizes.headDimension)
   }
 
-  /// Class token → final norm → 8-bit codes → head.
-  private func classify(_ x: Variable) throws -> ForwardResult {
-    let tokens = geometry.tokens
-    let rows = tape.reshape(x, [batch * tokens, width])
-    let classRows = tape.gatherRows(rows, (0..<Int32(batch)).map { $0 * Int32(tokens) })
-    let normed = quantize(
-      norm(classRows, net.finalNorm), net.headStep, bits: 8, .signedNarrow(bits: 8))
-    guard isExact else {
-      return ForwardResult(logits: headLinear(normed), logitCodes: nil)
+  // MARK: Layers
+
+  private func embed(_ layer: Layer) throws -> LayerValues {
+    let geometry = graph.geometry
+    let form = TrainingPatches.supports(width: layer.width) ? fusedForm : nil
+    let integer = try isExact || form != nil ? integerEmbedding(layer) : nil
+    let embedded: Variable
+    if let form, let integer {
+      embedded = try tape.trainingPatches(
+        input.codes, integers.trainingPatches(layer, integer.linear, form: form))
+    } else {
+      let pixels = Tensor(uninitialized: input.codes.shape)
+      qk_pixels_to_float(
+        input.codes.shape[0], input.codes.width, input.codes.pointer, net.pixelMeans, pixels.pointer)
+      embedded = linear(layer, tape.constant(pixels))
     }
-    let codes = try net.integerFinalNorm(architecture).codes(stream, rows: batch, stride: tokens * width)
-    let logits = headLinear(exact(normed, codes, net.headStep, bits: 8))
-    let head = try net.integerHead(architecture)
-    let logitCodes = try head.linear.wideCodes(.signed(codes))
+    let position = tape.slice(
+      WeightSlice(
+        latent: net.position, rows: (0..<Int32(geometry.tokens)).map { $0 }, width: layer.width,
+        bits: Array(repeating: 32, count: geometry.tokens)))
+    let cls = tape.slice(WeightSlice(prefix: layer.width, of: net.classToken))
+    let tokens = tape.embed(
+      tape.reshape(embedded, [batch, geometry.patches, layer.width]), cls: cls, position: position)
+    recorder?.record("residual", tokens.value, parts: 1)
+    guard isExact, let integer else { return LayerValues(value: tokens) }
+    return exactStream(tokens, try integer.tokens(.unsigned(input.codes), batch: batch))
+  }
+
+  private func integerEmbedding(_ layer: Layer) throws -> IntegerEmbedding {
+    // Latent rows, codes, packed rows: 4 + 1 + 1 bytes per weight.
+    let weights = Double(layer.width * graph.geometry.patchInputs)
+    let integers = try Profile.measure("weights to codes", .memory, work: 6 * weights) {
+      try self.integers.layer(layer)
+    }
+    guard case .patches(let embedding) = integers else { preconditionFailure("\(layer.id) is not the embedding") }
+    return embedding
+  }
+
+  /// Norm and quantiser; of fewer tokens than the stream has, those of the class tokens.
+  private func norm(_ layer: Layer, _ stream: LayerValues) throws -> LayerValues {
+    let tokens = graph.geometry.tokens
+    var x = stream.value
+    if layer.tokens != tokens {
+      let rows = tape.reshape(x, [batch * tokens, layer.width])
+      x = tape.gatherRows(rows, (0..<Int32(batch)).map { $0 * Int32(tokens) })
+    }
+    guard let parameters = net[layer.id].norm else { preconditionFailure("\(layer.id) is not a norm") }
+    let normed = tape.layerNorm(
+      x, weight: tape.slice(WeightSlice(prefix: layer.width, of: parameters.weight)),
+      bias: tape.slice(WeightSlice(prefix: layer.width, of: parameters.bias)))
+    let value = quantize(normed, steps(layer), layer.outputCodes.bits)
+    guard isExact, let codes = stream.stream else { return LayerValues(value: value) }
+    return exact(
+      layer, value,
+      try integers.norm(layer).codes(
+        codes, rows: batch * layer.tokens, stride: tokens / layer.tokens * layer.width))
+  }
+
+  private func codes(_ layer: Layer, _ sizes: Layer.Linear, _ source: LayerValues) throws -> LayerValues {
+    let bits = layer.outputCodes.bits
+    let value = quantize(linear(layer, source.value), steps(layer), bits, parts: sizes.parts)
+    guard isExact else { return LayerValues(value: value) }
+    return exact(
+      layer, value,
+      try integers.linear(layer, sizes).integers.codes(
+        source.operand, range: .signedNarrow(bits: bits)))
+  }
+
+  private func attention(_ layer: Layer, _ sizes: Layer.Attention, _ source: LayerValues) throws -> LayerValues {
+    let shape = attentionShape(sizes)
+    let bits = layer.outputCodes.bits
+    let mixed = tape.attention(source.value, shape: shape, probabilityBits: mode == .full ? nil : bits)
+    let value = quantize(mixed, steps(layer), bits)
+    guard isExact else { return LayerValues(value: value) }
+    let codes = try integers.attention(layer, sizes).codes(
+      source.int8, batch: batch, tokens: shape.tokens)
+    return exact(layer, value, codes)
+  }
+
+  /// 8-bit codes, GELU, and the codes of its output.
+  private func table(_ layer: Layer, _ sizes: Layer.Linear, _ source: LayerValues) throws -> LayerValues {
+    guard let inputSteps = net[layer.id].tableSteps else { preconditionFailure("\(layer.id) has no table") }
+    var input = quantize(linear(layer, source.value), inputSteps, 8)
+    let integer = isExact ? try integers.linear(layer, sizes).integers : nil
+    let inputCodes = try integer?.codes(source.operand, range: GELUTable.inputRange)
+    if let inputCodes { input = dequantized(input, inputCodes, inputSteps, bits: 8) }
+    let quantizer = integers.quantizer(layer)
+    let gelu = tape.gelu(input)
+    let hidden = quantize(gelu, steps(layer), quantizer.bits, limits: quantizer.limits)
+    guard let codes = inputCodes.map({ integers.table(layer).apply($0) }) else { return LayerValues(value: hidden) }
+    let values = Tensor(uninitialized: hidden.shape)
+    qk_dequantize_uint8(values.count, quantizer.step, quantizer.zero, codes.pointer, values.pointer)
+    return LayerValues(value: tape.straightThrough(hidden, value: values), codes: .uint8(codes))
+  }
+
+  private func residual(
+    _ layer: Layer, _ sizes: Layer.Linear, _ source: LayerValues, _ stream: LayerValues
+  ) throws -> LayerValues {
+    guard let gain = net[layer.id].gain, let branch = layer.branch else {
+      preconditionFailure("\(layer.id) ends no branch")
+    }
+    let shape = [batch, graph.geometry.tokens, layer.width]
+    let product = linear(layer, source.value)
+    let y = tape.residual(
+      tape.reshape(stream.value, shape), branch: tape.reshape(product, shape),
+      gain: tape.slice(WeightSlice(prefix: layer.width, of: gain)), keep: dropPath?(branch))
+    recorder?.record("residual", y.value, parts: 1)
+    guard isExact else { return LayerValues(value: y) }
+    return exactStream(
+      y,
+      try integers.linear(layer, sizes).integers.residualCodes(
+        source.operand, residual: stream.stream.required))
+  }
+
+  private func logits(_ layer: Layer, _ source: LayerValues) throws -> LayerValues {
+    let logits = linear(layer, source.value)
+    guard isExact, case .linear(let head) = try integers.layer(layer) else { return LayerValues(value: logits) }
+    let codes = try head.wideCodes(source.operand)
     let values = Tensor(uninitialized: logits.shape)
-    qk_dequantize_int32(values.count, Float(head.step), logitCodes.pointer, values.pointer)
-    return ForwardResult(logits: tape.straightThrough(logits, value: values), logitCodes: logitCodes)
-  }
-
-  private func headLinear(_ x: Variable) -> Variable {
-    linear(x, net.head, net.edgeSlice(net.head, rows: geometry.classes, width: width))
+    qk_dequantize_int32(values.count, Float(integers.logitStep), codes.pointer, values.pointer)
+    return LayerValues(value: tape.straightThrough(logits, value: values), codes: .logits(codes))
   }
 
   // MARK: Pieces
 
-  private func linear(_ x: Variable, _ parameters: LinearParameters, _ slice: LayerSlice) -> Variable {
+  private func steps(_ layer: Layer) -> ActivationSteps {
+    guard let steps = net[layer.id].steps else { preconditionFailure("\(layer.id) has no quantiser") }
+    return steps
+  }
+
+  private func linear(_ layer: Layer, _ x: Variable) -> Variable {
+    guard let sliced = net.sliced(layer) else { preconditionFailure("\(layer.id) has no weights") }
+    let (parameters, slice) = (sliced.linear, sliced.slice)
     recorder?.recordInput(parameters.name, x.value)
-    let weight = tape.slice(
-      WeightSlice(
-        latent: parameters.weight, scale4: parameters.scale4, scale8: parameters.scale8,
-        entanglement: parameters.entanglement, rows: slice.rows,
-        width: slice.width,
-        bits: mode == .full ? Array(repeating: 32, count: slice.rows.count) : slice.bits))
+    var quantized = parameters.weightSlice(slice)
+    if mode == .full { quantized.bits = Array(repeating: 32, count: slice.rows.count) }
     return tape.linear(
-      x, weight: weight, bias: tape.slice(WeightSlice(entries: slice.rows, of: parameters.bias)))
+      x, weight: tape.slice(quantized), bias: tape.slice(WeightSlice(entries: slice.rows, of: parameters.bias)))
   }
 
-  private func norm(_ x: Variable, _ parameters: NormParameters) -> Variable {
-    tape.layerNorm(
-      x, weight: tape.slice(WeightSlice(prefix: width, of: parameters.weight)),
-      bias: tape.slice(WeightSlice(prefix: width, of: parameters.bias)))
-  }
-
-  private func residual(_ x: Variable, _ branch: Variable, _ gain: Parameter, _ keep: Tensor?) -> Variable {
-    let shape = [batch, geometry.tokens, width]
-    let y = tape.residual(
-      tape.reshape(x, shape), branch: tape.reshape(branch, shape),
-      gain: tape.slice(WeightSlice(prefix: width, of: gain)), keep: keep)
-    recorder?.record("residual", y.value)
-    return y
-  }
-
-  private func quantize(_ x: Variable, _ steps: ActivationSteps, bits: Int, _ range: CodeRange) -> Variable {
-    recorder?.record(steps.name, x.value)
+  /// Fake quantisation to codes of `bits` bits, signed unless `limits` says otherwise.
+  private func quantize(
+    _ x: Variable, _ steps: ActivationSteps, _ bits: Int, limits: CodeRange? = nil, parts: Int = 1
+  ) -> Variable {
+    recorder?.record(steps.name, x.value, parts: parts)
     guard mode != .full else { return x }
+    let range = limits ?? .signedNarrow(bits: bits)
     return tape.quantize(
       x, scales: tape.parameter(steps.parameter(bits: bits)), low: Float(range.low), high: Float(range.high))
   }
 
-  /// The dequantised codes in place of the float value; x itself where there are no codes.
-  private func exact(
-    _ x: Variable, _ codes: NDArray<Int8>?, _ steps: ActivationSteps, bits: Int? = nil
-  ) -> Variable {
-    guard let codes else { return x }
-    let scales = steps.parameter(bits: bits ?? self.bits).value
+  /// The dequantised codes in place of the float value.
+  private func exact(_ layer: Layer, _ x: Variable, _ codes: NDArray<Int8>) -> LayerValues {
+    LayerValues(value: dequantized(x, codes, steps(layer), bits: layer.outputCodes.bits), codes: .int8(codes))
+  }
+
+  private func dequantized(_ x: Variable, _ codes: NDArray<Int8>, _ steps: ActivationSteps, bits: Int) -> Variable {
+    let scales = steps.parameter(bits: bits).value
     let values = Tensor(uninitialized: codes.shape)
     qk_dequantize_int8(
       codes.rowCount, codes.width, scales.count, scales.pointer, codes.pointer, values.pointer)
     return tape.straightThrough(x, value: values)
   }
 
-  private func exactStream(_ x: Variable) -> Variable {
+  private func exactStream(_ x: Variable, _ codes: NDArray<Int16>) -> LayerValues {
     let values = Tensor(uninitialized: x.shape)
-    qk_dequantize_int16(values.count, net.residualStep, stream.pointer, values.pointer)
-    return tape.straightThrough(x, value: values)
+    qk_dequantize_int16(values.count, net.residualStep, codes.pointer, values.pointer)
+    return LayerValues(value: tape.straightThrough(x, value: values), codes: .stream(codes))
   }
 }
 
 extension Optional {
-  /// The codes of the layer before; in `exact` mode every layer leaves them.
+  /// The output of an earlier layer; in `exact` mode every layer leaves codes.
   fileprivate var required: Wrapped {
-    guard let self else { preconditionFailure("exact mode lost the codes of a layer") }
+    guard let self else { preconditionFailure("a layer of the pass left no output for the next") }
     return self
   }
 }

@@ -1,5 +1,6 @@
+import QuasarArithmetic
 import QuasarAutograd
-import QuasarQuant
+import QuasarNetwork
 import QuasarTensor
 
 /// Weight, bias and quantiser steps of one linear layer of the supernet.
@@ -90,64 +91,70 @@ final class ActivationSteps {
   var parameters: [Parameter] { byBits.keys.sorted(by: >).compactMap { byBits[$0] } }
 }
 
-/// Everything learned in one block.
-final class BlockParameters {
-  let norm1: NormParameters
-  let norm1Step: ActivationSteps
-  let qkv: LinearParameters
-  let qkvStep: ActivationSteps
-  let attentionStep: ActivationSteps
-  let projection: LinearParameters
-  let gain1: Parameter
-  let norm2: NormParameters
-  let norm2Step: ActivationSteps
-  let expand: LinearParameters
-  /// Step of the signed 8-bit code in front of GELU, whatever the activation bits are.
-  let hiddenInputStep: ActivationSteps
-  let hiddenStep: ActivationSteps
-  let contract: LinearParameters
-  let gain2: Parameter
+/// What the first values of a network's parameters depend on.
+struct LayerStart {
+  /// Activation bits that have steps of their own.
+  var activationBits: [Int]
+  var entanglement: Entanglement
+  /// γ of every residual branch.
+  var gain: Float
+  /// Mean deviation of the pixels, which the patch embedding divides by.
+  var pixelDeviation: Float
+  var random: RandomSource
+}
 
-  init(index: Int, size: SupernetSize, gain: Float, entanglement: Entanglement, random: RandomSource) {
-    let name = "blocks.\(index)"
-    let d = size.embedDimension
-    let width = size.attentionWidths[index]
-    let hidden = size.hiddenWidths[index]
-    let bits = size.activationBits
-    func linear(_ part: String, _ rows: Int, _ depth: Int) -> LinearParameters {
+/// Everything learned at one layer of the largest network.
+final class LayerParameters {
+  let id: LayerID
+  let linear: LinearParameters?
+  let norm: NormParameters?
+  /// Steps of the signed 8-bit codes in front of a table, whatever the activation bits are.
+  let tableSteps: ActivationSteps?
+  /// Steps of the output codes; nil where they go into the residual stream or are logits.
+  let steps: ActivationSteps?
+  /// γ of the residual branch that ends here (layer scaling).
+  let gain: Parameter?
+
+  init(_ layer: Layer, _ start: LayerStart) {
+    id = layer.id
+    let isInBlock = layer.id.block != nil
+    // Outside the blocks all codes have 8 bits.
+    let bits = isInBlock ? start.activationBits : [8]
+    func steps(_ name: String, parts: Int = 1, bits: [Int]) -> ActivationSteps {
+      ActivationSteps(name: "\(name).step", parts: parts, bits: bits)
+    }
+    norm = layer.kind == .norm ? NormParameters(name: id.description, width: layer.width) : nil
+    linear = layer.linear.map { sizes in
       LinearParameters(
-        name: "\(name).\(part)", rows: rows, depth: depth, precisions: [4, 8], random: random,
-        entanglement: entanglement)
+        name: layer.id.description, rows: sizes.rows, depth: sizes.depth, precisions: isInBlock ? [4, 8] : [8],
+        random: start.random, deviation: LayerParameters.deviation(sizes, start),
+        entanglement: isInBlock ? start.entanglement : .independentSteps)
     }
-    func steps(_ part: String, parts: Int = 1, bits: [Int]) -> ActivationSteps {
-      ActivationSteps(name: "\(name).\(part).step", parts: parts, bits: bits)
+    let isTable = layer.linear?.finish == .table
+    tableSteps = isTable ? steps(id.name(of: "hidden_input"), bits: [8]) : nil
+    switch layer.linear?.finish {
+    case .table: self.steps = steps(id.name(of: "hidden"), bits: bits)
+    case .codes, nil: self.steps = steps(id.description, parts: layer.linear?.parts ?? 1, bits: bits)
+    case .residual, .embedding, .logits: self.steps = nil
     }
-    func gains(_ part: String) -> Parameter {
+    gain = layer.branch.map { branch in
       Parameter(
-        name: "\(name).\(part)", role: .vector, value: Tensor(repeating: gain, shape: [d]))
+        name: layer.id.name(of: "gain\(1 + branch % 2)"), role: .vector,
+        value: Tensor(repeating: start.gain, shape: [layer.width]))
     }
-    norm1 = NormParameters(name: "\(name).norm1", width: d)
-    norm1Step = steps("norm1", bits: bits)
-    qkv = linear("qkv", 3 * width, d)
-    qkvStep = steps("qkv", parts: 3, bits: bits)
-    attentionStep = steps("attention", bits: bits)
-    projection = linear("projection", d, width)
-    gain1 = gains("gain1")
-    norm2 = NormParameters(name: "\(name).norm2", width: d)
-    norm2Step = steps("norm2", bits: bits)
-    expand = linear("expand", hidden, d)
-    hiddenInputStep = steps("hidden_input", bits: [8])
-    hiddenStep = steps("hidden", bits: bits)
-    contract = linear("contract", d, hidden)
-    gain2 = gains("gain2")
   }
 
-  var linears: [LinearParameters] { [qkv, projection, expand, contract] }
+  /// Standard deviation of the weights of first and last layer; nil: the rule for all others.
+  private static func deviation(_ linear: Layer.Linear, _ start: LayerStart) -> Float? {
+    switch linear.finish {
+    case .embedding: 1 / (Float(linear.depth).squareRoot() * start.pixelDeviation)
+    case .logits: 0.02
+    case .codes, .table, .residual: nil
+    }
+  }
 
   var parameters: [Parameter] {
-    norm1.parameters + norm1Step.parameters + qkv.parameters + qkvStep.parameters
-      + attentionStep.parameters + projection.parameters + [gain1] + norm2.parameters
-      + norm2Step.parameters + expand.parameters + hiddenInputStep.parameters + hiddenStep.parameters
-      + contract.parameters + [gain2]
+    (norm?.parameters ?? []) + (linear?.parameters ?? []) + (tableSteps?.parameters ?? [])
+      + (steps?.parameters ?? []) + (gain.map { [$0] } ?? [])
   }
 }

@@ -1,5 +1,5 @@
 import QuasarAutograd
-import QuasarQuant
+import QuasarNetwork
 import QuasarTensor
 
 /// Which rows and columns of the supernet's matrices an architecture uses, and the precision of each row.
@@ -20,34 +20,29 @@ extension LinearParameters {
   }
 }
 
-extension Supernet {
-  /// Leading rows and columns; the best-ranked `rows8` of these rows have 8 bits.
-  static func plainSlice(_ linear: LinearParameters, rows: Int, width: Int, rows8: Int) -> LayerSlice {
-    LayerSlice(
-      rows: (0..<Int32(rows)).map { $0 }, width: width,
-      bits: precisions(of: linear.ranking, groups: [0..<rows], quota: rows8, slotOfRow: { $0 }, count: rows))
-  }
-
-  /// Leading heads of q, of k and of v; every head has the same number of 8-bit rows.
-  static func qkvSlice(
-    _ linear: LinearParameters, heads: Int, headDimension: Int, width: Int, share: RowShare
-  ) -> LayerSlice {
-    let section = linear.weight.value.shape[0] / 3
-    let used = heads * headDimension
-    let rows = (0..<3).flatMap { part in (0..<used).map { Int32(part * section + $0) } }
-    let groups = (0..<3 * heads).map { group in
-      let first = group / heads * section + group % heads * headDimension
-      return first..<first + headDimension
+extension LinearParameters {
+  /// The rows, columns and precisions that a layer of an architecture takes of these.
+  ///
+  /// Of each part the leading rows, of each row the leading columns; in each group of rows the best-ranked have 8 bits.
+  func slice(_ layer: Layer.Linear) -> LayerSlice {
+    let section = weight.value.shape[0] / layer.parts
+    let used = layer.groups * layer.groupRows
+    let rows = (0..<layer.parts).flatMap { part in (0..<used).map { Int32(part * section + $0) } }
+    guard layer.groupRows8 < layer.groupRows else {
+      return LayerSlice(rows: rows, width: layer.depth, bits: Array(repeating: 8, count: rows.count))
+    }
+    let groups = (0..<layer.parts * layer.groups).map { group in
+      let first = group / layer.groups * section + group % layer.groups * layer.groupRows
+      return first..<first + layer.groupRows
     }
     let bits = precisions(
-      of: linear.ranking, groups: groups, quota: share.rows8(of: headDimension),
-      slotOfRow: { $0 / section * used + $0 % section }, count: rows.count)
-    return LayerSlice(rows: rows, width: width, bits: bits)
+      groups: groups, quota: layer.groupRows8, slotOfRow: { $0 / section * used + $0 % section }, count: rows.count)
+    return LayerSlice(rows: rows, width: layer.depth, bits: bits)
   }
 
   /// Walks down the ranking and gives 8 bits to the first `quota` rows of each group; all others get 4.
-  private static func precisions(
-    of ranking: [Int32], groups: [Range<Int>], quota: Int, slotOfRow: (Int) -> Int, count: Int
+  private func precisions(
+    groups: [Range<Int>], quota: Int, slotOfRow: (Int) -> Int, count: Int
   ) -> [UInt8] {
     var bits = [UInt8](repeating: 4, count: count)
     if quota == 0 { return bits }
@@ -59,37 +54,30 @@ extension Supernet {
     }
     return bits
   }
+}
 
-  /// The slices of the four matrices of block i.
-  func slices(_ architecture: Architecture, block i: Int) -> (
-    qkv: LayerSlice, projection: LayerSlice, expand: LayerSlice, contract: LayerSlice
-  ) {
-    let genes = architecture.blocks[i]
-    let d = architecture.embedDimension
-    let width = architecture.attentionWidth(i)
-    let hidden = architecture.hiddenWidth(i)
-    let block = blocks[i]
-    return (
-      Supernet.qkvSlice(
-        block.qkv, heads: genes.heads, headDimension: size.geometry.headDimension, width: d,
-        share: genes.qkv),
-      Supernet.plainSlice(block.projection, rows: d, width: width, rows8: genes.projection.rows8(of: d)),
-      Supernet.plainSlice(block.expand, rows: hidden, width: d, rows8: genes.expand.rows8(of: hidden)),
-      Supernet.plainSlice(block.contract, rows: d, width: hidden, rows8: genes.contract.rows8(of: d))
-    )
+/// One matrix of an architecture as a slice of the shared weights.
+struct SlicedLinear {
+  var linear: LinearParameters
+  var slice: LayerSlice
+}
+
+extension Supernet {
+  /// The matrix of a linear layer of an architecture; nil for other layers.
+  func sliced(_ layer: Layer) -> SlicedLinear? {
+    guard let sizes = layer.linear, let linear = self[layer.id].linear else { return nil }
+    return SlicedLinear(linear: linear, slice: linear.slice(sizes))
   }
 
   /// The quantised matrices with their rows and precisions, in the order of execution: patch embedding, each block, head.
-  func quantizedStages(_ architecture: Architecture) -> [[(linear: LinearParameters, slice: LayerSlice)]] {
-    let width = architecture.embedDimension
-    let outputs = edgeSlice(head, rows: architecture.geometry.classes, width: width)
-    let inner = architecture.blocks.indices.map { i -> [(linear: LinearParameters, slice: LayerSlice)] in
-      let (block, slices) = (blocks[i], slices(architecture, block: i))
-      return [
-        (block.qkv, slices.qkv), (block.projection, slices.projection), (block.expand, slices.expand),
-        (block.contract, slices.contract),
-      ]
+  func quantizedStages(_ architecture: Architecture) -> [[SlicedLinear]] {
+    var stages: [[SlicedLinear]] = []
+    var last: Int??
+    for layer in LayerGraph(architecture).layers {
+      guard let sliced = sliced(layer) else { continue }
+      if let last, last == layer.id.block { stages[stages.count - 1].append(sliced) } else { stages.append([sliced]) }
+      last = .some(layer.id.block)
     }
-    return [[(patchEmbedding, embeddingSlice(architecture))]] + inner + [[(head, outputs)]]
+    return stages
   }
 }

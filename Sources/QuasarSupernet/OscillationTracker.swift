@@ -1,5 +1,6 @@
 import CKernels
 import QuasarAutograd
+import QuasarNetwork
 import QuasarTensor
 
 /// Shares of the latent weights of all quantised matrices.
@@ -61,7 +62,7 @@ public final class OscillationTracker {
     self.architecture = architecture
     self.threshold = threshold
     self.momentum = momentum
-    matrices = ([net.patchEmbedding] + net.blocks.flatMap(\.linears) + [net.head]).map(Matrix.init)
+    matrices = net.layers.compactMap(\.linear).map(Matrix.init)
   }
 
   /// Begins with the present codes: when quantisers have been calibrated.

@@ -1,4 +1,5 @@
 import Foundation
+import QuasarNetwork
 import QuasarTensor
 
 /// The choices of every gene: all sub-networks that a supernet can be sliced into.
@@ -35,9 +36,7 @@ public struct SearchSpace: Codable, Hashable, Sendable {
   private func extreme(_ choose: ([Double]) -> Double?) -> Architecture {
     func number(_ choices: [Int]) -> Int { Int(choose(choices.map(Double.init)) ?? 0) }
     let share = RowShare(rawValue: number(shares.map(\.rawValue))) ?? .none
-    let genes = BlockGenes(
-      heads: number(heads), mlpRatio: choose(mlpRatios) ?? 1, qkv: share, projection: share, expand: share,
-      contract: share)
+    let genes = BlockGenes(heads: number(heads), mlpRatio: choose(mlpRatios) ?? 1, shares: RowShares(share))
     return Architecture(
       geometry: geometry, embedDimension: number(embedDimensions), activationBits: number(activationBits),
       blocks: Array(repeating: genes, count: number(depths)))
@@ -56,13 +55,12 @@ public struct SearchSpace: Codable, Hashable, Sendable {
   /// The genes of one block, drawn uniformly.
   public func sampleBlock(_ random: inout RandomStream) -> BlockGenes {
     BlockGenes(
-      heads: random.pick(heads), mlpRatio: random.pick(mlpRatios), qkv: random.pick(shares),
-      projection: random.pick(shares), expand: random.pick(shares), contract: random.pick(shares))
+      heads: random.pick(heads), mlpRatio: random.pick(mlpRatios), shares: RowShares { _ in random.pick(shares) })
   }
 
   /// log10 of the number of architectures: widths × bits × Σ over depths of (genes of a block)^depth.
   public var logSize: Double {
-    let block = Double(heads.count * mlpRatios.count) * pow(Double(shares.count), 4)
+    let block = Double(heads.count * mlpRatios.count) * pow(Double(shares.count), Double(LayerID.Role.mixed.count))
     let blocks = depths.reduce(0.0) { $0 + pow(block, Double($1)) }
     return log10(blocks * Double(embedDimensions.count * activationBits.count))
   }
@@ -73,7 +71,25 @@ public struct SearchSpace: Codable, Hashable, Sendable {
       && depths.contains(architecture.depth) && activationBits.contains(architecture.activationBits)
       && architecture.blocks.allSatisfy {
         heads.contains($0.heads) && mlpRatios.contains($0.mlpRatio)
-          && [$0.qkv, $0.projection, $0.expand, $0.contract].allSatisfy(shares.contains)
+          && $0.shares.values.allSatisfy(shares.contains)
       }
+  }
+}
+
+extension SearchSpace {
+  /// Throws for choices outside what any network can have; `source` is the file they come from.
+  public func validate(source: String) throws {
+    for choices in [embedDimensions.isEmpty, depths.isEmpty, heads.isEmpty, mlpRatios.isEmpty, shares.isEmpty]
+    where choices {
+      throw QuasarError(.badData, "\(source): a gene has no choices")
+    }
+    guard !activationBits.isEmpty, depths.allSatisfy({ (1...256).contains($0) }) else {
+      throw QuasarError(.badData, "\(source): activation bits are missing or depths \(depths) are not in 1…256")
+    }
+    guard activationBits.allSatisfy({ [4, 6, 8].contains($0) }) else {
+      throw QuasarError(.badData, "\(source): activation bits \(activationBits) are none of 4, 6, 8")
+    }
+    try largest.validate(source: source)
+    try smallest.validate(source: source)
   }
 }

@@ -1,4 +1,6 @@
 import Foundation
+import QuasarInterchange
+import QuasarNetwork
 import QuasarTensor
 
 extension SearchSpace {

@@ -1,6 +1,6 @@
 import CKernels
 import QuasarAutograd
-import QuasarQuant
+import QuasarNetwork
 import QuasarTensor
 
 /// 2·X·Xᵀ of the inputs of some linear layers, over every forward pass that it observes.
@@ -13,7 +13,7 @@ final class InputHessians: ActivationObserver {
     self.layers = layers
   }
 
-  func record(_ name: String, _ x: Tensor) {}
+  func record(_ name: String, _ x: Tensor, parts: Int) {}
 
   /// Products of one batch in fp32, batches added in double.
   func recordInput(_ name: String, _ x: Tensor) {
@@ -51,7 +51,8 @@ extension Supernet {
         _ = try forward(
           Tape(recording: false), batch, architecture: architecture, mode: .quantized, recorder: hessians)
       }
-      for (linear, slice) in stage {
+      for sliced in stage {
+        let (linear, slice) = (sliced.linear, sliced.slice)
         let factor = try CompensatedRounding.inverseFactor(
           hessians.sums[linear.name] ?? [], order: slice.width, name: linear.name)
         CompensatedRounding.round(linear.weightSlice(slice), factor: factor)

@@ -1,63 +1,75 @@
 import CKernels
+import QuasarArithmetic
 import QuasarAutograd
-import QuasarQuant
+import QuasarNetwork
 import QuasarTensor
 
-extension Supernet {
-  private func trainingLayer(
-    _ linear: LinearParameters, _ integer: IntegerLinear, _ slice: LayerSlice
-  ) -> TrainingLayer {
-    integer.trainingLayer(
-      weight: linear.weightSlice(slice), bias: WeightSlice(entries: slice.rows, of: linear.bias),
-      rowSteps: rowScales(linear, slice), realBias: slice.rows.map { linear.bias.value.pointer[Int($0)] })
+// The fused operations of training from the present weights and steps of a supernet.
+
+extension NetworkIntegers {
+  /// A linear layer of a training step; throws with its name when it cannot be expressed in integers.
+  private func trainingLayer(_ layer: Layer) throws -> TrainingLayer {
+    guard case .linear(let sizes) = layer.kind else { preconditionFailure("\(layer.id) has no weights") }
+    let (sliced, integers) = try linear(layer, sizes)
+    return trainingLayer(sliced, integers)
   }
 
-  /// The patch embedding on integer products, `integer` being its integers from the present weights and steps.
-  func trainingPatches(
-    _ architecture: Architecture, _ integer: IntegerLinear, form: qk_gradient_form
-  ) -> TrainingPatches {
-    let slice = embeddingSlice(architecture)
+  private func trainingLayer(_ sliced: SlicedLinear, _ integers: IntegerLinear) -> TrainingLayer {
+    integers.trainingLayer(
+      weight: sliced.linear.weightSlice(sliced.slice),
+      bias: WeightSlice(entries: sliced.slice.rows, of: sliced.linear.bias), rowSteps: sliced.rowScales,
+      realBias: sliced.realBias)
+  }
+
+  /// The patch embedding on integer products, `integers` being its integers.
+  func trainingPatches(_ layer: Layer, _ integers: IntegerLinear, form: qk_gradient_form) -> TrainingPatches {
+    guard let sliced = net.sliced(layer) else { preconditionFailure("\(layer.id) has no weights") }
     return TrainingPatches(
-      layer: trainingLayer(patchEmbedding, integer, slice), gradientForm: form, inputStep: pixelStep,
-      means: pixelMeans)
+      layer: trainingLayer(sliced, integers), gradientForm: form, inputStep: net.pixelStep, means: net.pixelMeans)
   }
 
-  /// Block i of an architecture as one operation on integer products, from the present weights and steps. Throws when a
-  /// layer cannot be expressed in integers, with its name.
+  /// Block i as one operation on integer products. Throws when a layer cannot be expressed in integers, with its name.
   func trainingBlock(
-    _ architecture: Architecture, block i: Int, shape: AttentionShape, form: qk_gradient_form, isExact: Bool,
-    dropPath: DropPath?
+    _ i: Int, shape: AttentionShape, form: qk_gradient_form, isExact: Bool, dropPath: DropPath?
   ) throws -> TrainingBlock {
-    let parameters = blocks[i]
-    let bits = architecture.activationBits
-    let integers = try integerLinears(architecture, block: i)
-    func layer(_ linear: LinearParameters, _ integer: IntegerLinear, _ slice: LayerSlice) -> TrainingLayer {
-      trainingLayer(linear, integer, slice)
+    let layers = Dictionary(uniqueKeysWithValues: graph.block(i).map { ($0.id.role, $0) })
+    func layer(_ role: LayerID.Role) -> Layer {
+      guard let layer = layers[role] else { preconditionFailure("block \(i) has no \(role.rawValue)") }
+      return layer
     }
-    var block = TrainingBlock(
-      name: "blocks.\(i)", shape: shape, width: architecture.embedDimension, hidden: architecture.hiddenWidth(i),
-      activationBits: bits, gradientForm: form, norm1: (parameters.norm1.weight, parameters.norm1.bias),
-      norm2: (parameters.norm2.weight, parameters.norm2.bias), gain1: parameters.gain1, gain2: parameters.gain2,
-      norm1Step: parameters.norm1Step.parameter(bits: bits), qkvStep: parameters.qkvStep.parameter(bits: bits),
-      attentionStep: parameters.attentionStep.parameter(bits: bits),
-      norm2Step: parameters.norm2Step.parameter(bits: bits),
-      hiddenInputStep: parameters.hiddenInputStep.parameter(bits: 8),
-      hiddenStep: parameters.hiddenStep.parameter(bits: bits), hiddenZero: integers.quantizer.zero,
-      hiddenTable: integers.gelu.entries, qkv: layer(parameters.qkv, integers.qkv, integers.slices.qkv),
-      projection: layer(parameters.projection, integers.projection, integers.slices.projection),
-      expand: layer(parameters.expand, integers.expand, integers.slices.expand),
-      contract: layer(parameters.contract, integers.contract, integers.slices.contract))
-    block.keep1 = dropPath?(2 * i)
-    block.keep2 = dropPath?(2 * i + 1)
-    if isExact {
-      let functions = try integerFunctions(architecture, block: i)
-      let (norm1, norm1Owners) = functions.norm1.blockArguments()
-      let (norm2, norm2Owners) = functions.norm2.blockArguments()
-      let (attention, attentionOwners) = functions.attention.blockArguments()
-      block.exact = ExactTrainingBlock(
-        norm1: norm1, norm2: norm2, attention: attention, owners: norm1Owners + norm2Owners + attentionOwners,
-        residualStep: residualStep)
+    func steps(_ role: LayerID.Role) -> Parameter {
+      guard let steps = net[layer(role).id].steps else { preconditionFailure("\(role.rawValue) has no quantiser") }
+      return steps.parameter(bits: layer(role).outputCodes.bits)
     }
-    return block
+    func norm(_ role: LayerID.Role) -> TrainingNorm {
+      guard let norm = net[layer(role).id].norm else { preconditionFailure("\(role.rawValue) is not a norm") }
+      return TrainingNorm(weight: norm.weight, bias: norm.bias, step: steps(role))
+    }
+    func gain(_ role: LayerID.Role) -> Parameter {
+      guard let gain = net[layer(role).id].gain else { preconditionFailure("\(role.rawValue) ends no branch") }
+      return gain
+    }
+    guard let hiddenInput = net[layer(.expand).id].tableSteps else { preconditionFailure("expand has no table") }
+    func keep(_ role: LayerID.Role) -> Tensor? { layer(role).branch.flatMap { dropPath?($0) } }
+    return TrainingBlock(
+      name: LayerID.blockName(i), shape: shape, width: layer(.contract).width, hidden: layer(.expand).width,
+      activationBits: layer(.qkv).outputCodes.bits, gradientForm: form, norm1: norm(.norm1), norm2: norm(.norm2),
+      gain1: gain(.projection), gain2: gain(.contract), qkvStep: steps(.qkv), attentionStep: steps(.attention),
+      hiddenInputStep: hiddenInput.parameter(bits: 8), hiddenStep: steps(.expand),
+      hiddenZero: quantizer(layer(.expand)).zero, hiddenTable: table(layer(.expand)).entries,
+      qkv: try trainingLayer(layer(.qkv)), projection: try trainingLayer(layer(.projection)),
+      expand: try trainingLayer(layer(.expand)), contract: try trainingLayer(layer(.contract)),
+      keep1: keep(.projection), keep2: keep(.contract),
+      exact: isExact ? try exactBlock(layer(.norm1), layer(.attention), layer(.norm2)) : nil)
+  }
+
+  private func exactBlock(_ norm1: Layer, _ attention: Layer, _ norm2: Layer) throws -> ExactTrainingBlock {
+    guard let sizes = attention.attention else { preconditionFailure("\(attention.id) is not attention") }
+    let (first, firstOwners) = try norm(norm1).blockArguments()
+    let (second, secondOwners) = try norm(norm2).blockArguments()
+    let (middle, middleOwners) = try self.attention(attention, sizes).blockArguments()
+    return ExactTrainingBlock(
+      norm1: first, norm2: second, attention: middle, owners: firstOwners + secondOwners + middleOwners,
+      residualStep: net.residualStep)
   }
 }

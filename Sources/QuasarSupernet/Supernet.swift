@@ -1,62 +1,6 @@
 import QuasarAutograd
-import QuasarNN
-import QuasarQuant
+import QuasarNetwork
 import QuasarTensor
-
-/// Mean and standard deviation of the pixels of each channel, on the scale 0…1.
-public struct Preprocessing: Codable, Hashable, Sendable {
-  public var mean: [Float]
-  public var deviation: [Float]
-
-  public init(mean: [Float], deviation: [Float]) {
-    self.mean = mean
-    self.deviation = deviation
-  }
-}
-
-/// The largest sizes of every axis: what the shared weights must hold.
-public struct SupernetSize: Codable, Hashable, Sendable {
-  public var geometry: ImageGeometry
-  public var embedDimension: Int
-  /// heads·headDimension of each block.
-  public var attentionWidths: [Int]
-  public var hiddenWidths: [Int]
-  /// Activation bits that have steps of their own.
-  public var activationBits: [Int]
-
-  public init(
-    geometry: ImageGeometry, embedDimension: Int, attentionWidths: [Int], hiddenWidths: [Int],
-    activationBits: [Int]
-  ) {
-    self.geometry = geometry
-    self.embedDimension = embedDimension
-    self.attentionWidths = attentionWidths
-    self.hiddenWidths = hiddenWidths
-    self.activationBits = activationBits
-  }
-
-  /// Exactly one architecture.
-  public init(_ architecture: Architecture) {
-    self.init(
-      geometry: architecture.geometry, embedDimension: architecture.embedDimension,
-      attentionWidths: architecture.blocks.indices.map { architecture.attentionWidth($0) },
-      hiddenWidths: architecture.blocks.indices.map { architecture.hiddenWidth($0) },
-      activationBits: [architecture.activationBits])
-  }
-
-  /// The sizes that hold every architecture of a space.
-  public init(_ space: SearchSpace) {
-    let embed = space.embedDimensions.max() ?? 0
-    let depth = space.depths.max() ?? 0
-    let heads = space.heads.max() ?? 0
-    let ratio = space.mlpRatios.max() ?? 0
-    let hidden = max(8, Int((Double(embed) * ratio / 8).rounded()) * 8)
-    self.init(
-      geometry: space.geometry, embedDimension: embed,
-      attentionWidths: Array(repeating: heads * space.geometry.headDimension, count: depth),
-      hiddenWidths: Array(repeating: hidden, count: depth), activationBits: space.activationBits)
-  }
-}
 
 /// A vision transformer whose weights are shared by every sub-network of a space.
 ///
@@ -68,13 +12,13 @@ public final class Supernet {
   public let entanglement: Entanglement
   public let preprocessing: Preprocessing
 
-  let patchEmbedding: LinearParameters
+  /// The layers of the largest network.
+  let graph: LayerGraph
+  /// What is learned at each of them, in the same order.
+  let layers: [LayerParameters]
+  private let places: [LayerID: Int]
   let classToken: Parameter
   let position: Parameter
-  let blocks: [BlockParameters]
-  let finalNorm: NormParameters
-  let headStep: ActivationSteps
-  let head: LinearParameters
   /// Step of the int16 residual stream: calibrated, not learned.
   public var residualStep: Float = 1.0 / 1024
 
@@ -82,7 +26,7 @@ public final class Supernet {
   public let parameters: [Parameter]
 
   /// γ of every block, in their order: what `layer_scale: false` holds at 1.
-  public var layerScales: [Parameter] { blocks.flatMap { [$0.gain1, $0.gain2] } }
+  public var layerScales: [Parameter] { layers.compactMap(\.gain) }
 
   /// `gain`: γ at the start; nil: small numbers by depth.
   public init(
@@ -96,33 +40,33 @@ public final class Supernet {
     self.size = size
     self.entanglement = entanglement
     self.preprocessing = preprocessing
-    let d = size.embedDimension
-    let geometry = size.geometry
-    let fanIn = Float(geometry.patchInputs).squareRoot()
-    let pixelDeviation =
-      preprocessing.deviation.reduce(0, +) / Float(max(1, preprocessing.deviation.count))
-    patchEmbedding = LinearParameters(
-      name: "patch_embed", rows: d, depth: geometry.patchInputs, precisions: [8], random: random,
-      deviation: 1 / (fanIn * pixelDeviation))
+    let (geometry, width) = (size.geometry, size.embedDimension)
+    graph = size.graph
+    // CaiT's rule: the deeper the network, the smaller the first branches.
+    let gain = gain ?? (graph.depth <= 18 ? 0.1 : (graph.depth <= 24 ? 1e-5 : 1e-6))
+    let start = LayerStart(
+      activationBits: size.activationBits, entanglement: entanglement, gain: gain,
+      pixelDeviation: preprocessing.deviation.reduce(0, +) / Float(max(1, preprocessing.deviation.count)),
+      random: random)
+    layers = graph.layers.map { LayerParameters($0, start) }
+    places = Dictionary(uniqueKeysWithValues: graph.layers.enumerated().map { ($1.id, $0) })
     classToken = Parameter(
-      name: "cls", role: .vector, value: random.normal("cls", shape: [d], deviation: 0.02))
+      name: "cls", role: .vector, value: random.normal("cls", shape: [width], deviation: 0.02))
     position = Parameter(
       name: "position", role: .vector,
-      value: random.normal("position", shape: [geometry.tokens, d], deviation: 0.02))
-    // CaiT's rule: the deeper the network, the smaller the first branches.
-    let depth = size.attentionWidths.count
-    let gain = gain ?? (depth <= 18 ? 0.1 : (depth <= 24 ? 1e-5 : 1e-6))
-    blocks = (0..<depth).map {
-      BlockParameters(index: $0, size: size, gain: gain, entanglement: entanglement, random: random)
-    }
-    finalNorm = NormParameters(name: "norm", width: d)
-    headStep = ActivationSteps(name: "norm.step", parts: 1, bits: [8])
-    head = LinearParameters(
-      name: "head", rows: geometry.classes, depth: d, precisions: [8], random: random, deviation: 0.02)
+      value: random.normal("position", shape: [geometry.tokens, width], deviation: 0.02))
     parameters =
-      patchEmbedding.parameters + [classToken, position] + blocks.flatMap(\.parameters)
-      + finalNorm.parameters + headStep.parameters + head.parameters
+      layers[0].parameters + [classToken, position] + layers.dropFirst().flatMap(\.parameters)
   }
+
+  /// What is learned at one layer.
+  subscript(id: LayerID) -> LayerParameters {
+    guard let place = places[id] else { preconditionFailure("\(id) is not a layer of these weights") }
+    return layers[place]
+  }
+
+  /// The linear layers whose rows mix 4 and 8 bits, in the order of execution.
+  private var mixed: [LinearParameters] { layers.compactMap(\.linear).filter(\.isMixed) }
 
   /// Number of latent weights (quantiser steps not counted).
   public var weightCount: Int {
@@ -132,10 +76,10 @@ public final class Supernet {
   /// The ranking of rows of each mixed-precision matrix, most deserving of 8 bits first, by layer name.
   public var rowRankings: [String: [Int32]] {
     get {
-      Dictionary(uniqueKeysWithValues: blocks.flatMap(\.linears).map { ($0.name, $0.ranking) })
+      Dictionary(uniqueKeysWithValues: mixed.map { ($0.name, $0.ranking) })
     }
     set {
-      for linear in blocks.flatMap(\.linears) {
+      for linear in mixed {
         if let ranking = newValue[linear.name] { linear.ranking = ranking }
       }
     }
@@ -155,8 +99,8 @@ public final class Supernet {
     guard size.activationBits.contains(architecture.activationBits) else {
       throw refuse("no steps for \(architecture.activationBits)-bit activations (\(size.activationBits))")
     }
-    guard !architecture.blocks.isEmpty, architecture.depth <= blocks.count else {
-      throw refuse("depth \(architecture.depth) outside 1…\(blocks.count)")
+    guard !architecture.blocks.isEmpty, architecture.depth <= graph.depth else {
+      throw refuse("depth \(architecture.depth) outside 1…\(graph.depth)")
     }
     for i in architecture.blocks.indices {
       guard architecture.attentionWidth(i) <= size.attentionWidths[i],

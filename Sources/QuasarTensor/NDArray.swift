@@ -139,5 +139,15 @@ public struct NDArray<Scalar: ArrayScalar> {
   }
 }
 
+extension NDArray where Scalar: Comparable {
+  /// Index of the largest entry of each row; ties go to the lowest index. Example: [[1, 3], [2, 2]] → [1, 0].
+  public func largestPerRow() -> [Int] {
+    (0..<rowCount).map { row in
+      let x = pointer + row * width
+      return (1..<width).reduce(0) { x[$1] > x[$0] ? $1 : $0 }
+    }
+  }
+}
+
 /// Float32 values.
 public typealias Tensor = NDArray<Float>

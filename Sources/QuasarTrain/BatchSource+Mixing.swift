@@ -1,4 +1,5 @@
 import Foundation
+import QuasarData
 import QuasarTensor
 
 extension BatchSource {

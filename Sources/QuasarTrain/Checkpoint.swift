@@ -1,7 +1,7 @@
 import Foundation
 import QuasarAutograd
 import QuasarInterchange
-import QuasarNN
+import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
 

@@ -1,6 +1,7 @@
 import QuasarAutograd
 import QuasarData
-import QuasarNN
+import QuasarNetwork
+import QuasarRuntime
 import QuasarSupernet
 import QuasarTensor
 
@@ -41,23 +42,7 @@ public struct Evaluation {
   public static func accuracy<Scalar: ArrayScalar & Comparable>(
     _ logits: NDArray<Scalar>, _ labels: [some BinaryInteger]
   ) -> Double {
-    let right = zip(Targets.argMax(logits), labels).filter { $0 == Int($1) }.count
+    let right = zip(logits.largestPerRow(), labels).filter { $0 == Int($1) }.count
     return Double(right) / Double(max(1, labels.count))
-  }
-}
-
-extension ImageSource {
-  /// Throws unless images and classes are those of the geometry.
-  public func checkFits(_ geometry: ImageGeometry) throws {
-    guard
-      channels == geometry.channels, height == geometry.imageSize, width == geometry.imageSize,
-      classNames.count == geometry.classes
-    else {
-      throw QuasarError(
-        .badData,
-        "\(name), \(split): images of \(channels)×\(height)×\(width) in \(classNames.count) classes, but the "
-          + "model takes \(geometry.channels)×\(geometry.imageSize)×\(geometry.imageSize) in "
-          + "\(geometry.classes); choose another space or data set")
-    }
   }
 }

@@ -1,5 +1,5 @@
 import QuasarData
-import QuasarSupernet
+import QuasarNetwork
 
 extension Preprocessing {
   /// Mean and standard deviation of each channel of a set, exact up to one division (integer sums).

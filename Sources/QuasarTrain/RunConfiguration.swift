@@ -1,6 +1,7 @@
 import Foundation
 import QuasarData
 import QuasarInterchange
+import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
 

@@ -1,6 +1,5 @@
 import QuasarAutograd
 import QuasarData
-import QuasarNN
 import QuasarTensor
 
 /// Softmax regression on raw pixels: the baseline every network has to beat.

@@ -1,3 +1,4 @@
+import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
 

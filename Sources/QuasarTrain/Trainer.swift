@@ -1,7 +1,8 @@
 import Foundation
 import QuasarAutograd
 import QuasarData
-import QuasarNN
+import QuasarNetwork
+import QuasarRuntime
 import QuasarProcesses
 import QuasarSupernet
 import QuasarTensor
@@ -210,7 +211,7 @@ public final class Trainer {
       options.hardDistillation
       ? tape.constant(
         Targets.labels(
-          Targets.argMax(result.logits.value), classes: result.logits.value.width, smoothing: options.labelSmoothing))
+          result.logits.value.largestPerRow(), classes: result.logits.value.width, smoothing: options.labelSmoothing))
       : tape.softmax(result.logits)
     let mixed = tape.add(
       tape.scale(output, by: options.distillation),

@@ -1,5 +1,3 @@
-import QuasarAutograd
-import QuasarNN
 import QuasarSupernet
 import QuasarTensor
 

@@ -1,5 +1,6 @@
 import Foundation
 import QuasarData
+import QuasarNetwork
 import QuasarProcesses
 import QuasarSupernet
 import QuasarTensor

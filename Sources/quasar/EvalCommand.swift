@@ -125,7 +125,7 @@ struct EvalCommand: ParsableCommand {
     let units = try DatapathUnits(packed, engine: engine.datapath, spec: file?.spec ?? .exact, speed: speed)
     let unproved = units.unproved(in: packed)
     if !unproved.isEmpty {
-      let products = packed.linears.count + packed.blocks.count
+      let products = packed.graph.layers.count { $0.kind != .norm }
       Console.note(
         "\(file?.name ?? "engine"): \(unproved.count) of \(products) products are not proved equal to the plain "
           + "integers, the first is \(unproved[0])")

@@ -56,13 +56,13 @@ func run() throws {
   for path in arguments.models {
     let model = try PackedFile.read(path)
     let exact = try model.logits(images)
-    let classes = Targets.argMax(exact)
+    let classes = exact.largestPerRow()
     let engine = try board.optimisedEngine(for: model.architecture).datapath
     for (index, file) in files.enumerated() {
       let spec = try HardwareSpecFile.read(arguments.specs + "/" + file)
       let units = try DatapathUnits(model, engine: engine, spec: spec.spec, speed: .proved)
       let logits = try model.logits(images, on: units)
-      let changed = zip(Targets.argMax(logits), classes).reduce(0) { $0 + ($1.0 == $1.1 ? 0 : 1) }
+      let changed = zip(logits.largestPerRow(), classes).reduce(0) { $0 + ($1.0 == $1.1 ? 0 : 1) }
       let different = zip(logits.scalars, exact.scalars).reduce(0) { $0 + ($1.0 == $1.1 ? 0 : 1) }
       rows.append(
         Row(
