@@ -47,7 +47,8 @@ let package = Package(
     // The runtime: integers of deployment, networks made of them, images for them.
     .target(name: "QuasarArithmetic", dependencies: ["QuasarTensor", "CKernels"]),
     .target(
-      name: "QuasarNetwork", dependencies: ["QuasarArithmetic", "QuasarInterchange", "QuasarTensor", "CKernels", "CZlib"]),
+      name: "QuasarNetwork",
+      dependencies: ["QuasarArithmetic", "QuasarInterchange", "QuasarTensor", "CKernels", "CZlib"]),
     .target(
       name: "QuasarData", dependencies: ["QuasarInterchange", "QuasarTensor", "CImages", "CZlib"],
       resources: [.copy("Embedded")]),
@@ -114,31 +115,73 @@ let package = Package(
 
     // Tests mirror the sources.
     .target(
-      name: "QuasarTestSupport", dependencies: ["QuasarTensor", "QuasarProcesses"], path: "Tests/QuasarTestSupport"),
+      name: "QuasarTestSupport", dependencies: ["QuasarProcesses", "QuasarTensor"], path: "Tests/QuasarTestSupport"),
+    .target(
+      name: "QuasarTestGradients", dependencies: ["QuasarAutograd", "QuasarTensor", "CKernels", "QuasarTestSupport"],
+      path: "Tests/QuasarTestGradients"),
     .target(
       name: "QuasarTestNetworks",
-      dependencies: ["QuasarTrain", "QuasarSupernet", "QuasarNetwork", "QuasarData", "QuasarTensor", "QuasarTestSupport"],
-      path: "Tests/QuasarTestNetworks"),
+      dependencies: [
+        "QuasarTrain", "QuasarSupernet", "QuasarAutograd", "QuasarData", "QuasarNetwork", "QuasarTensor",
+        "QuasarTestSupport",
+      ], path: "Tests/QuasarTestNetworks"),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
-    .testTarget(name: "QuasarTensorTests", dependencies: ["QuasarTensor", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarInterchangeTests", dependencies: ["QuasarInterchange"]),
-    .testTarget(name: "QuasarArithmeticTests", dependencies: ["QuasarArithmetic", "QuasarTestSupport"]),
+    .testTarget(name: "QuasarTensorTests", dependencies: ["QuasarTensor", "CKernels", "QuasarTestSupport"]),
+    .testTarget(name: "QuasarInterchangeTests", dependencies: ["QuasarInterchange", "QuasarTensor"]),
     .testTarget(
-      name: "QuasarNetworkTests", dependencies: ["QuasarNetwork", "QuasarTestNetworks", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarDataTests", dependencies: ["QuasarData", "CTurboJPEG"]),
+      name: "QuasarArithmeticTests",
+      dependencies: ["QuasarArithmetic", "QuasarTensor", "CKernels", "QuasarTestSupport"]),
     .testTarget(
-      name: "QuasarHardwareTests", dependencies: ["QuasarHardware", "QuasarSupernet", "QuasarTestSupport"]),
+      name: "QuasarNetworkTests",
+      dependencies: [
+        "QuasarTrain", "QuasarSupernet", "QuasarAutograd", "QuasarData", "QuasarNetwork", "QuasarArithmetic",
+        "QuasarTensor", "CKernels", "QuasarTestNetworks", "QuasarTestSupport",
+      ]),
+    .testTarget(name: "QuasarDataTests", dependencies: ["QuasarData", "QuasarTensor", "CTurboJPEG"]),
     .testTarget(
-      name: "QuasarDatapathTests", dependencies: ["QuasarDatapath", "QuasarTestNetworks", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarRTLTests", dependencies: ["QuasarRTL", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarProcessesTests", dependencies: ["QuasarProcesses", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarAutogradTests", dependencies: ["QuasarAutograd", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarSupernetTests", dependencies: ["QuasarSupernet", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarTrainTests", dependencies: ["QuasarTrain", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarSearchTests", dependencies: ["QuasarSearch", "QuasarTestSupport"]),
+      name: "QuasarHardwareTests",
+      dependencies: [
+        "QuasarSupernet", "QuasarHardware", "QuasarNetwork", "QuasarArithmetic", "QuasarTensor", "QuasarTestSupport",
+      ]),
+    .testTarget(
+      name: "QuasarDatapathTests",
+      dependencies: [
+        "QuasarDatapath", "QuasarData", "QuasarNetwork", "QuasarArithmetic", "QuasarInterchange", "QuasarTensor",
+        "CKernels", "QuasarTestNetworks", "QuasarTestSupport",
+      ]),
+    .testTarget(
+      name: "QuasarRTLTests",
+      dependencies: ["QuasarSupernet", "QuasarRTL", "QuasarHardware", "QuasarArithmetic", "QuasarTensor"]),
+    .testTarget(name: "QuasarProcessesTests", dependencies: ["QuasarProcesses", "QuasarTensor", "QuasarTestSupport"]),
+    .testTarget(
+      name: "QuasarAutogradTests",
+      dependencies: ["QuasarAutograd", "QuasarTensor", "QuasarTestGradients", "QuasarTestSupport"]),
+    .testTarget(
+      name: "QuasarSupernetTests",
+      dependencies: [
+        "QuasarSupernet", "QuasarAutograd", "QuasarNetwork", "QuasarArithmetic", "QuasarTensor", "CKernels",
+        "QuasarTestGradients", "QuasarTestSupport",
+      ]),
+    .testTarget(
+      name: "QuasarTrainTests",
+      dependencies: [
+        "QuasarTrain", "QuasarSupernet", "QuasarAutograd", "QuasarProcesses", "QuasarExchange", "QuasarData",
+        "QuasarNetwork", "QuasarInterchange", "QuasarTensor", "CKernels", "QuasarTestSupport",
+      ]),
+    .testTarget(
+      name: "QuasarSearchTests",
+      dependencies: [
+        "QuasarSearch", "QuasarTrain", "QuasarSupernet", "QuasarAutograd", "QuasarProcesses", "QuasarHardware",
+        "QuasarData", "QuasarNetwork", "QuasarTensor", "CKernels", "QuasarTestSupport",
+      ]),
     .testTarget(name: "QuasarReportTests", dependencies: ["QuasarReport"]),
-    .testTarget(name: "QuasarPipelineTests", dependencies: ["QuasarPipeline"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["Quasar", "quasar"]),
+    .testTarget(
+      name: "QuasarPipelineTests",
+      dependencies: [
+        "QuasarPipeline", "QuasarReport", "QuasarTrain", "QuasarSupernet", "QuasarNetwork", "QuasarTensor",
+      ]),
+    .testTarget(name: "StructureTests"),
+    .testTarget(name: "CommandLineTests", dependencies: ["quasar", "Quasar"]),
   ],
   swiftLanguageModes: [.v6]
 )

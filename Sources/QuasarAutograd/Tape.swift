@@ -110,6 +110,7 @@ struct Gradients {
 
   /// Adds to a slot; the first contribution is kept as it is, later ones make a new tensor.
   mutating func add(_ gradient: Tensor, isShared: Bool = false, to index: NodeIndex) {
-    slots[index] = slots[index].map { NodeGradient($0.value.adding(gradient)) } ?? NodeGradient(gradient, isShared: isShared)
+    slots[index] =
+      slots[index].map { NodeGradient($0.value.adding(gradient)) } ?? NodeGradient(gradient, isShared: isShared)
   }
 }

@@ -42,7 +42,9 @@ public struct DatapathUnits: IntegerUnits {
     var linears: [String: [RowGroup]] = [:]
     var attentions: [String: AttentionPlan] = [:]
     for (layer, integers) in model.walk {
-      if let linear = integers.linear { linears[linear.name] = try planner.groups(linear, layer.inputCodes.operandRange) }
+      if let linear = integers.linear {
+        linears[linear.name] = try planner.groups(linear, layer.inputCodes.operandRange)
+      }
       if case .attention(let attention) = integers {
         attentions[attention.name] = try planner.plan(attention, tokens: layer.tokens, codes: layer.inputCodes)
       }

@@ -32,7 +32,8 @@ extension GoldenLayers {
           .multiplier, norm.scales.map(\.multiplier), "width", 17, signed: true, "M of each channel, with its weight"),
         try parameter(.shift, norm.scales.map { UInt8($0.shift) }, "width", 6, signed: false, "S of each channel"),
         try parameter(.offset, norm.offsets, "width", 63, signed: true, "bias of each channel in units of 2^-S"),
-        try tensor(.input, shape, axes, 16, signed: true, "rows of the residual stream", inputFormula(layer), layer: name),
+        try tensor(
+          .input, shape, axes, 16, signed: true, "rows of the residual stream", inputFormula(layer), layer: name),
         try statistic(
           .mean, 16, signed: true, "mean of the row, halves up",
           "mean[i][t] = floor((2 * sum over d of input[i][t][d] + \(width)) / \(2 * width))"),

@@ -47,7 +47,9 @@ struct GoldenLayers {
       // The class row is no output of the patch embedding: it is there from the start.
       return "input[i][0] = \(source)/embedding[0]; input[i][t] = \(source)/output[i][t - 1] for t > 0"
     }
-    if layer.inputCodes == .residual, layer.tokens == 1 { return "input[i][0] = \(source)/output[i][0], the class token" }
+    if layer.inputCodes == .residual, layer.tokens == 1 {
+      return "input[i][0] = \(source)/output[i][0], the class token"
+    }
     return "input = \(source)/output"
   }
 

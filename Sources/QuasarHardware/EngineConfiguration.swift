@@ -22,52 +22,40 @@ public struct EngineConfiguration: Codable, Hashable, Sendable {
   /// DSPs along the tokens.
   public var tokenElements: Int
   /// Extra tokens per cycle whose multipliers are built of LUTs, one product each.
-  public var fabricTokens: Int
+  public var fabricTokens = 0
   /// DSPs along the inputs that take turns at one drain unit (correction and accumulator), one per cycle.
-  public var drainGroup: Int
+  public var drainGroup = 1
   /// Upper limit of L, the number of products of a chain in P; the packing depth limits it further.
-  public var maximumChainLength: Int
+  public var maximumChainLength = 4095
   public var fourBitMode: PackingMode
   public var eightBitMode: PackingMode
   public var attentionMode: PackingMode
   /// Outputs requantised per cycle.
-  public var requantisationLanes: Int
+  public var requantisationLanes = 16
   /// Outputs of attention divided by their softmax sum and requantised per cycle.
-  public var contextLanes: Int
+  public var contextLanes = 8
   /// Scores turned into softmax codes per cycle.
-  public var softmaxLanes: Int
+  public var softmaxLanes = 16
   /// Elements per cycle of each phase of layer normalisation.
-  public var normLanes: Int
+  public var normLanes = 8
   /// Tokens per block when activations are streamed.
-  public var tokenTile: Int
-  public var weights: Placement
-  public var activations: Placement
+  public var tokenTile = 64
+  public var weights = Placement.automatic
+  public var activations = Placement.automatic
   public var axiPorts: Int
   public var axiBits: Int
 
+  /// An array with its modes and memory ports; everything else has a default and is set afterwards.
   public init(
-    outputElements: Int, inputElements: Int, tokenElements: Int, fabricTokens: Int = 0, drainGroup: Int = 1,
-    maximumChainLength: Int = 4095, fourBitMode: PackingMode, eightBitMode: PackingMode,
-    attentionMode: PackingMode, requantisationLanes: Int = 16, contextLanes: Int = 8, softmaxLanes: Int = 16,
-    normLanes: Int = 8, tokenTile: Int = 64, weights: Placement = .automatic,
-    activations: Placement = .automatic, axiPorts: Int, axiBits: Int
+    outputElements: Int, inputElements: Int, tokenElements: Int, fourBitMode: PackingMode, eightBitMode: PackingMode,
+    attentionMode: PackingMode, axiPorts: Int, axiBits: Int
   ) {
     self.outputElements = outputElements
     self.inputElements = inputElements
     self.tokenElements = tokenElements
-    self.fabricTokens = fabricTokens
-    self.drainGroup = drainGroup
-    self.maximumChainLength = maximumChainLength
     self.fourBitMode = fourBitMode
     self.eightBitMode = eightBitMode
     self.attentionMode = attentionMode
-    self.requantisationLanes = requantisationLanes
-    self.contextLanes = contextLanes
-    self.softmaxLanes = softmaxLanes
-    self.normLanes = normLanes
-    self.tokenTile = tokenTile
-    self.weights = weights
-    self.activations = activations
     self.axiPorts = axiPorts
     self.axiBits = axiBits
   }

@@ -89,10 +89,15 @@ public struct EngineOptimizer: Sendable {
 
   /// An engine to start from: every lane count and array size 1, the modes of `bits`.
   func smallest(bits: Int, fourBitMode: PackingMode) -> EngineConfiguration {
-    EngineConfiguration(
+    var engine = EngineConfiguration(
       outputElements: 1, inputElements: 1, tokenElements: 1, fourBitMode: fourBitMode,
       eightBitMode: Self.eightBitMode(device.dspGeneration, bits: bits),
-      attentionMode: Self.attentionMode(device.dspGeneration, bits: bits), requantisationLanes: 1,
-      contextLanes: 1, softmaxLanes: 1, normLanes: 1, axiPorts: device.axiPorts, axiBits: device.axiBits)
+      attentionMode: Self.attentionMode(device.dspGeneration, bits: bits), axiPorts: device.axiPorts,
+      axiBits: device.axiBits)
+    engine.requantisationLanes = 1
+    engine.contextLanes = 1
+    engine.softmaxLanes = 1
+    engine.normLanes = 1
+    return engine
   }
 }

@@ -49,6 +49,15 @@ public struct Layer: Hashable, Sendable {
     public var groupRows8: Int
     public var finish: Finish
 
+    public init(depth: Int, parts: Int, groups: Int, groupRows: Int, groupRows8: Int, finish: Finish) {
+      self.depth = depth
+      self.parts = parts
+      self.groups = groups
+      self.groupRows = groupRows
+      self.groupRows8 = groupRows8
+      self.finish = finish
+    }
+
     /// Rows with 8-bit weights.
     public var rows8: Int { parts * groups * groupRows8 }
     /// depth·(8·rows8 + 4·(rows − rows8)): bits of all weight codes.

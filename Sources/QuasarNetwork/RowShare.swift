@@ -57,3 +57,13 @@ public struct RowShares: Hashable, Sendable {
     return place
   }
 }
+
+extension RowShares: ExpressibleByDictionaryLiteral {
+  /// Shares by the role of their matrix; those that are left out have 8-bit rows only.
+  ///
+  /// Example: `[.qkv: .half, .contract: .none]`.
+  public init(dictionaryLiteral elements: (LayerID.Role, RowShare)...) {
+    self.init(.all)
+    for (role, share) in elements { self[role] = share }
+  }
+}

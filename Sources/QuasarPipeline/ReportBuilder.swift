@@ -31,18 +31,19 @@ public struct ReportBuilder {
     }
     let configuration = state.configuration
     let subnets = state.subnets.sorted { $0.fpsTarget < $1.fpsTarget }
-    return ReportContent(
+    var content = ReportContent(
       title: configuration.name, dataset: dataset,
       baseline: state.baseline.map { Baseline(name: "softmax regression", accuracy: $0) },
       subnets: try subnets.map(summary),
-      supernet: curves("supernet", folder: "supernet"),
-      fineTunings: subnets.compactMap {
-        curves(name($0.fpsTarget), folder: "finetune-\(Workflow.label($0.fpsTarget))")
-      },
-      search: try searchSummary(chosen: subnets.map(\.fpsTarget)),
       provenance: Provenance(
         seed: Int(truncatingIfNeeded: configuration.seed), command: "quasar run PIPELINE.yaml --out DIR",
         version: quasarVersion))
+    content.supernet = curves("supernet", folder: "supernet")
+    content.fineTunings = subnets.compactMap {
+      curves(name($0.fpsTarget), folder: "finetune-\(Workflow.label($0.fpsTarget))")
+    }
+    content.search = try searchSummary(chosen: subnets.map(\.fpsTarget))
+    return content
   }
 
   private func name(_ target: Double) -> String { "\(Workflow.label(target)) FPS" }
@@ -54,13 +55,16 @@ public struct ReportBuilder {
       contentsOf: "\(output)/search/subnet-\(Workflow.label(subnet.fpsTarget)).json")
     let estimate = try hardware.estimate(architecture)
     return SubnetSummary(
-      name: name(subnet.fpsTarget), fpsTarget: subnet.fpsTarget, fps: subnet.fps, device: subnet.device,
-      clockMegahertz: estimate.clockMHz, activationBits: subnet.activationBits, share8Bit: subnet.share8bit,
-      averageWeightBits: subnet.averageWeightBits, dsp: subnet.dsp, lut: subnet.lut, bram18: subnet.bram18,
-      dspAvailable: device.dsp, lutAvailable: device.lut, bram18Available: device.bram18,
+      name: name(subnet.fpsTarget), fpsTarget: subnet.fpsTarget, fps: subnet.fps,
+      board: BoardSummary(
+        device: subnet.device, clockMegahertz: estimate.clockMHz, dsp: BoardSummary.Use(subnet.dsp, of: device.dsp),
+        lut: BoardSummary.Use(subnet.lut, of: device.lut), bram18: BoardSummary.Use(subnet.bram18, of: device.bram18)),
+      genes: GeneSummary(
+        embedDimension: architecture.embedDimension, depth: architecture.depth,
+        heads: architecture.blocks.map(\.heads), mlpRatios: architecture.blocks.map(\.mlpRatio),
+        activationBits: subnet.activationBits, share8Bit: subnet.share8bit,
+        averageWeightBits: subnet.averageWeightBits),
       accuracyFloat: subnet.accuracyFloat, accuracyInteger: subnet.accuracyInteger,
-      embedDimension: architecture.embedDimension, depth: architecture.depth,
-      heads: architecture.blocks.map(\.heads), mlpRatios: architecture.blocks.map(\.mlpRatio),
       layers: estimate.layers.map { layer in
         // Attention products have activations on both sides: no rows of weights to show.
         let weighted = !layer.kind.isAttention

@@ -57,7 +57,7 @@ public struct HTMLReport: Sendable {
     }
     let met = subnets.filter { $0.fps >= $0.fpsTarget }.count
     let all = subnets.count + content.unmetTargets.count
-    let devices = Set(subnets.map(\.device)).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    let devices = Set(subnets.map(\.board.device)).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     let place = devices.count == 1 ? " on the \(escaped(devices[0]))" : ""
     var text =
       "\(met) of \(all) speed \(all == 1 ? "target" : "targets") met\(place). The most accurate sub-network "

@@ -66,7 +66,7 @@ public struct LinePlot: Sendable {
     let references = references.filter { isDrawable($0.value, 0) }
     let isShare = yFormat == .percent
     let frame = PlotFrame(
-      width: width, height: height, title: title, xLabel: xLabel, yLabel: yLabel,
+      width: width, height: height, labels: PlotFrame.Labels(title: title, x: xLabel, y: yLabel),
       legend: series.count > 1 ? series.indices.map(legendEntry) : [],
       x: Axis(finite.map(\.x), ticks: width < 500 ? 5 : 8, format: .number, extends: false, integers: true),
       y: Axis(

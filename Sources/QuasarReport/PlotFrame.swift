@@ -32,25 +32,30 @@ struct PlotFrame {
     var symbol: (_ left: Double, _ centre: Double) -> String
   }
 
+  /// The heading and the names of the axes.
+  struct Labels {
+    var title: String
+    var x: String
+    var y: String
+  }
+
   /// Lays the plot out; `band` is free space between legend and plot area, for labels at the top.
   ///
   /// Values keep 8 pixels of distance to the edges, so that marks on the outermost values stay inside.
   init(
-    width: Double, height: Double, title: String, xLabel: String, yLabel: String, legend: [LegendEntry],
-    x: Axis,
-    y: Axis, band: Double = 0
+    width: Double, height: Double, labels: Labels, legend: [LegendEntry], x: Axis, y: Axis, band: Double = 0
   ) {
     self.width = width
     self.height = height
-    self.xLabel = xLabel
+    xLabel = labels.x
     let inner = 8.0
     left = max(34, y.labelWidth + 12)
     right = width - 14
     bottom = height - 44
     var cursor = 18.0
-    header += svgText(title, x: 0, y: cursor - 3, class: "title")
+    header += svgText(labels.title, x: 0, y: cursor - 3, class: "title")
     cursor += 18
-    header += svgText(yLabel, x: 0, y: cursor - 4, class: "soft")
+    header += svgText(labels.y, x: 0, y: cursor - 4, class: "soft")
     if !legend.isEmpty {
       let (drawn, rows) = PlotFrame.drawLegend(legend, left: 0, width: width, top: cursor)
       header += drawn

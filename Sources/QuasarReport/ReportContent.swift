@@ -12,30 +12,24 @@ public struct ReportContent: Codable, Sendable, Equatable {
   /// The chosen sub-networks, one a target.
   public var subnets: [SubnetSummary]
   /// Targets without a sub-network.
-  public var unmetTargets: [UnmetTarget]
+  public var unmetTargets: [UnmetTarget] = []
   /// Curves of the supernet's training.
   public var supernet: TrainingRun?
   /// Curves of the fine-tuning of each sub-network.
-  public var fineTunings: [TrainingRun]
+  public var fineTunings: [TrainingRun] = []
   /// What the search looked at.
   public var search: SearchSummary?
   /// How to make the run again.
   public var provenance: Provenance
 
-  /// The contents of a page.
+  /// The contents of a page; what else is known of the run is set afterwards.
   public init(
-    title: String, dataset: DatasetSummary, baseline: Baseline? = nil, subnets: [SubnetSummary],
-    unmetTargets: [UnmetTarget] = [], supernet: TrainingRun? = nil, fineTunings: [TrainingRun] = [],
-    search: SearchSummary? = nil, provenance: Provenance
+    title: String, dataset: DatasetSummary, baseline: Baseline? = nil, subnets: [SubnetSummary], provenance: Provenance
   ) {
     self.title = title
     self.dataset = dataset
     self.baseline = baseline
     self.subnets = subnets
-    self.unmetTargets = unmetTargets
-    self.supernet = supernet
-    self.fineTunings = fineTunings
-    self.search = search
     self.provenance = provenance
   }
 }
@@ -97,82 +91,6 @@ public struct UnmetTarget: Codable, Sendable, Equatable {
   public init(fpsTarget: Double, reason: String) {
     self.fpsTarget = fpsTarget
     self.reason = reason
-  }
-}
-
-/// One chosen sub-network: target, cost, accuracy and genes.
-public struct SubnetSummary: Codable, Sendable, Equatable {
-  /// "100 FPS"; also the label in the plot.
-  public var name: String
-  /// Frames a second that were asked for.
-  public var fpsTarget: Double
-  /// Predicted frames per second, one image after another.
-  public var fps: Double
-  /// Name of the device: "ZCU102".
-  public var device: String
-  /// Clock of the engine.
-  public var clockMegahertz: Double
-  /// Bits of the codes between the layers.
-  public var activationBits: Int
-  /// 8-bit rows ÷ all rows of the searched weight matrices.
-  public var share8Bit: Double
-  /// Over all weight matrices, first and last included.
-  public var averageWeightBits: Double
-  /// DSP slices used.
-  public var dsp: Int
-  /// Look-up tables used.
-  public var lut: Int
-  /// 18-kilobit block memories used.
-  public var bram18: Int
-  /// What the device has; 0 when it is not known.
-  public var dspAvailable: Int
-  /// What the device has; 0 when it is not known.
-  public var lutAvailable: Int
-  /// What the device has; 0 when it is not known.
-  public var bram18Available: Int
-  /// Fake-quantised products, float non-linear functions.
-  public var accuracyFloat: Double
-  /// Integer arithmetic throughout, as on the device.
-  public var accuracyInteger: Double
-  /// Embedding width.
-  public var embedDimension: Int
-  /// Number of blocks.
-  public var depth: Int
-  /// One number a block.
-  public var heads: [Int]
-  /// One number a block.
-  public var mlpRatios: [Double]
-  /// In the order of execution.
-  public var layers: [LayerSummary]
-
-  /// The summary of a sub-network; resources of the device are optional.
-  public init(
-    name: String, fpsTarget: Double, fps: Double, device: String, clockMegahertz: Double, activationBits: Int,
-    share8Bit: Double, averageWeightBits: Double, dsp: Int, lut: Int, bram18: Int, dspAvailable: Int = 0,
-    lutAvailable: Int = 0, bram18Available: Int = 0, accuracyFloat: Double, accuracyInteger: Double,
-    embedDimension: Int, depth: Int, heads: [Int], mlpRatios: [Double], layers: [LayerSummary]
-  ) {
-    self.name = name
-    self.fpsTarget = fpsTarget
-    self.fps = fps
-    self.device = device
-    self.clockMegahertz = clockMegahertz
-    self.activationBits = activationBits
-    self.share8Bit = share8Bit
-    self.averageWeightBits = averageWeightBits
-    self.dsp = dsp
-    self.lut = lut
-    self.bram18 = bram18
-    self.dspAvailable = dspAvailable
-    self.lutAvailable = lutAvailable
-    self.bram18Available = bram18Available
-    self.accuracyFloat = accuracyFloat
-    self.accuracyInteger = accuracyInteger
-    self.embedDimension = embedDimension
-    self.depth = depth
-    self.heads = heads
-    self.mlpRatios = mlpRatios
-    self.layers = layers
   }
 }
 

@@ -10,12 +10,15 @@ struct ReportSearchSection {
     let hidden = targets().filter { $0 > fastest * 1.15 }.map(speed)
     let beyond =
       hidden.isEmpty ? "" : " Off the right edge: the target of \(hidden.joined(separator: ", ")) FPS."
-    let plot = ScatterPlot(
+    var plot = ScatterPlot(
       title: "Every candidate that the search evaluated", xLabel: "predicted frames a second",
       yLabel: "top-1 accuracy during the search", series: series(search),
       guides: shown.map { ScatterPlot.Guide(x: $0, label: "target \(speed($0)) FPS") },
-      marks: marks(search), markName: "chosen sub-network", yFormat: .percent, width: HTMLReport.plotWidth,
-      height: 470)
+      marks: marks(search))
+    plot.markName = "chosen sub-network"
+    plot.yFormat = .percent
+    plot.width = HTMLReport.plotWidth
+    plot.height = 470
     let generations = Set(search.candidates.map(\.generation)).count
     let rejected =
       search.rejected > 0

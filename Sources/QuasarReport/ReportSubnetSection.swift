@@ -34,27 +34,27 @@ struct ReportSubnetSection {
 
   private func traits(_ subnet: SubnetSummary) -> [(String, String)] {
     [
-      ("embedding width", "\(subnet.embedDimension)"), ("depth", "\(subnet.depth) blocks"),
-      ("activations", "\(subnet.activationBits) bits"),
-      ("weights on average", "\(grouped(subnet.averageWeightBits, decimals: 2)) bits"),
-      ("8-bit rows", percent(subnet.share8Bit, decimals: 1)),
+      ("embedding width", "\(subnet.genes.embedDimension)"), ("depth", "\(subnet.genes.depth) blocks"),
+      ("activations", "\(subnet.genes.activationBits) bits"),
+      ("weights on average", "\(grouped(subnet.genes.averageWeightBits, decimals: 2)) bits"),
+      ("8-bit rows", percent(subnet.genes.share8Bit, decimals: 1)),
       ("cycles an image", grouped(subnet.layers.reduce(0.0) { $0 + Double($1.cycles) })),
     ]
   }
 
   /// Heads and MLP ratio, one column a block.
   private func genes(_ subnet: SubnetSummary) -> String {
-    let blocks = max(subnet.heads.count, subnet.mlpRatios.count)
+    let blocks = max(subnet.genes.heads.count, subnet.genes.mlpRatios.count)
     guard blocks > 0 else { return "" }
     func line(_ name: String, _ cells: [String]) -> String {
       let padded = cells + [String](repeating: "–", count: blocks - cells.count)
       return "<tr><th>\(name)</th>" + padded.map { "<td>\($0)</td>" }.joined() + "</tr>"
     }
-    let ratios = subnet.mlpRatios.map { grouped($0, decimals: $0 == $0.rounded() ? 0 : 1) }
+    let ratios = subnet.genes.mlpRatios.map { grouped($0, decimals: $0 == $0.rounded() ? 0 : 1) }
     return """
       <div class="scroll"><table class="genes">
       <thead><tr><th class="text">block</th>\((0..<blocks).map { "<th>\($0)</th>" }.joined())</tr></thead>
-      <tbody>\(line("heads", subnet.heads.map(String.init)))\(line("MLP ratio", ratios))</tbody>
+      <tbody>\(line("heads", subnet.genes.heads.map(String.init)))\(line("MLP ratio", ratios))</tbody>
       </table></div>
       """
   }

@@ -35,16 +35,16 @@ struct ReportSummarySection {
   private func row(_ subnet: SubnetSummary) -> String {
     let isMet = subnet.fps >= subnet.fpsTarget
     let verdict = isMet ? "<small class=\"good\">✓ met</small>" : "<small class=\"bad\">✗ not met</small>"
-    let place = "\(subnet.device), \(grouped(subnet.clockMegahertz)) MHz"
+    let place = "\(subnet.board.device), \(grouped(subnet.board.clockMegahertz)) MHz"
     let cells = [
       "<th><span class=\"swatch\"></span>\(escaped(subnet.name))<small>\(escaped(place))</small></th>",
       "<td>\(speed(subnet.fpsTarget))</td>", "<td>\(grouped(subnet.fps, decimals: 1))\(verdict)</td>",
-      "<td class=\"start\">\(subnet.activationBits)</td>",
-      "<td>\(percent(subnet.share8Bit, decimals: 1))</td>",
-      "<td>\(grouped(subnet.averageWeightBits, decimals: 2))</td>",
-      "<td class=\"start\">\(resource(subnet.dsp, of: subnet.dspAvailable))</td>",
-      "<td>\(resource(subnet.lut, of: subnet.lutAvailable))</td>",
-      "<td>\(resource(subnet.bram18, of: subnet.bram18Available))</td>",
+      "<td class=\"start\">\(subnet.genes.activationBits)</td>",
+      "<td>\(percent(subnet.genes.share8Bit, decimals: 1))</td>",
+      "<td>\(grouped(subnet.genes.averageWeightBits, decimals: 2))</td>",
+      "<td class=\"start\">\(resource(subnet.board.dsp))</td>",
+      "<td>\(resource(subnet.board.lut))</td>",
+      "<td>\(resource(subnet.board.bram18))</td>",
       "<td class=\"start\">\(percent(subnet.accuracyFloat))</td>",
       "<td><b>\(percent(subnet.accuracyInteger))</b>\(gain(subnet.accuracyInteger))</td>",
     ]
@@ -73,9 +73,9 @@ struct ReportSummarySection {
     return "<small>\(points < 0 ? "" : "+")\(grouped(points, decimals: 1)) points</small>"
   }
 
-  private func resource(_ used: Int, of available: Int) -> String {
-    guard available > 0 else { return grouped(used) }
-    return "\(grouped(used))<small>\(percent(Double(used) / Double(available), decimals: 0))</small>"
+  private func resource(_ use: BoardSummary.Use) -> String {
+    guard use.available > 0 else { return grouped(use.used) }
+    return "\(grouped(use.used))<small>\(percent(Double(use.used) / Double(use.available), decimals: 0))</small>"
   }
 }
 

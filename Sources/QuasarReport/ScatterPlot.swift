@@ -80,21 +80,19 @@ public struct ScatterPlot: Sendable {
   /// Marked points.
   public var marks: [Mark]
   /// Name of the marks in the legend.
-  public var markName: String
+  public var markName = "chosen"
   /// Whether the points that no other beats on both axes are joined by a step line.
-  public var showsFront: Bool
+  public var showsFront = true
   /// How values of the y axis are written.
-  public var yFormat: ValueFormat
-  /// Size in pixels, at least 240×160.
-  public var width: Double
-  /// Height in pixels.
-  public var height: Double
+  public var yFormat = ValueFormat.number
+  /// Width in pixels, at least 240.
+  public var width = 720.0 { didSet { width = max(240, width) } }
+  /// Height in pixels, at least 160.
+  public var height = 360.0 { didSet { height = max(160, height) } }
 
-  /// The plot of these points.
+  /// The plot of these points; everything else is set afterwards.
   public init(
-    title: String, xLabel: String, yLabel: String, series: [Series], guides: [Guide] = [], marks: [Mark] = [],
-    markName: String = "chosen", showsFront: Bool = true, yFormat: ValueFormat = .number, width: Double = 720,
-    height: Double = 360
+    title: String, xLabel: String, yLabel: String, series: [Series], guides: [Guide] = [], marks: [Mark] = []
   ) {
     self.title = title
     self.xLabel = xLabel
@@ -102,11 +100,6 @@ public struct ScatterPlot: Sendable {
     self.series = series
     self.guides = guides
     self.marks = marks
-    self.markName = markName
-    self.showsFront = showsFront
-    self.yFormat = yFormat
-    self.width = max(240, width)
-    self.height = max(160, height)
   }
 
   /// The points that no other point beats or equals on both axes, from left to right.
@@ -135,7 +128,7 @@ public struct ScatterPlot: Sendable {
     // The rows of guide labels are known only when x positions are; a first frame gives those.
     func makeFrame(band: Double) -> PlotFrame {
       PlotFrame(
-        width: width, height: height, title: title, xLabel: xLabel, yLabel: yLabel,
+        width: width, height: height, labels: PlotFrame.Labels(title: title, x: xLabel, y: yLabel),
         legend: legend(marks: marks, hasPoints: !points.isEmpty), x: xAxis, y: yAxis, band: band)
     }
     let rows = guideRows(guides, frame: makeFrame(band: 0))

@@ -2,8 +2,8 @@ import Foundation
 import QuasarAutograd
 import QuasarData
 import QuasarNetwork
-import QuasarRuntime
 import QuasarProcesses
+import QuasarRuntime
 import QuasarSupernet
 import QuasarTensor
 

@@ -1,6 +1,6 @@
 import CKernels
 import Foundation
-import QuasarQuant
+import QuasarArithmetic
 import QuasarTensor
 import QuasarTestSupport
 import Testing

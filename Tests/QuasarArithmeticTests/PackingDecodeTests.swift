@@ -1,5 +1,5 @@
 import CKernels
-import QuasarQuant
+import QuasarArithmetic
 import QuasarTestSupport
 import Testing
 

@@ -1,4 +1,4 @@
-import QuasarQuant
+import QuasarArithmetic
 import QuasarTensor
 import QuasarTestSupport
 import Testing

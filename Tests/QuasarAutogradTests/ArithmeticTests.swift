@@ -1,6 +1,7 @@
 import Foundation
 import QuasarAutograd
 import QuasarTensor
+import QuasarTestGradients
 import QuasarTestSupport
 import Testing
 

@@ -1,4 +1,3 @@
-import QuasarTensor
 import Testing
 
 @testable import QuasarData

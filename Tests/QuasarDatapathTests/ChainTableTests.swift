@@ -1,6 +1,7 @@
-import QuasarDeploy
-import QuasarQuant
+import QuasarArithmetic
+import QuasarDatapath
 import QuasarTensor
+import QuasarTestSupport
 import Testing
 
 /// `quasar vectors` on tables worked by hand.

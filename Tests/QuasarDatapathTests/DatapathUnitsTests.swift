@@ -1,8 +1,10 @@
 import CKernels
-import QuasarDeploy
-import QuasarQuant
-import QuasarSupernet
+import QuasarArithmetic
+import QuasarData
+import QuasarDatapath
+import QuasarNetwork
 import QuasarTensor
+import QuasarTestNetworks
 import QuasarTestSupport
 import Testing
 
@@ -96,7 +98,7 @@ struct DatapathUnitsTests {
   func proofs() throws {
     let architecture = Tiny.mixed(bits: 6)
     let model = try Tiny.pack(Tiny.net(architecture), architecture)
-    let products = model.linears.count + model.blocks.count
+    let products = model.linears.count + model.graph.depth
     func unproved(_ change: (inout HardwareSpec) -> Void) throws -> [String] {
       var spec = HardwareSpec.exact
       change(&spec)

@@ -1,7 +1,8 @@
 import Foundation
-import QuasarDeploy
+import QuasarArithmetic
+import QuasarDatapath
 import QuasarInterchange
-import QuasarQuant
+import QuasarNetwork
 import QuasarTensor
 import Testing
 

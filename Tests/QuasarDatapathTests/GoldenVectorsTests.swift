@@ -1,10 +1,12 @@
 import Foundation
-import QuasarDeploy
+import QuasarArithmetic
+import QuasarData
+import QuasarDatapath
 import QuasarInterchange
-import QuasarQuant
-import QuasarSupernet
+import QuasarNetwork
 import QuasarTensor
-import QuasarTrain
+import QuasarTestNetworks
+import QuasarTestSupport
 import Testing
 
 /// Golden vectors read back from their files and computed again without any kernel.
@@ -25,7 +27,7 @@ import Testing
     let folder = GoldenFolder()
     try folder.write(model, images)
     let layers = try folder.layers()
-    #expect(layers.map(\.name) == ["network"] + model.layerNames)
+    #expect(layers.map(\.name) == ["network"] + model.graph.names)
     for layer in layers where layer.name != "network" {
       let computed = try PlainLayers.recompute(layer, activationBits: bits)
       // Parameters, input and residual are given; everything else has been computed.
@@ -92,7 +94,7 @@ import Testing
     #expect(named["crc32"] as? String == stored && named["bytes"] as? Int == packed.count)
     #expect(
       try folder.layers().map(\.name)
-        == ["network"] + model.layerNames.filter { $0.hasPrefix("blocks.0") || $0 == "head" })
+        == ["network"] + model.graph.names.filter { $0.hasPrefix("blocks.0") || $0 == "head" })
     #expect(folder.manifest["engine"] == nil)
   }
 

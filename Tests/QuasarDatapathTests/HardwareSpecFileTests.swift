@@ -1,6 +1,7 @@
 import CKernels
-import QuasarDeploy
+import QuasarDatapath
 import QuasarTensor
+import QuasarTestSupport
 import Testing
 
 @Suite("Files of inexact hardware")

@@ -1,3 +1,4 @@
+import QuasarNetwork
 import Testing
 
 /// Each layer computed again with plain `Int` loops from the files of its golden vectors and nothing else.

@@ -1,7 +1,10 @@
 import Foundation
-import QuasarDeploy
+import QuasarData
+import QuasarDatapath
+import QuasarNetwork
 import QuasarTensor
-import QuasarTrain
+import QuasarTestNetworks
+import QuasarTestSupport
 import Testing
 
 /// Which folders golden vectors take, and what stays when they are stopped.

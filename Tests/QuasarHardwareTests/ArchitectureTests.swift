@@ -1,4 +1,5 @@
 import QuasarHardware
+import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
 import Testing
@@ -29,11 +30,11 @@ struct ArchitectureTests {
       let work = try NetworkWork(architecture)
       #expect(work.workloads.reduce(0) { $0 + $1.multiplyAccumulates } == architecture.multiplyAccumulates)
       let products = work.workloads.filter { $0.kind.isProduct && !$0.kind.isAttention }
-      #expect(products.map(\.rows8) == architecture.weightMatrices.map(\.rows8))
-      #expect(work.weightBits == architecture.weightMatrices.reduce(0) { $0 + $1.weightBits })
+      #expect(products.map(\.rows8) == LayerGraph(architecture).linears.map(\.linear.rows8))
+      #expect(work.weightBits == LayerGraph(architecture).linears.reduce(0) { $0 + $1.linear.weightBits })
       #expect(work.distinct().reduce(0) { $0 + $1.count } == work.workloads.count)
       #expect(
-        products.filter(\.inputUnsigned).allSatisfy { $0.kind == .patchEmbedding || $0.kind == .contract })
+        products.filter(\.inputUnsigned).allSatisfy { $0.kind == .linear(.patches) || $0.kind == .linear(.contract) })
       #expect(products.first?.inputBits == 8 && products.last?.inputBits == 8 && products[1].inputBits == 6)
     }
   }

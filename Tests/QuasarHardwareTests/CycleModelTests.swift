@@ -1,5 +1,5 @@
-import QuasarQuant
-import QuasarSupernet
+import QuasarArithmetic
+import QuasarNetwork
 import QuasarTestSupport
 import Testing
 
@@ -15,11 +15,17 @@ func smallEngine(_ device: Device, bits: Int = 6) -> EngineConfiguration {
   case (false, 8): four = .w4a8PairE1
   case (false, _): four = .w4a6BlockE1
   }
-  return EngineConfiguration(
-    outputElements: 4, inputElements: 8, tokenElements: 4, drainGroup: 2, fourBitMode: four,
+  var engine = EngineConfiguration(
+    outputElements: 4, inputElements: 8, tokenElements: 4, fourBitMode: four,
     eightBitMode: EngineOptimizer.eightBitMode(device.dspGeneration, bits: bits),
-    attentionMode: EngineOptimizer.attentionMode(device.dspGeneration, bits: bits), requantisationLanes: 8,
-    contextLanes: 4, softmaxLanes: 8, normLanes: 4, axiPorts: device.axiPorts, axiBits: device.axiBits)
+    attentionMode: EngineOptimizer.attentionMode(device.dspGeneration, bits: bits), axiPorts: device.axiPorts,
+    axiBits: device.axiBits)
+  engine.drainGroup = 2
+  engine.requantisationLanes = 8
+  engine.contextLanes = 4
+  engine.softmaxLanes = 8
+  engine.normLanes = 4
+  return engine
 }
 
 /// A network for 28 × 28 images: patch 4, 50 tokens.
@@ -31,7 +37,7 @@ func tinyNetwork(
     embedDimension: width, activationBits: bits,
     blocks: Array(
       repeating: BlockGenes(
-        heads: width / 32, mlpRatio: ratio, qkv: share, projection: share, expand: share, contract: share),
+        heads: width / 32, mlpRatio: ratio, shares: [.qkv: share, .projection: share, .expand: share, .contract: share]),
       count: depth))
 }
 
@@ -78,7 +84,7 @@ struct CycleModelTests {
     let plan = MemoryPlan(weightsOnChip: true, activationsOnChip: true, tokenTile: 50)
     let model = CycleModel(engine: engine, chains: chains, plan: plan, memoryBits: 512)
     let work = Workload(
-      name: "x", kind: .qkv, batch: 1, tokens: 50, inputs: 64, rows4: 24, rows8: 24, inputBits: 6,
+      name: "x", kind: .linear(.qkv), batch: 1, tokens: 50, inputs: 64, rows4: 24, rows8: 24, inputBits: 6,
       inputUnsigned: false, outputBits: 6)
     let cycles = model.product(work)
     #expect(cycles.tiles4 == 3 && cycles.tiles8 == 3)
@@ -110,7 +116,7 @@ struct CycleModelTests {
     let plan = MemoryPlan(weightsOnChip: true, activationsOnChip: true, tokenTile: 50)
     let model = CycleModel(engine: engine, chains: chains, plan: plan, memoryBits: 512)
     var work = Workload(
-      name: "x", kind: .expand, batch: 1, tokens: 48, inputs: 64, rows4: 48, rows8: 0, inputBits: 6,
+      name: "x", kind: .linear(.expand), batch: 1, tokens: 48, inputs: 64, rows4: 48, rows8: 0, inputBits: 6,
       inputUnsigned: false, outputBits: 6)
     let signed = model.product(work)
     work.inputUnsigned = true

@@ -1,4 +1,5 @@
 import Foundation
+import QuasarArithmetic
 import QuasarHardware
 import QuasarTensor
 import Testing

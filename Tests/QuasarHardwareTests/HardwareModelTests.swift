@@ -1,5 +1,6 @@
 import Foundation
-import QuasarSupernet
+import QuasarArithmetic
+import QuasarNetwork
 import QuasarTensor
 import Testing
 
@@ -16,12 +17,12 @@ struct HardwareModelTests {
     let model = try model(device)
     for bits in [6, 8] {
       let engine = smallEngine(model.device, bits: bits)
-      for key in [\BlockGenes.qkv, \.projection, \.expand, \.contract] {
+      for role in LayerID.Role.mixed {
         for width in [64, 96, 160] {
           var last = 0
           for share in RowShare.allCases {
             var architecture = tinyNetwork(width: width, share: .quarter, bits: bits)
-            for index in architecture.blocks.indices { architecture.blocks[index][keyPath: key] = share }
+            for index in architecture.blocks.indices { architecture.blocks[index].shares[role] = share }
             let cycles = try model.cycles(architecture, engine: engine).cycles
             #expect(cycles >= last, "width \(width) share \(share)")
             last = cycles

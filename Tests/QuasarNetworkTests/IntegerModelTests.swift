@@ -1,7 +1,11 @@
 import CKernels
-import QuasarDeploy
+import QuasarAutograd
+import QuasarData
+import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
+import QuasarTestNetworks
+import QuasarTestSupport
 import QuasarTrain
 import Testing
 

@@ -1,8 +1,11 @@
 import Foundation
-import QuasarDeploy
+import QuasarArithmetic
+import QuasarData
+import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
-import QuasarTrain
+import QuasarTestNetworks
+import QuasarTestSupport
 import Testing
 
 @Suite struct PackedFileTests {
@@ -11,7 +14,8 @@ import Testing
       geometry: ImageGeometry(imageSize: 4, channels: 1, patchSize: 4, classes: 2, headDimension: 8),
       embedDimension: 8, activationBits: 6,
       blocks: [
-        BlockGenes(heads: 1, mlpRatio: 1, qkv: .none, projection: .all, expand: .none, contract: .all)
+        BlockGenes(
+          heads: 1, mlpRatio: 1, shares: [.qkv: .none, .projection: .all, .expand: .none, .contract: .all])
       ])
     let net = Supernet(
       size: SupernetSize(architecture), preprocessing: Preprocessing(mean: [0.5], deviation: [0.25]),

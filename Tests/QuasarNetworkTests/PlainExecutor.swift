@@ -1,6 +1,7 @@
+import CKernels
 import Foundation
-import QuasarDeploy
-import QuasarQuant
+import QuasarArithmetic
+import QuasarNetwork
 import QuasarTensor
 
 /// The whole network with plain `Int` loops, written from the arithmetic contract and the comments of the C
@@ -13,18 +14,20 @@ struct PlainExecutor {
     let bits = model.architecture.activationBits
     let limit = 1 << (bits - 1) - 1
     var stream = embed(image)
-    for block in model.blocks {
-      let a = stream.map { normalise($0, block.norm1, limit: limit) }
-      let qkv = a.map { apply(block.qkv, $0).map { clamp($0, -limit, limit) } }
+    for i in model.architecture.blocks.indices {
+      let block = PlainBlock(model: model, index: i)
+      let a = stream.map { normalise($0, block.norm(.norm1), limit: limit) }
+      let qkv = a.map { apply(block.linear(.qkv), $0).map { clamp($0, -limit, limit) } }
       let mixed = attend(block.attention, qkv, bits: bits, limit: limit)
-      stream = add(stream, mixed.map { apply(block.projection, $0) })
-      let m = stream.map { normalise($0, block.norm2, limit: limit) }
+      stream = add(stream, mixed.map { apply(block.linear(.projection), $0) })
+      let m = stream.map { normalise($0, block.norm(.norm2), limit: limit) }
       let hidden = m.map { row in
-        apply(block.expand, row).map { Int(block.gelu.entries[clamp($0, -127, 127) + 128]) }
+        apply(block.linear(.expand), row).map { Int(block.gelu.entries[clamp($0, -127, 127) + 128]) }
       }
-      stream = add(stream, hidden.map { apply(block.contract, $0) })
+      stream = add(stream, hidden.map { apply(block.linear(.contract), $0) })
     }
-    return apply(model.head, normalise(stream[0], model.finalNorm, limit: 127))
+    let parts = PlainBlock(model: model, index: nil)
+    return apply(parts.linear(.head), normalise(stream[0], parts.norm(.norm), limit: 127))
   }
 
   // MARK: Layers
@@ -33,7 +36,8 @@ struct PlainExecutor {
     let geometry = model.architecture.geometry
     let (size, patch) = (geometry.imageSize, geometry.patchSize)
     let width = model.architecture.embedDimension
-    let codes = model.embedding.codes.map(Int.init)
+    let embedding = PlainBlock(model: model, index: nil).embedding
+    let codes = embedding.codes.map(Int.init)
     var stream = [Array(codes[0..<width])]
     for top in stride(from: 0, to: size, by: patch) {
       for left in stride(from: 0, to: size, by: patch) {
@@ -44,7 +48,7 @@ struct PlainExecutor {
           }
         }
         let first = stream.count * width
-        stream += add([Array(codes[first..<first + width])], [apply(model.embedding.linear, pixels)])
+        stream += add([Array(codes[first..<first + width])], [apply(embedding.linear, pixels)])
       }
     }
     return stream
@@ -146,4 +150,34 @@ struct PlainExecutor {
   }
 
   private func clamp(_ value: Int, _ low: Int, _ high: Int) -> Int { min(max(value, low), high) }
+}
+
+/// The integers of one block of a model, or of the layers around the blocks, by their role.
+private struct PlainBlock {
+  let model: IntegerModel
+  let index: Int?
+
+  private func layer(_ role: LayerID.Role) -> IntegerLayer { model[LayerID(role, block: index)]! }
+
+  func linear(_ role: LayerID.Role) -> IntegerLinear { layer(role).linear! }
+
+  func norm(_ role: LayerID.Role) -> IntegerLayerNorm {
+    guard case .norm(let norm) = layer(role) else { preconditionFailure("\(role) is not a norm") }
+    return norm
+  }
+
+  var attention: IntegerAttention {
+    guard case .attention(let attention) = layer(.attention) else { preconditionFailure("no attention") }
+    return attention
+  }
+
+  var gelu: GELUTable {
+    guard case .table(_, let table) = layer(.expand) else { preconditionFailure("no table") }
+    return table
+  }
+
+  var embedding: IntegerEmbedding {
+    guard case .patches(let embedding) = layer(.patches) else { preconditionFailure("no embedding") }
+    return embedding
+  }
 }

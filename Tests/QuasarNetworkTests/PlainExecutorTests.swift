@@ -1,7 +1,7 @@
-import QuasarDeploy
-import QuasarSupernet
+import QuasarData
+import QuasarNetwork
 import QuasarTensor
-import QuasarTrain
+import QuasarTestNetworks
 import Testing
 
 /// The C kernels against integers written independently (`PlainExecutor`): every logit code is equal.

@@ -1,4 +1,5 @@
 import Foundation
+import QuasarNetwork
 import QuasarReport
 import QuasarSupernet
 import QuasarTensor
@@ -16,7 +17,10 @@ private final class Runs {
   static let architecture = Architecture(
     geometry: ImageGeometry(imageSize: 8, channels: 1, patchSize: 4, classes: 3, headDimension: 8), embedDimension: 8,
     activationBits: 8,
-    blocks: [BlockGenes(heads: 1, mlpRatio: 1, qkv: .half, projection: .half, expand: .half, contract: .half)])
+    blocks: [
+      BlockGenes(
+        heads: 1, mlpRatio: 1, shares: [.qkv: .half, .projection: .half, .expand: .half, .contract: .half])
+    ])
 
   /// Accuracies by sub-network, one an epoch of 10 steps.
   func add(

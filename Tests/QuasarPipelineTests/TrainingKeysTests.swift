@@ -1,3 +1,4 @@
+import QuasarNetwork
 import QuasarTensor
 import QuasarTrain
 import Testing

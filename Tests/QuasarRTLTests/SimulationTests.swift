@@ -1,6 +1,6 @@
 import Foundation
+import QuasarArithmetic
 import QuasarHardware
-import QuasarQuant
 import QuasarSupernet
 import QuasarTensor
 import Testing

@@ -58,7 +58,7 @@ import Testing
     content.provenance.version = nasty
     for index in content.subnets.indices {
       content.subnets[index].name = nasty
-      content.subnets[index].device = nasty
+      content.subnets[index].board.device = nasty
       content.subnets[index].layers[0].name = nasty + "." + nasty
     }
     content.supernet?.name = nasty
@@ -92,7 +92,7 @@ import Testing
     content.subnets[0].accuracyInteger = .nan
     content.subnets[0].fps = .infinity
     content.subnets[1].layers[0].rows = 0
-    content.subnets[1].heads = []
+    content.subnets[1].genes.heads = []
     content.supernet?.loss[0].values = []
     let page = HTMLReport(content).html().lowercased()
     #expect(

@@ -97,14 +97,14 @@ import Testing
 
   @Test func crowdedGuidesAndMarksDoNotOverlap() throws {
     let places = [(100.0, 0.9), (101, 0.8999), (102, 0.8), (100.5, 0.8999), (400, 0.4)]
-    let plot = ScatterPlot(
+    var plot = ScatterPlot(
       title: "Crowded", xLabel: "FPS", yLabel: "accuracy",
       series: [
         ScatterPlot.Series(
           name: "one", points: places.map { ScatterPlot.Point(x: $0.0, y: $0.1, title: "<p>") })
       ], guides: places.map { ScatterPlot.Guide(x: $0.0, label: "target \(Int($0.0)) FPS") },
-      marks: places.map { ScatterPlot.Mark(x: $0.0, y: $0.1, label: "network at \($0.0)") }, yFormat: .percent
-    )
+      marks: places.map { ScatterPlot.Mark(x: $0.0, y: $0.1, label: "network at \($0.0)") })
+    plot.yFormat = .percent
     let picture = PictureReader(plot.svg())
     #expect(picture.isWellFormed)
     #expect(picture.overlappingTexts == [])

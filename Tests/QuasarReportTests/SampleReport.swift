@@ -22,50 +22,51 @@ enum SampleReport {
     func rise(_ top: Double, _ pace: Double) -> [Double] {
       evaluations.map { top - (top - 0.1) * exp(-Double($0) / pace) + 0.004 * random.next() }
     }
-    return ReportContent(
+    var content = ReportContent(
       title: "Quickstart: Fashion-MNIST on the ZCU102",
       dataset: DatasetSummary(
         name: "Fashion-MNIST, embedded subset", trainImages: 20_000, testImages: 2_000, channels: 1,
         height: 28,
         width: 28, classNames: names),
       baseline: Baseline(name: "softmax regression", accuracy: 0.8275), subnets: subnets,
-      unmetTargets: [
-        UnmetTarget(
-          fpsTarget: 900, reason: "the smallest sub-network of the space needs 1.31 ms an image, bound by DDR"
-        )
-      ],
-      supernet: TrainingRun(
-        name: "supernet", loss: [Curve(name: "training", steps: steps, values: loss)],
-        accuracy: [
-          Curve(name: "largest sub-network", steps: evaluations, values: rise(0.889, 700)),
-          Curve(name: "smallest sub-network", steps: evaluations, values: rise(0.851, 1100)),
-        ]),
-      fineTunings: subnets.map { subnet in
-        let steps = Array(stride(from: 0, through: 1200, by: 10))
-        return TrainingRun(
-          name: subnet.name,
-          loss: [
-            Curve(
-              name: "training", steps: steps,
-              values: steps.map {
-                0.31 + 0.16 * exp(-Double($0) / 300) + 0.05 * random.next() + subnet.fps / 4000
-              })
-          ],
-          accuracy: [
-            Curve(
-              name: "test", steps: [0, 200, 400, 600, 800, 1000, 1200],
-              values: [0, 200, 400, 600, 800, 1000, 1200].map {
-                subnet.accuracyFloat - 0.02 * exp(-$0 / 300) + 0.002 * random.next()
-              })
-          ])
-      },
-      search: SearchSummary(
-        accuracySource: "supernet weights on 2,000 held-out training images", candidates: candidates,
-        rejected: 1486),
       provenance: Provenance(
         seed: 1,
         command: "quasar run pipelines/quickstart.yaml --data embedded --out /srv/someone/runs/quickstart",
         version: "0.1.0"))
+    content.unmetTargets = [
+      UnmetTarget(
+        fpsTarget: 900, reason: "the smallest sub-network of the space needs 1.31 ms an image, bound by DDR"
+      )
+    ]
+    content.supernet = TrainingRun(
+      name: "supernet", loss: [Curve(name: "training", steps: steps, values: loss)],
+      accuracy: [
+        Curve(name: "largest sub-network", steps: evaluations, values: rise(0.889, 700)),
+        Curve(name: "smallest sub-network", steps: evaluations, values: rise(0.851, 1100)),
+      ])
+    content.fineTunings = subnets.map { subnet in
+      let steps = Array(stride(from: 0, through: 1200, by: 10))
+      return TrainingRun(
+        name: subnet.name,
+        loss: [
+          Curve(
+            name: "training", steps: steps,
+            values: steps.map {
+              0.31 + 0.16 * exp(-Double($0) / 300) + 0.05 * random.next() + subnet.fps / 4000
+            })
+        ],
+        accuracy: [
+          Curve(
+            name: "test", steps: [0, 200, 400, 600, 800, 1000, 1200],
+            values: [0, 200, 400, 600, 800, 1000, 1200].map {
+              subnet.accuracyFloat - 0.02 * exp(-$0 / 300) + 0.002 * random.next()
+            })
+        ])
+    }
+    content.search = SearchSummary(
+      accuracySource: "supernet weights on 2,000 held-out training images", candidates: candidates,
+      rejected: 1486)
+    return content
   }
 
   private static func candidates(_ random: inout Noise, targets: [(Double, Int)]) -> [CandidatePoint] {
@@ -118,14 +119,16 @@ enum SampleReport {
     }
     layers.append(layer("head", rows: 10, share: 1, inner: width, scale: 1))
     return SubnetSummary(
-      name: "\(Int(target)) FPS", fpsTarget: target, fps: fps, device: "ZCU102", clockMegahertz: 200,
-      activationBits: bits, share8Bit: [0.482, 0.355, 0.241][index],
-      averageWeightBits: [5.98, 5.47, 5.02][index],
-      dsp: [1312, 1536, 1804][index], lut: [98_420, 112_055, 131_870][index], bram18: [612, 588, 540][index],
-      dspAvailable: 2520, lutAvailable: 274_080, bram18Available: 1824, accuracyFloat: accuracy + 0.0137,
-      accuracyInteger: accuracy + 0.0125, embedDimension: width, depth: depth,
-      heads: (0..<depth).map { 3 + ($0 + index) % 2 }, mlpRatios: (0..<depth).map { 2 + Double($0 % 2) / 2 },
-      layers: layers)
+      name: "\(Int(target)) FPS", fpsTarget: target, fps: fps,
+      board: BoardSummary(
+        device: "ZCU102", clockMegahertz: 200, dsp: BoardSummary.Use([1312, 1536, 1804][index], of: 2520),
+        lut: BoardSummary.Use([98_420, 112_055, 131_870][index], of: 274_080),
+        bram18: BoardSummary.Use([612, 588, 540][index], of: 1824)),
+      genes: GeneSummary(
+        embedDimension: width, depth: depth, heads: (0..<depth).map { 3 + ($0 + index) % 2 },
+        mlpRatios: (0..<depth).map { 2 + Double($0 % 2) / 2 }, activationBits: bits,
+        share8Bit: [0.482, 0.355, 0.241][index], averageWeightBits: [5.98, 5.47, 5.02][index]),
+      accuracyFloat: accuracy + 0.0137, accuracyInteger: accuracy + 0.0125, layers: layers)
   }
 
   private static func layer(_ name: String, rows: Int, share: Double, inner: Int, scale: Int) -> LayerSummary {

@@ -2,6 +2,7 @@ import CKernels
 import Foundation
 import QuasarData
 import QuasarHardware
+import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
 import QuasarTestSupport

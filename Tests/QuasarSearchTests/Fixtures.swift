@@ -1,5 +1,7 @@
+import QuasarAutograd
 import QuasarData
 import QuasarHardware
+import QuasarNetwork
 import QuasarProcesses
 import QuasarSupernet
 import QuasarTensor
@@ -64,15 +66,5 @@ enum Tiny {
     let slow = try model.estimate(space.largest).fps
     let fast = try model.estimate(space.smallest).fps
     return parts.map { (slow + $0 * (fast - slow)).rounded() }
-  }
-}
-
-/// The error that a call throws, or nil.
-func quasarError(_ body: () throws -> Void) -> QuasarError? {
-  do {
-    try body()
-    return nil
-  } catch {
-    return error as? QuasarError
   }
 }

@@ -1,4 +1,5 @@
 import QuasarAutograd
+import QuasarNetwork
 import QuasarTensor
 import Testing
 
@@ -7,7 +8,7 @@ import Testing
 /// Keeps everything that quantisers see.
 private final class ValueKeeper: ActivationObserver {
   var values: [String: [[Float]]] = [:]
-  func record(_ name: String, _ x: Tensor) {
+  func record(_ name: String, _ x: Tensor, parts: Int) {
     guard name != "residual" else { return }
     for row in 0..<x.rowCount {
       values[name, default: []].append((0..<x.width).map { x.pointer[row * x.width + $0] })
@@ -31,7 +32,7 @@ private final class ValueKeeper: ActivationObserver {
 
   @Test func weightRangeIsCovered() throws {
     let net = try Tiny.net()
-    for linear in net.blocks.flatMap(\.linears) {
+    for linear in net.mixedLinears {
       let width = linear.weight.value.width
       for row in 0..<linear.scale8.value.count {
         let values = (0..<width).map { abs(linear.weight.value.pointer[row * width + $0]) }
@@ -49,7 +50,7 @@ private final class ValueKeeper: ActivationObserver {
   /// A row whose 4-bit codes are exact is ranked last, one with a large rounding error first.
   @Test func rankingPutsTheWorstRowFirst() throws {
     let net = try Tiny.net()
-    let linear = net.blocks[0].expand
+    let linear = net.linear(.expand, 0)
     let width = linear.weight.value.width
     for row in 0..<linear.weight.value.shape[0] {
       for k in 0..<width {
@@ -66,10 +67,10 @@ private final class ValueKeeper: ActivationObserver {
   @Test func activationsAloneLeaveWeightStepsAndRankings() throws {
     let net = try Tiny.net()
     let rankings = net.rowRankings
-    let steps = net.blocks[0].qkv.scale4?.value.scalars
-    net.blocks[0].qkv.weight.value.fill(0.25)
+    let steps = net.linear(.qkv, 0).scale4?.value.scalars
+    net.linear(.qkv, 0).weight.value.fill(0.25)
     try net.calibrate([Tiny.patches(8, seed: 9)], architecture: Tiny.full, weights: false)
-    #expect(net.rowRankings == rankings && net.blocks[0].qkv.scale4?.value.scalars == steps)
+    #expect(net.rowRankings == rankings && net.linear(.qkv, 0).scale4?.value.scalars == steps)
   }
 
   @Test func equalDataGivesEqualSteps() throws {
@@ -93,11 +94,9 @@ private final class ValueKeeper: ActivationObserver {
     try net.calibrate(batches, architecture: Tiny.space.largest, percentile: percentile)
     #expect(net.residualStep == residual.residualStep && net.rowRankings == residual.rowRankings)
     #expect(keeper.values.count == 6 * 2 + 1)
-    for steps in [net.headStep]
-      + net.blocks.flatMap({
-        [$0.norm1Step, $0.qkvStep, $0.attentionStep, $0.norm2Step, $0.hiddenInputStep, $0.hiddenStep]
-      })
-    {
+    let quantisers = net.layers.flatMap { [$0.tableSteps, $0.steps] }.compactMap { $0 }
+    #expect(quantisers.count == 6 * 2 + 1)
+    for steps in quantisers {
       let rows = try #require(keeper.values[steps.name])
       let isGELU = steps.name.hasSuffix(".hidden.step")
       for (bits, parameter) in steps.byBits {
@@ -133,7 +132,7 @@ private final class ValueKeeper: ActivationObserver {
     }
     let (eight, four) = (try error(bits: 8, share: .all), try error(bits: 4, share: .none))
     #expect(eight < 0.01 && eight < four, "8 bits \(eight), 4 bits \(four)")
-    for steps in [net.blocks[0].norm1Step, net.blocks[0].hiddenStep] {
+    for steps in [net.steps(.norm1, 0), net.steps(.expand, 0)] {
       let values = [8, 6, 4].map { steps.parameter(bits: $0).value.pointer[0] }
       #expect(values[0] < values[1] && values[1] < values[2])
     }

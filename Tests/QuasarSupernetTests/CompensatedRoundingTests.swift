@@ -3,7 +3,7 @@ import QuasarTensor
 import QuasarTestSupport
 import Testing
 
-@testable import QuasarQuant
+@testable import QuasarSupernet
 
 /// Optimal brain quantisation column after column: the inverse is of the columns that are left, and every column that is
 /// fixed is eliminated from it. Another route to the same codes as one Cholesky factor.

@@ -1,6 +1,7 @@
 import QuasarAutograd
-import QuasarQuant
+import QuasarNetwork
 import QuasarTensor
+import QuasarTestSupport
 import Testing
 
 @testable import QuasarSupernet
@@ -8,7 +9,7 @@ import Testing
 /// Keeps the inputs of all linear layers.
 private final class InputKeeper: ActivationObserver {
   var inputs: [String: [[Float]]] = [:]
-  func record(_ name: String, _ x: Tensor) {}
+  func record(_ name: String, _ x: Tensor, parts: Int) {}
   func recordInput(_ name: String, _ x: Tensor) {
     for row in 0..<x.rowCount {
       inputs[name, default: []].append((0..<x.width).map { x.pointer[row * x.width + $0] })
@@ -22,10 +23,7 @@ private final class InputKeeper: ActivationObserver {
       size: SupernetSize(Tiny.full), preprocessing: Preprocessing(mean: [0.45], deviation: [0.3]),
       random: RandomSource(seed: seed), entanglement: entanglement)
     // Gains of 0.1 would leave the second block nearly the inputs of the first.
-    for block in net.blocks {
-      block.gain1.value.fill(1)
-      block.gain2.value.fill(1)
-    }
+    for gain in net.layerScales { gain.value.fill(1) }
     try net.calibrate([Tiny.patches(24, seed: seed)], architecture: Tiny.full)
     return net
   }
@@ -67,7 +65,8 @@ private final class InputKeeper: ActivationObserver {
     let pairs = zip(net.quantizedStages(Tiny.full), rounded.quantizedStages(Tiny.full))
     for (stage, finished) in pairs {
       let inputs = try Self.inputs(net, batches)
-      for ((linear, slice), (done, _)) in zip(stage, finished) {
+      for (sliced, rounded) in zip(stage, finished) {
+        let (linear, slice, done) = (sliced.linear, sliced.slice, rounded.linear)
         let latent = try #require(original[linear.weight.name])
         let nearest = Tape(recording: false).slice(linear.weightSlice(slice)).value.scalars
         let exact = Self.values(linear, slice, latent: latent)
@@ -82,7 +81,7 @@ private final class InputKeeper: ActivationObserver {
         #expect(Tape(recording: false).slice(done.weightSlice(slice)).value.scalars == found, "\(linear.name)")
         seen += 1
       }
-      for ((linear, _), (done, _)) in zip(stage, finished) { linear.weight.value.assign(done.weight.value) }
+      for (sliced, rounded) in zip(stage, finished) { sliced.linear.weight.value.assign(rounded.linear.weight.value) }
     }
     #expect(seen == 10 && sums.after < 0.8 * sums.before, "\(seen) layers, \(sums)")
     // Nothing but weights moves.
@@ -116,7 +115,7 @@ private final class InputKeeper: ActivationObserver {
       }
     }
     // The inputs of `contract` are codes: multiples of their step.
-    let step = net.blocks[1].hiddenStep.parameter(bits: 8).value.pointer[0]
+    let step = net.steps(.expand, 1).parameter(bits: 8).value.pointer[0]
     for value in inputs["blocks.1.contract"]?.first ?? [] {
       #expect(abs(value / step - (value / step).rounded()) < 1e-3)
     }
@@ -125,21 +124,21 @@ private final class InputKeeper: ActivationObserver {
   /// A slice of a space moves the weights that it has, and no others.
   @Test func aSliceLeavesTheRestAlone() throws {
     let net = try Tiny.net()
-    let before = net.blocks[0].expand.weight.value.copied()
-    let head = net.blocks[1].qkv.weight.value.copied()
+    let before = net.linear(.expand, 0).weight.value.copied()
+    let head = net.linear(.qkv, 1).weight.value.copied()
     try net.startFromCompensatedCodes([Tiny.patches(30)], architecture: Tiny.slice)
-    let after = net.blocks[0].expand.weight.value
+    let after = net.linear(.expand, 0).weight.value
     for row in 0..<before.shape[0] {
       for k in 0..<before.width where row >= 8 || k >= 8 {
         #expect(after.pointer[row * before.width + k] == before.pointer[row * before.width + k])
       }
     }
-    #expect(!after.contentsEqual(before) && net.blocks[1].qkv.weight.value.contentsEqual(head))
+    #expect(!after.contentsEqual(before) && net.linear(.qkv, 1).weight.value.contentsEqual(head))
   }
 
   @Test func aLayerThatCannotBeUsedIsNamed() throws {
     let net = try Self.net(.independentSteps, seed: 1)
-    net.blocks[1].norm1.weight.value.fill(.nan)
+    net[LayerID(.norm1, block: 1)].norm!.weight.value.fill(.nan)
     let error = quasarError { try net.startFromCompensatedCodes([Tiny.patches(8)], architecture: Tiny.full) }
     #expect(error?.kind == .badData && error?.message.hasPrefix("blocks.1.qkv: ") == true, "\(error?.message ?? "")")
     var wide = Tiny.full

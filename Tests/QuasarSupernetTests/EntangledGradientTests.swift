@@ -1,5 +1,5 @@
 import QuasarAutograd
-import QuasarTensor
+import QuasarNetwork
 import Testing
 
 @testable import QuasarSupernet
@@ -32,15 +32,15 @@ import Testing
       let name = "blocks.\(i)"
       let (width, hidden) = (architecture.attentionWidth(i), architecture.hiddenWidth(i))
       let (widest, section) = (net.size.hiddenWidths[i], net.size.attentionWidths[i])
-      let slices = net.slices(architecture, block: i)
-      func rows8(_ slice: LayerSlice) -> Set<Int> {
-        Set(zip(slice.rows, slice.bits).filter { $0.1 == 8 }.map { Int($0.0) })
+      func rows8(_ role: LayerID.Role) -> Set<Int> {
+        let slice = net.slice(role, i, of: architecture)
+        return Set(zip(slice.rows, slice.bits).filter { $0.1 == 8 }.map { Int($0.0) })
       }
       let qkvRows = (0..<3).flatMap { part in (0..<width).map { part * section + $0 } }
-      linear("\(name).qkv", qkvRows, d, stride: full, rows8: rows8(slices.qkv))
-      linear("\(name).projection", Array(0..<d), width, stride: section, rows8: rows8(slices.projection))
-      linear("\(name).expand", Array(0..<hidden), d, stride: full, rows8: rows8(slices.expand))
-      linear("\(name).contract", Array(0..<d), hidden, stride: widest, rows8: rows8(slices.contract))
+      linear("\(name).qkv", qkvRows, d, stride: full, rows8: rows8(.qkv))
+      linear("\(name).projection", Array(0..<d), width, stride: section, rows8: rows8(.projection))
+      linear("\(name).expand", Array(0..<hidden), d, stride: full, rows8: rows8(.expand))
+      linear("\(name).contract", Array(0..<d), hidden, stride: widest, rows8: rows8(.contract))
       for vectorName in ["norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias", "gain1", "gain2"] {
         used["\(name).\(vectorName)"] = vector
       }

@@ -1,8 +1,11 @@
 import CKernels
 import QuasarAutograd
-import QuasarSupernet
+import QuasarNetwork
 import QuasarTensor
+import QuasarTestSupport
 import Testing
+
+@testable import QuasarSupernet
 
 /// Thread count and forced ISA are process-wide: these tests run one after the other and put them back.
 @Suite(.serialized) struct ExactModeTests {
@@ -55,7 +58,7 @@ import Testing
     let net = try Tiny.net()
     let result = try Tiny.forward(net, Tiny.full, .exact, Tiny.patches(9))
     let codes = try #require(result.logitCodes)
-    let step = Float(try net.integerHead(Tiny.full).step)
+    let step = Float(NetworkIntegers(net: net, graph: LayerGraph(Tiny.full)).logitStep)
     #expect(result.logits.value.scalars == codes.scalars.map { Float($0) * step })
   }
 

@@ -1,5 +1,8 @@
+import QuasarAutograd
+import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
+import QuasarTestSupport
 import Testing
 
 @Suite struct ExtractionTests {

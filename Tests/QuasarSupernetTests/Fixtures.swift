@@ -1,6 +1,6 @@
 import CKernels
 import QuasarAutograd
-import QuasarNN
+import QuasarNetwork
 import QuasarTensor
 
 @testable import QuasarSupernet
@@ -14,7 +14,7 @@ enum Tiny {
     expand: RowShare = .threeQuarters, contract: RowShare = .none
   ) -> BlockGenes {
     BlockGenes(
-      heads: heads, mlpRatio: ratio, qkv: qkv, projection: projection, expand: expand, contract: contract)
+      heads: heads, mlpRatio: ratio, shares: [.qkv: qkv, .projection: projection, .expand: expand, .contract: contract])
   }
 
   static let space = SearchSpace(
@@ -67,10 +67,12 @@ enum Tiny {
   ) throws -> [String: [Float]] {
     let tape = Tape()
     let result = try net.forward(tape, input, architecture: architecture, mode: mode)
-    let labels = (0..<input.batch).map { UInt8($0 % architecture.geometry.classes) }
-    tape.backward(
-      from: tape.crossEntropy(
-        result.logits, targets: Targets.labels(labels, classes: architecture.geometry.classes)))
+    let classes = architecture.geometry.classes
+    // Image i has the class i mod classes.
+    let targets = Tensor(
+      (0..<input.batch * classes).map { $0 % classes == $0 / classes % classes ? 1 : 0 },
+      shape: [input.batch, classes])
+    tape.backward(from: tape.crossEntropy(result.logits, targets: targets))
     defer { for parameter in net.parameters { parameter.clearGradient() } }
     return Dictionary(uniqueKeysWithValues: net.parameters.map { ($0.name, $0.gradient.scalars) })
   }
@@ -79,12 +81,18 @@ enum Tiny {
   static func bits(_ tensor: Tensor) -> [UInt32] { tensor.scalars.map(\.bitPattern) }
 }
 
-/// The error that a call throws, or nil.
-func quasarError(_ body: () throws -> Void) -> QuasarError? {
-  do {
-    try body()
-    return nil
-  } catch {
-    return error as? QuasarError
+extension Supernet {
+  /// The linear layer of a block.
+  func linear(_ role: LayerID.Role, _ block: Int) -> LinearParameters { self[LayerID(role, block: block)].linear! }
+
+  /// The rows that an architecture takes of a linear layer of a block.
+  func slice(_ role: LayerID.Role, _ block: Int, of architecture: Architecture) -> LayerSlice {
+    sliced(LayerGraph(architecture).block(block).first { $0.id.role == role }!)!.slice
   }
+
+  /// The quantiser of a layer's output.
+  func steps(_ role: LayerID.Role, _ block: Int) -> ActivationSteps { self[LayerID(role, block: block)].steps! }
+
+  /// The linear layers of the blocks.
+  var mixedLinears: [LinearParameters] { layers.filter { $0.id.block != nil }.compactMap(\.linear) }
 }

@@ -1,4 +1,5 @@
-import QuasarQuant
+import QuasarArithmetic
+import QuasarSupernet
 import QuasarTestSupport
 import Testing
 

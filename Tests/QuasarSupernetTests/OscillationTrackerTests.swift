@@ -1,6 +1,7 @@
 import QuasarAutograd
-import QuasarNN
+import QuasarNetwork
 import QuasarTensor
+import QuasarTestSupport
 import Testing
 
 @testable import QuasarSupernet
@@ -24,11 +25,11 @@ import Testing
   @Test(arguments: Entanglement.allCases)
   func aSwingingWeightIsHeldInThePrecisionOfItsRow(entanglement: Entanglement) throws {
     let net = try net(entanglement)
-    let linear = net.blocks[0].expand
-    let slices = net.slices(Tiny.full, block: 0)
+    let linear = net.linear(.expand, 0)
+    let slice = net.slice(.expand, 0, of: Tiny.full)
     let width = linear.weight.value.width
-    let row4 = try #require(slices.expand.bits.firstIndex(of: 4))
-    let row8 = try #require(slices.expand.bits.firstIndex(of: 8))
+    let row4 = try #require(slice.bits.firstIndex(of: 4))
+    let row8 = try #require(slice.bits.firstIndex(of: 8))
     let tracker = try OscillationTracker(net, following: Tiny.full, threshold: 0.3, momentum: 0.2)
     let places = [(row: row4, bits: UInt8(4)), (row: row8, bits: UInt8(8))]
     func set(_ code: Float) {
@@ -69,12 +70,13 @@ import Testing
       #expect(quantised(linear, row: row, bits: bits)[5] == 2)
     }
     // Averages get the code with their own steps.
-    let average = WeightAverage(net.parameters, decay: 0.5)
-    average.value(of: linear.weight).fill(9)
-    average.value(of: linear.scale8).fill(0.5)
-    if let scale4 = linear.scale4 { average.value(of: scale4).fill(8) }
-    tracker.holdFrozen(in: average.value(of:))
-    let held = average.value(of: linear.weight).scalars
+    let averages = Dictionary(uniqueKeysWithValues: net.parameters.map { ($0.name, $0.value.copied()) })
+    func average(_ parameter: Parameter) -> Tensor { averages[parameter.name]! }
+    average(linear.weight).fill(9)
+    average(linear.scale8).fill(0.5)
+    if let scale4 = linear.scale4 { average(scale4).fill(8) }
+    tracker.holdFrozen(in: average)
+    let held = average(linear.weight).scalars
     #expect(held[row4 * width + 5] == 16 && held[row8 * width + 5] == 1 && held.count { $0 == 9 } == held.count - 2)
   }
 
@@ -90,7 +92,7 @@ import Testing
       #expect(tracker.matrices.count == 10)
       for matrix in tracker.matrices {
         let linear = try #require(
-          ([net.patchEmbedding, net.head] + net.blocks.flatMap(\.linears)).first { $0.name == matrix.name })
+          net.layers.compactMap(\.linear).first { $0.name == matrix.name })
         let bits = linear.isMixed ? all : 8
         let width = linear.weight.value.width
         for row in 0..<linear.weight.value.shape[0] {

@@ -1,3 +1,4 @@
+import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
 import Testing
@@ -40,10 +41,9 @@ import Testing
     }
     var narrow = space
     narrow.shares = [.none, .all]
-    let keys: [WritableKeyPath<BlockGenes, RowShare>] = [\.qkv, \.projection, \.expand, \.contract]
-    for key in keys {
+    for role in LayerID.Role.mixed {
       var outside = inside
-      outside.blocks[1][keyPath: key] = .half
+      outside.blocks[1].shares[role] = .half
       #expect(narrow.contains(inside) && !narrow.contains(outside))
     }
   }
@@ -63,10 +63,7 @@ import Testing
       count("bits", drawn.activationBits)
       count("heads", drawn.blocks[0].heads)
       count("ratio", drawn.blocks[0].mlpRatio)
-      count("qkv", drawn.blocks[0].qkv.rawValue)
-      count("projection", drawn.blocks[0].projection.rawValue)
-      count("expand", drawn.blocks[0].expand.rawValue)
-      count("contract", drawn.blocks[0].contract.rawValue)
+      for role in LayerID.Role.mixed { count(role.rawValue, drawn.blocks[0].shares[role].rawValue) }
     }
     let choices = [
       "embed": 2, "depth": 2, "bits": 3, "heads": 2, "ratio": 2, "qkv": 5, "projection": 5, "expand": 5,

@@ -1,3 +1,4 @@
+import QuasarNetwork
 import QuasarTensor
 import Testing
 
@@ -22,7 +23,9 @@ import Testing
       let linear = linear(rows: 48, depth: 16, seed: seed)
       for rows in [8, 24, 40, 48] {
         let sets = RowShare.allCases.map { share in
-          let slice = Supernet.plainSlice(linear, rows: rows, width: 8, rows8: share.rows8(of: rows))
+          let slice = linear.slice(
+            Layer.Linear(
+              depth: 8, parts: 1, groups: 1, groupRows: rows, groupRows8: share.rows8(of: rows), finish: .codes))
           #expect(slice.rows == (0..<Int32(rows)).map { $0 } && slice.width == 8)
           #expect(slice.bits.count == rows && slice.bits.allSatisfy { $0 == 4 || $0 == 8 })
           return rows8(slice)
@@ -43,7 +46,10 @@ import Testing
     for seed in UInt64(1)...5 {
       let linear = linear(rows: 3 * section, depth: 16, seed: seed)
       let sets = RowShare.allCases.map { share -> Set<Int32> in
-        let slice = Supernet.qkvSlice(linear, heads: heads, headDimension: dimension, width: 16, share: share)
+        let slice = linear.slice(
+          Layer.Linear(
+            depth: 16, parts: 3, groups: heads, groupRows: dimension, groupRows8: share.rows8(of: dimension),
+            finish: .codes))
         let used = heads * dimension
         #expect(slice.rows == (0..<3).flatMap { p in (0..<used).map { Int32(p * section + $0) } })
         for group in 0..<3 * heads {
@@ -65,22 +71,18 @@ import Testing
     }
   }
 
-  /// The counts of a network's slices are those that `weightMatrices` (cost model, file checks) states.
-  @Test func slicesAgreeWithWeightMatrices() throws {
+  /// The counts of a network's slices are those that the graph (cost model, file checks) states.
+  @Test func slicesAgreeWithTheGraph() throws {
     let net = try Tiny.net()
     var random = RandomSource(seed: 3).generator("architectures")
     for _ in 0..<40 {
-      let architecture = Tiny.space.sample(&random)
-      let matrices = architecture.weightMatrices
-      for i in architecture.blocks.indices {
-        let slices = net.slices(architecture, block: i)
-        for (slice, matrix) in zip(
-          [slices.qkv, slices.projection, slices.expand, slices.contract], matrices[(1 + 4 * i)...])
-        {
-          #expect(slice.rows.count == matrix.rows && slice.width == matrix.depth, "\(matrix.name)")
-          #expect(rows8(slice).count == matrix.rows8, "\(matrix.name)")
-        }
+      let graph = LayerGraph(Tiny.space.sample(&random))
+      for (layer, linear) in graph.linears {
+        let slice = try #require(net.sliced(layer)).slice
+        #expect(slice.rows.count == linear.rows && slice.width == linear.depth, "\(layer.id)")
+        #expect(rows8(slice).count == linear.rows8, "\(layer.id)")
       }
+      #expect(graph.linears.count == 2 + 4 * graph.depth)
     }
   }
 }

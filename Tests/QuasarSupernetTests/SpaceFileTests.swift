@@ -1,5 +1,6 @@
 import QuasarSupernet
 import QuasarTensor
+import QuasarTestSupport
 import Testing
 
 @Suite struct SpaceFileTests {

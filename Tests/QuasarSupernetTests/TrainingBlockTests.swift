@@ -1,5 +1,6 @@
 import CKernels
 import QuasarAutograd
+import QuasarNetwork
 import QuasarTensor
 import Testing
 
@@ -28,7 +29,7 @@ import Testing
   ) throws -> Run {
     let net = try Tiny.net()
     if !biases {
-      for linear in net.blocks.flatMap(\.linears) { linear.bias.value.fill(0) }
+      for linear in net.mixedLinears { linear.bias.value.fill(0) }
     }
     let tape = Tape()
     let result = try net.forward(

@@ -1,9 +1,11 @@
 import CKernels
+import QuasarArithmetic
 import QuasarAutograd
-import QuasarQuant
 import QuasarTensor
 import QuasarTestSupport
 import Testing
+
+@testable import QuasarSupernet
 
 /// The patch embedding on integer products against plain loops in double.
 @Suite struct TrainingPatchesTests {
@@ -26,7 +28,8 @@ import Testing
       pixels = NDArray(
         (0..<rows * depth).map { _ in random.next() % 8 == 0 ? 255 : UInt8(random.code(in: 0...255)) },
         shape: [rows, depth])
-      weights = randomCodes(Array(repeating: 8, count: width), depth: depth, &random)
+      weights = NDArray(
+        (0..<width * depth).map { _ in Int8(random.code(in: -127...127)) }, shape: [width, depth])
       bias = (0..<width).map { _ in random.uniform(-1...1) }
       gradient = random.tensor([rows, width])
     }

@@ -1,3 +1,4 @@
+import QuasarAutograd
 import QuasarData
 import QuasarNetwork
 import QuasarSupernet
@@ -27,8 +28,11 @@ public enum Tiny {
     Architecture(
       geometry: geometry(channels: channels), embedDimension: 24, activationBits: bits,
       blocks: [
-        BlockGenes(heads: 2, mlpRatio: 1, shares: shares(.quarter, .half, .threeQuarters, .none)),
-        BlockGenes(heads: 1, mlpRatio: 2, shares: shares(.none, .all, .quarter, .threeQuarters)),
+        BlockGenes(
+          heads: 2, mlpRatio: 1,
+          shares: [.qkv: .quarter, .projection: .half, .expand: .threeQuarters, .contract: .none]),
+        BlockGenes(
+          heads: 1, mlpRatio: 2, shares: [.qkv: .none, .projection: .all, .expand: .quarter, .contract: .threeQuarters]),
       ])
   }
 

@@ -1,8 +1,8 @@
 import Foundation
 import QuasarAutograd
-import QuasarNN
 import QuasarTensor
 import QuasarTestSupport
+import QuasarTrain
 import Testing
 
 /// AdamW of one parameter in double precision, from Algorithm 2 of Loshchilov & Hutter.

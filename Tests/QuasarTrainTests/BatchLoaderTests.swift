@@ -1,6 +1,9 @@
 import Foundation
+import QuasarAutograd
 import QuasarData
+import QuasarSupernet
 import QuasarTensor
+import QuasarTestSupport
 import Synchronization
 import Testing
 

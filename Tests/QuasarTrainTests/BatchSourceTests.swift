@@ -1,7 +1,8 @@
 import Foundation
 import QuasarData
-import QuasarSupernet
+import QuasarNetwork
 import QuasarTensor
+import QuasarTestSupport
 import Testing
 
 @testable import QuasarTrain

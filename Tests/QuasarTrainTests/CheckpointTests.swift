@@ -1,8 +1,9 @@
 import Foundation
+import QuasarAutograd
 import QuasarInterchange
-import QuasarNN
 import QuasarSupernet
 import QuasarTensor
+import QuasarTestSupport
 import Testing
 
 @testable import QuasarTrain

@@ -1,7 +1,7 @@
 import Foundation
-import QuasarInterchange
 import QuasarSupernet
 import QuasarTensor
+import QuasarTestSupport
 import Testing
 
 @testable import QuasarTrain

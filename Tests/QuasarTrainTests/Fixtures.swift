@@ -1,5 +1,6 @@
 import Foundation
 import QuasarData
+import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
 
@@ -14,7 +15,7 @@ enum Tiny {
     geometry: geometry, embedDimension: 16, activationBits: 8,
     blocks: [
       BlockGenes(
-        heads: 2, mlpRatio: 1, qkv: .half, projection: .half, expand: .half, contract: .none)
+        heads: 2, mlpRatio: 1, shares: [.qkv: .half, .projection: .half, .expand: .half, .contract: .none])
     ])
 
   static let space = SearchSpace(
@@ -60,14 +61,4 @@ func withTemporaryFolder(_ body: (String) throws -> Void) throws {
   try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   defer { try? FileManager.default.removeItem(atPath: path) }
   try body(path)
-}
-
-/// The error that a call throws, or nil.
-func quasarError(_ body: () throws -> Void) -> QuasarError? {
-  do {
-    try body()
-    return nil
-  } catch {
-    return error as? QuasarError
-  }
 }

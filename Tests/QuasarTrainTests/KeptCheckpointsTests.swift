@@ -1,7 +1,9 @@
 import Foundation
 import QuasarData
+import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
+import QuasarTestSupport
 import Testing
 
 @testable import QuasarTrain

@@ -1,10 +1,11 @@
 import CKernels
 import Foundation
+import QuasarAutograd
 import QuasarData
 import QuasarInterchange
-import QuasarNN
 import QuasarSupernet
 import QuasarTensor
+import QuasarTestSupport
 import Testing
 
 @testable import QuasarTrain

@@ -1,6 +1,6 @@
 import Foundation
-import QuasarNN
 import QuasarTensor
+import QuasarTrain
 import Testing
 
 @Suite struct LearningRateScheduleTests {

@@ -1,5 +1,4 @@
 import Foundation
-import QuasarInterchange
 
 @testable import QuasarTrain
 

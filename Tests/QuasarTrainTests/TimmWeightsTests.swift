@@ -1,6 +1,8 @@
 import Foundation
 import QuasarAutograd
+import QuasarExchange
 import QuasarInterchange
+import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
 import QuasarTestSupport
@@ -15,7 +17,7 @@ private enum Small {
     geometry: geometry, embedDimension: 16, activationBits: 8,
     blocks: Array(
       repeating: BlockGenes(
-        heads: 2, mlpRatio: 2, qkv: .all, projection: .all, expand: .all, contract: .all), count: 2))
+        heads: 2, mlpRatio: 2, shares: [.qkv: .all, .projection: .all, .expand: .all, .contract: .all]), count: 2))
   static let size = SupernetSize(architecture)
 
   /// Shapes by name, written down from timm's source rather than taken from the key map.

@@ -2,7 +2,7 @@ import CKernels
 import Foundation
 import QuasarAutograd
 import QuasarData
-import QuasarNN
+import QuasarNetwork
 import QuasarProcesses
 import QuasarSupernet
 import QuasarTensor

@@ -1,6 +1,7 @@
 import Foundation
 import QuasarSupernet
 import QuasarTensor
+import QuasarTestSupport
 import Testing
 
 @testable import QuasarTrain

@@ -1,4 +1,5 @@
 import QuasarTensor
+import QuasarTestSupport
 import Testing
 
 @testable import QuasarTrain

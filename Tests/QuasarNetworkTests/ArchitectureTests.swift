@@ -1,8 +1,17 @@
+import QuasarNetwork
 import Testing
 
-@testable import QuasarSupernet
-
 @Suite struct ArchitectureTests {
+  private static let geometry = ImageGeometry(imageSize: 8, channels: 1, patchSize: 4, classes: 3, headDimension: 8)
+  private static let full = Architecture(
+    geometry: geometry, embedDimension: 16, activationBits: 8,
+    blocks: [
+      BlockGenes(
+        heads: 2, mlpRatio: 2, shares: [.qkv: .half, .projection: .quarter, .expand: .threeQuarters, .contract: .none]),
+      BlockGenes(
+        heads: 2, mlpRatio: 2, shares: [.qkv: .none, .projection: .quarter, .expand: .threeQuarters, .contract: .none]),
+    ])
+
   /// round(r·N/8)·8 with halves up, in exact quarters: r·N/8 = share·N/32.
   @Test func numberOfEightBitRows() {
     let expected: [(rows: Int, counts: [Int])] = [
@@ -33,23 +42,21 @@ import Testing
   /// One block, worked by hand: 8×8 pixels, patch 4, embed 16, 2 heads of 8, MLP 24, 3 classes.
   @Test func matricesOfOneBlockByHand() {
     let architecture = Architecture(
-      geometry: Tiny.geometry, embedDimension: 16, activationBits: 8,
-      blocks: [Tiny.genes(ratio: 1.5, qkv: .half, projection: .quarter, expand: .half, contract: .none)])
+      geometry: Self.geometry, embedDimension: 16, activationBits: 8,
+      blocks: [
+        BlockGenes(
+          heads: 2, mlpRatio: 1.5, shares: [.qkv: .half, .projection: .quarter, .expand: .half, .contract: .none])
+      ])
     #expect(architecture.geometry.tokens == 5 && architecture.geometry.patchInputs == 16)
     #expect(architecture.attentionWidth(0) == 16 && architecture.hiddenWidth(0) == 24)
-    let expected: [(String, WeightMatrix.Kind, Int?, Int, Int, Int)] = [
-      ("patch_embed", .patchEmbedding, nil, 16, 16, 16),
-      // Half of the 8 rows of each head rounds to 8: all 48.
-      ("blocks.0.qkv", .qkv, 0, 48, 16, 48),
-      ("blocks.0.projection", .projection, 0, 16, 16, 8),
-      ("blocks.0.expand", .expand, 0, 24, 16, 16),
-      ("blocks.0.contract", .contract, 0, 16, 24, 0),
-      ("head", .head, nil, 3, 16, 3),
+    // Half of the 8 rows of each head of qkv rounds to 8: all 48.
+    let expected: [(String, [Int])] = [
+      ("patch_embed", [16, 16, 16]), ("blocks.0.qkv", [48, 16, 48]), ("blocks.0.projection", [16, 16, 8]),
+      ("blocks.0.expand", [24, 16, 16]), ("blocks.0.contract", [16, 24, 0]), ("head", [3, 16, 3]),
     ]
-    let matrices = expected.map {
-      WeightMatrix(name: $0.0, kind: $0.1, block: $0.2, rows: $0.3, depth: $0.4, rows8: $0.5)
-    }
-    #expect(architecture.weightMatrices == matrices)
+    let linears = LayerGraph(architecture).linears
+    #expect(linears.map(\.layer.id.description) == expected.map(\.0))
+    #expect(linears.map { [$0.linear.rows, $0.linear.depth, $0.linear.rows8] } == expected.map(\.1))
     // Weights 256 + 768 + 256 + 384 + 384 + 48 = 2096; those of 4 bits 128 + 128 + 384 = 640.
     #expect(architecture.averageWeightBits == Double(2096 * 8 - 640 * 4) / 2096)
     // 8-bit rows 16 + 48 + 8 + 16 + 0 + 3 = 91 of 123.
@@ -59,7 +66,7 @@ import Testing
   }
 
   @Test func hiddenWidthIsAMultipleOfEight() {
-    var architecture = Tiny.full
+    var architecture = Self.full
     for (embed, ratio, expected) in [(40, 1.5, 64), (16, 0.25, 8), (56, 1.5, 88), (8, 1, 8)] {
       architecture.embedDimension = embed
       architecture.blocks[0].mlpRatio = ratio
@@ -68,9 +75,9 @@ import Testing
   }
 
   @Test func uniformPrecisionBoundsTheBits() {
-    let eight = Tiny.full.uniform(share: .all, activationBits: 6)
+    let eight = Self.full.uniform(share: .all, activationBits: 6)
     #expect(eight.averageWeightBits == 8 && eight.share8Bit == 1 && eight.activationBits == 6)
-    let four = Tiny.full.uniform(share: .none, activationBits: 8)
+    let four = Self.full.uniform(share: .none, activationBits: 8)
     #expect(four.averageWeightBits > 4 && four.averageWeightBits < 5)
     #expect(four.multiplyAccumulates == eight.multiplyAccumulates)
   }

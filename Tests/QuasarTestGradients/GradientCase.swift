@@ -6,22 +6,22 @@ import Synchronization
 import Testing
 
 /// One operation with its double-precision oracle.
-struct GradientCase {
-  var inputs: [Tensor]
+package struct GradientCase {
+  package var inputs: [Tensor]
   /// Largest number of terms of any sum inside, for the tolerance.
-  var terms: Int
+  package var terms: Int
   /// Size of the terms of gradients where they cancel, so that the result does not show it.
-  var termSize: Double
+  package var termSize: Double
   /// The same of values.
-  var valueTermSize: Double
+  package var valueTermSize: Double
   /// The operation under test on one parameter for each input.
-  var build: (Tape, [Parameter]) -> Variable
+  package var build: (Tape, [Parameter]) -> Variable
   /// The value in double precision.
-  var forward: ([[Double]]) -> [Double]
+  package var forward: ([[Double]]) -> [Double]
   /// What is differentiated where it is not `forward`: rounding residuals are frozen.
-  var surrogate: (([[Double]]) -> [Double])?
+  package var surrogate: (([[Double]]) -> [Double])?
 
-  init(
+  package init(
     _ inputs: [Tensor], terms: Int, termSize: Double = 0, valueTermSize: Double = 0,
     build: @escaping (Tape, [Parameter]) -> Variable, forward: @escaping ([[Double]]) -> [Double],
     surrogate: (([[Double]]) -> [Double])? = nil
@@ -37,9 +37,9 @@ struct GradientCase {
 }
 
 /// The thread count is a setting of the process: whoever changes it holds this lock.
-let threadCount = Mutex(())
+package let threadCount = Mutex(())
 
-func withThreads<T>(_ count: Int32, _ body: () throws -> T) rethrows -> T {
+package func withThreads<T>(_ count: Int32, _ body: () throws -> T) rethrows -> T {
   try threadCount.withLock { _ in
     qk_set_thread_count(count)
     defer { qk_set_thread_count(0) }
@@ -47,13 +47,13 @@ func withThreads<T>(_ count: Int32, _ body: () throws -> T) rethrows -> T {
   }
 }
 
-struct Walk {
-  var output: Tensor
-  var gradients: [Tensor]
+package struct Walk {
+  package var output: Tensor
+  package var gradients: [Tensor]
 }
 
 /// One forward and backward pass with the given number of threads.
-func walk(_ test: GradientCase, seed: Tensor?, threads: Int32) -> Walk {
+package func walk(_ test: GradientCase, seed: Tensor?, threads: Int32) -> Walk {
   withThreads(threads) {
     let parameters = test.inputs.enumerated().map {
       Parameter(name: "input \($0)", role: .weight, value: $1.copied())
@@ -69,7 +69,7 @@ func walk(_ test: GradientCase, seed: Tensor?, threads: Int32) -> Walk {
 ///
 /// Tolerance: `floatTolerance` for the stated number of terms (plus the rows that a gradient sums over), at the
 /// size of the largest expected value.
-func verify(
+package func verify(
   _ test: GradientCase, seed number: Int = 1, limit: Int = 90,
   sourceLocation: SourceLocation = #_sourceLocation
 ) {

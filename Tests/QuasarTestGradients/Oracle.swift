@@ -3,7 +3,7 @@ import Foundation
 // The definitions in double precision, written from the formulas: nothing here calls the library.
 
 /// op(a)·op(b) with a [m, k] and b [k, n] after transposition.
-func oracleProduct(
+package func oracleProduct(
   _ a: [Double], _ b: [Double], m: Int, k: Int, n: Int, transposeA: Bool = false, transposeB: Bool = false
 ) -> [Double] {
   var c = [Double](repeating: 0, count: m * n)
@@ -19,18 +19,18 @@ func oracleProduct(
   return c
 }
 
-func oracleSoftmax(_ row: ArraySlice<Double>) -> [Double] {
+package func oracleSoftmax(_ row: ArraySlice<Double>) -> [Double] {
   let top = row.max() ?? 0
   let e = row.map { exp($0 - top) }
   let sum = e.reduce(0, +)
   return e.map { $0 / sum }
 }
 
-func mapRows(_ x: [Double], width: Int, _ body: (ArraySlice<Double>) -> [Double]) -> [Double] {
+package func mapRows(_ x: [Double], width: Int, _ body: (ArraySlice<Double>) -> [Double]) -> [Double] {
   stride(from: 0, to: x.count, by: width).flatMap { body(x[$0..<$0 + width]) }
 }
 
-func oracleLayerNorm(_ x: [Double], _ weight: [Double], _ bias: [Double], epsilon: Double) -> [Double] {
+package func oracleLayerNorm(_ x: [Double], _ weight: [Double], _ bias: [Double], epsilon: Double) -> [Double] {
   let width = weight.count
   return mapRows(x, width: width) { row in
     let mean = row.reduce(0, +) / Double(width)
@@ -40,7 +40,7 @@ func oracleLayerNorm(_ x: [Double], _ weight: [Double], _ bias: [Double], epsilo
   }
 }
 
-func oracleCrossEntropy(_ x: [Double], _ targets: [Double], width: Int) -> Double {
+package func oracleCrossEntropy(_ x: [Double], _ targets: [Double], width: Int) -> Double {
   var loss = 0.0
   for start in stride(from: 0, to: x.count, by: width) {
     let row = x[start..<start + width]
@@ -51,16 +51,23 @@ func oracleCrossEntropy(_ x: [Double], _ targets: [Double], width: Int) -> Doubl
   return loss / Double(x.count / width)
 }
 
-struct AttentionOracle {
-  var batch: Int
-  var tokens: Int
-  var heads: Int
-  var width: Int
+package struct AttentionOracle {
+  package var batch: Int
+  package var tokens: Int
+  package var heads: Int
+  package var width: Int
 
-  var inner: Int { heads * width }
+  package init(batch: Int, tokens: Int, heads: Int, width: Int) {
+    self.batch = batch
+    self.tokens = tokens
+    self.heads = heads
+    self.width = width
+  }
+
+  package var inner: Int { heads * width }
 
   /// Scores [batch, heads, tokens, tokens] including 1/√width.
-  func scores(_ qkv: [Double]) -> [Double] {
+  package func scores(_ qkv: [Double]) -> [Double] {
     var result: [Double] = []
     for b in 0..<batch {
       for h in 0..<heads {
@@ -79,7 +86,7 @@ struct AttentionOracle {
   }
 
   /// e^(score − row maximum)
-  func exponentials(_ qkv: [Double]) -> [Double] {
+  package func exponentials(_ qkv: [Double]) -> [Double] {
     mapRows(scores(qkv), width: tokens) { row in
       let top = row.max() ?? 0
       return row.map { exp($0 - top) }
@@ -87,7 +94,7 @@ struct AttentionOracle {
   }
 
   /// Σ_j weights[i, j]·v[j] / Σ_j weights[i, j]
-  func output(_ weights: [Double], _ qkv: [Double]) -> [Double] {
+  package func output(_ weights: [Double], _ qkv: [Double]) -> [Double] {
     var out = [Double](repeating: 0, count: batch * tokens * inner)
     for b in 0..<batch {
       for h in 0..<heads {
@@ -108,16 +115,21 @@ struct AttentionOracle {
 }
 
 /// s·clamp(round(x/s), low, high), and the same with the rounding residual frozen at one point.
-struct QuantizerOracle {
-  var low: Double
-  var high: Double
+package struct QuantizerOracle {
+  package var low: Double
+  package var high: Double
 
-  func value(_ x: Double, _ s: Double) -> Double {
+  package init(low: Double, high: Double) {
+    self.low = low
+    self.high = high
+  }
+
+  package func value(_ x: Double, _ s: Double) -> Double {
     s * min(max((x / s).rounded(.toNearestOrEven), low), high)
   }
 
   /// x + s·r inside the clamp with r = round(v₀) − v₀, s·limit outside (LSQ).
-  func frozen(_ x0: Double, _ s0: Double) -> (Double, Double) -> Double {
+  package func frozen(_ x0: Double, _ s0: Double) -> (Double, Double) -> Double {
     let v = x0 / s0
     if v < low { return { _, s in s * low } }
     if v > high { return { _, s in s * high } }
@@ -126,6 +138,6 @@ struct QuantizerOracle {
   }
 }
 
-func oracleGELU(_ x: Double) -> Double {
+package func oracleGELU(_ x: Double) -> Double {
   x * erfc(-x / 2.0.squareRoot()) / 2
 }
