@@ -29,6 +29,8 @@ public struct LayerGraph: Hashable, Sendable {
   /// Number of blocks.
   public let depth: Int
   public let layers: [Layer]
+  /// Places of each block's layers in `layers`.
+  private let places: [Range<Int>]
 
   /// The layers of an architecture.
   public init(_ architecture: Architecture) {
@@ -50,7 +52,8 @@ public struct LayerGraph: Hashable, Sendable {
     let tokens = geometry.tokens
     let codes = CodeFormat.signed(bits)
     var layers: [Layer] = []
-    layers.reserveCapacity(3 + LayerGraph.layersPerBlock * blocks.count)
+    layers.reserveCapacity(3 + 7 * blocks.count)
+    var places: [Range<Int>] = []
 
     var branches = 0
     func linear(
@@ -80,7 +83,7 @@ public struct LayerGraph: Hashable, Sendable {
     for (i, block) in blocks.enumerated() {
       func id(_ role: LayerID.Role) -> LayerID { LayerID(role, block: i) }
       let (inner, hidden, shares) = (block.attentionWidth, block.hiddenWidth, block.shares)
-      let head = geometry.headDimension
+      let (head, first) = (geometry.headDimension, layers.count)
       add(id(.norm1), .norm, from: stream, tokens: tokens, width: width, .residual, codes)
       // q, k, v and the heads share the 8-bit rows evenly, so each head has the same mix.
       add(
@@ -101,20 +104,18 @@ public struct LayerGraph: Hashable, Sendable {
         id(.contract), linear(rows: width, depth: hidden, share: shares[.contract], .residual), from: id(.expand),
         plus: stream, tokens: tokens, width: width, .unsigned(bits), .residual)
       stream = id(.contract)
+      places.append(first..<layers.count)
     }
     add(LayerID(.norm), .norm, from: stream, tokens: 1, width: width, .residual, .signed(8))
     add(
       LayerID(.head), linear(rows: geometry.classes, depth: width, share: .all, .logits), from: LayerID(.norm),
       tokens: 1, width: geometry.classes, .signed(8), .logits)
     self.layers = layers
+    self.places = places
   }
-
-  private static let layersPerBlock = 7
 
   /// The layers of block i.
-  public func block(_ i: Int) -> ArraySlice<Layer> {
-    layers[1 + i * LayerGraph.layersPerBlock..<1 + (i + 1) * LayerGraph.layersPerBlock]
-  }
+  public func block(_ i: Int) -> ArraySlice<Layer> { layers[places[i]] }
 
   /// Names of the layers: "patch_embed", "blocks.0.norm1", …, "norm", "head".
   public var names: [String] { layers.map(\.id.description) }
