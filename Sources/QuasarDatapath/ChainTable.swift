@@ -57,7 +57,7 @@ public struct ChainTable {
     let lanes = try zip(cells, columns).dropFirst().map { cell, column in
       try cell.split(whereSeparator: \.isWhitespace).map { text in
         guard let code = Int(text) else {
-          throw QuasarError(.badData, "\(file):\(line): \(column): '\(text)' is no whole number")
+          throw QuasarError(.badData, "\(file):\(line): \(column): '\(text)' is not a whole number")
         }
         return code
       }
