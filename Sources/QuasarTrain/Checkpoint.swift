@@ -93,7 +93,7 @@ public struct Checkpoint {
     file = try SafetensorsFile.read(path)
     self.path = path
     guard file.metadata["format"] == "quasar-checkpoint", let json = file.metadata["description"] else {
-      throw QuasarError(.badData, "\(path): a safetensors file, but no checkpoint of this program")
+      throw QuasarError(.badData, "\(path): a safetensors file, but not a checkpoint of Quasar")
     }
     do {
       description = try Checkpoint.description(json)
