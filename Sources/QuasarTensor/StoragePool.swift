@@ -3,8 +3,8 @@ import Synchronization
 /// Raw 64-byte aligned memory, recycled so that a training loop allocates nothing once it is warm.
 ///
 /// Contents are not cleared. Small blocks are recycled by size. Large ones are cut from slabs, the oldest slab first.
-/// Memory released by one phase of a step so serves the next one, whatever its sizes are, and the total grows to the
-/// amount that is in use at once.
+/// So memory released by one phase of a step serves the next one, whatever its sizes are, and the total grows only to
+/// the amount in use at once.
 final class StorageBlock {
   let base: UnsafeMutableRawPointer
   let byteCount: Int
