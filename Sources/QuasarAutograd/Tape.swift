@@ -19,7 +19,7 @@ public final class Tape {
     var value: Tensor
     var needsGradient: Bool
 
-    /// The node that replaces one a walk has passed.
+    /// The replacement of a node that a walk has passed.
     static var released: Node {
       Node(operation: .constant, value: Tensor(uninitialized: [0]), needsGradient: false)
     }

@@ -6,7 +6,7 @@ struct WorkloadCycles: Hashable, Sendable {
   var ideal = 0
   /// Cycles in which the array or vector unit is busy, including waits for requantisation.
   var compute = 0
-  /// The same if requantisation never had to wait.
+  /// The same without waits for requantisation.
   var arrayOnly = 0
   var weightTransfer = 0
   var inputTransfer = 0

@@ -20,8 +20,9 @@ extension SearchSpace {
       activationBits: random.pick([a.activationBits, b.activationBits]), blocks: blocks)
   }
 
-  /// Block mutation: blocks are redrawn whole or only in their precision, network genes with their own probability; at
-  /// least one gene takes part in the draw.
+  /// Block mutation: blocks are redrawn, whole or only in their precision, and network genes with their own probability.
+  ///
+  /// At least one block is always redrawn.
   func mutation(_ parent: Architecture, _ options: SearchOptions, _ random: inout RandomStream)
     -> Architecture
   {

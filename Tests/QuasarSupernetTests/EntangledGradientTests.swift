@@ -61,7 +61,7 @@ import Testing
       for (name, gradient) in gradients {
         let inside = used[name] ?? []
         let outside = gradient.indices.filter { !inside.contains($0) && gradient[$0] != 0 }
-        #expect(outside.isEmpty, "\(name): \(outside.prefix(5)) of \(gradient.count) lie outside the slice")
+        #expect(outside.isEmpty, "\(name): \(outside.prefix(5)) of \(gradient.count) are outside the slice")
         #expect(gradient.allSatisfy { $0.isFinite }, "\(name)")
         if name.hasSuffix(".weight"), !inside.isEmpty {
           // A few weights inside may get none (clipped or dead), but not half of a matrix.

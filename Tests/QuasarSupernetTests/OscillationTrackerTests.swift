@@ -21,7 +21,7 @@ import Testing
     return Tape(recording: false).slice(linear.weightSlice(slice)).value.scalars.map { ($0 / step).rounded() }
   }
 
-  /// One weight of a row of each precision swings between two codes and is held; all others stay free.
+  /// One weight of a row of each precision swings between two codes and is held; no other weight moves.
   @Test(arguments: Entanglement.allCases)
   func aSwingingWeightIsHeldInThePrecisionOfItsRow(entanglement: Entanglement) throws {
     let net = try net(entanglement)

@@ -100,7 +100,7 @@ import Testing
           if moved == found { match = [dx, dy] }
         }
       }
-      seen.insert(try #require(match, "image \(i) is no shift of itself"))
+      seen.insert(try #require(match, "image \(i) is not a shift of itself"))
     }
     #expect(seen.count > 10)
     #expect(Set(seen.map { $0[0] }) == [-2, -1, 0, 1, 2] && Set(seen.map { $0[1] }) == [-2, -1, 0, 1, 2])
