@@ -1,11 +1,11 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// A package of its own, so that what benchmarks need never reaches a user of the library.
+// A separate package, so that the dependencies of benchmarks never reach a user of the library.
 let package = Package(
   name: "quasar-benchmarks",
   products: [
-    // The kernels for a process that is not Swift: peers/ loads it beside the engines it measures.
+    // The kernels for a process that is not Swift: peers/ loads it together with the engines it measures.
     .library(name: "QuasarPeerBridge", type: .dynamic, targets: ["PeerBridge"])
   ],
   dependencies: [.package(name: "quasar", path: "..")],

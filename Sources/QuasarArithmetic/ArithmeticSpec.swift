@@ -19,7 +19,7 @@ extension ArithmeticSpec {
 public typealias Requantiser = qk_requantiser
 
 extension Requantiser {
-  /// The requantiser nearest to `factor`; throws with the name of the layer when it is too large.
+  /// The requantiser nearest to `factor`; throws with the name of the layer when the factor is too large.
   public init(factor: Double, layer: String) throws {
     self.init()
     try qk_requantiser_make(factor, &self).check("\(layer): requantisation factor \(factor)")

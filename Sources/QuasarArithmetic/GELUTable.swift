@@ -4,8 +4,8 @@ import QuasarTensor
 
 /// GELU on codes: entry[c + 128] is the unsigned output code of the signed 8-bit input code c.
 ///
-/// entry = clamp(round(gelu(s_in·c)/s_out) + zero, 0, 2^A − 1), gelu(x) = x·erfc(−x/√2)/2 in double, ties
-/// away from zero. The table is stored with a packed model, so deployed bits never depend on a math library.
+/// entry = clamp(round(gelu(s_in·c)/s_out) + zero, 0, 2^A − 1) with gelu(x) = x·erfc(−x/√2)/2 in double, ties away from
+/// zero. The table is stored with a packed model, so deployed bits never depend on a math library.
 public struct GELUTable: Equatable, Sendable {
   /// −127…127
   public static let inputRange = CodeRange.signedNarrow(bits: 8)

@@ -1,20 +1,20 @@
 import CKernels
 import QuasarTensor
 
-/// Where an engine's arithmetic leaves the contract; the C record of CKernels.
+/// The deviations of an engine's arithmetic from the contract; the C record of CKernels.
 public typealias HardwareSpec = qk_hardware_spec
 
 extension HardwareSpec {
   /// Exact: 32-bit accumulators, exact decode, proved chains, rounding shifts, whole tables.
   public static var exact: HardwareSpec { qk_hardware_spec_exact() }
 
-  /// Throws when a field leaves its range.
+  /// Throws when a field exceeds its range.
   public func validate() throws {
     var copy = self
     try qk_hardware_spec_check(&copy).check("hardware spec")
   }
 
-  /// True when shifts of this unit leave out their rounding constant (`QK_TRUNCATE_…`).
+  /// True if shifts of this unit leave out their rounding constant (`QK_TRUNCATE_…`).
   public func truncates(_ unit: Int) -> Bool { truncated & Int32(unit) != 0 }
 }
 
@@ -27,9 +27,9 @@ public struct DatapathEngine: Hashable, Sendable {
   public var inputLanes: Int
   /// Slices along the tokens.
   public var tokenElements: Int
-  /// Tokens of a tile whose multipliers are built of LUTs.
+  /// Tokens of a tile whose multipliers are made of LUTs.
   public var fabricTokens: Int
-  /// Upper limit of L; the packing depth limits it further.
+  /// Upper limit of L; the packing depth limits it too.
   public var maximumChainLength: Int
 
   public init(
@@ -45,10 +45,11 @@ public struct DatapathEngine: Hashable, Sendable {
     self.maximumChainLength = maximumChainLength
   }
 
-  /// The processing elements of one product, and whether they are proved to give its plain integers.
+  /// The processing elements of one product, and whether they are proved to give the plain integers of the product.
   ///
-  /// L is the packing depth for codes in these ranges, at most `maximumChainLength`; or the spec's own, also beyond
-  /// the depth. `largestSum` bounds |Σ X·W|. Throws with the name of the product when not even one product fits.
+  /// L is the packing depth for codes in these ranges, at most `maximumChainLength`; or the chain length of the spec,
+  /// which may exceed the depth. `largestSum` bounds |Σ X·W|. Throws with the name of the product when not even one
+  /// product fits.
   public func element(
     _ mode: PackingMode, weight: OperandRange, activation: OperandRange, largestSum: Int, spec: HardwareSpec,
     product: String
@@ -71,7 +72,7 @@ public struct DatapathEngine: Hashable, Sendable {
       mode: mode.descriptor, decode: spec.decode, chain: Int32(chain), input_lanes: Int32(inputLanes),
       dsp_tokens: Int32(tokenElements * mode.activations), fabric_tokens: Int32(fabricTokens),
       accumulator_bits: spec.accumulator_bits, accumulator_saturates: spec.accumulator_saturates)
-    // The parallel decoder has a corner at inner lanes, so only two lanes count as proved with it.
+    // The parallel decoder has a corner case at inner lanes, so only two lanes count as proved with it.
     let decodes = spec.decode == QK_DECODE_EXACT || (spec.decode == QK_DECODE_PARALLEL && mode.lanes <= 2)
     let fits = largestSum < 1 << (Int(spec.accumulator_bits) - 1)
     return (element, chain <= depth && (decodes || mode.repair != .none) && fits)

@@ -13,7 +13,7 @@ public struct IntegerAttention {
   public let range: CodeRange
   public let exponentTable: [UInt16]
 
-  /// From finished integers, as read from a file.
+  /// A layer of finished integers, as read from a file.
   public init(
     name: String, heads: Int, headDimension: Int, activationBits: Int, score: Requantiser,
     output: Requantiser, exponentTable: [UInt16]
@@ -33,7 +33,7 @@ public struct IntegerAttention {
     range = .signedNarrow(bits: activationBits)
   }
 
-  /// score = s_q·s_k·log2(e)/√d·2^8 (distance to units of 2^−8), output = s_v·2^−8/s_out.
+  /// Folds real scales: score = s_q·s_k·log2(e)/√d·2^8 (distance to units of 2^−8), output = s_v·2^−8/s_out.
   public init(
     name: String, heads: Int, headDimension: Int, activationBits: Int, queryStep: Float, keyStep: Float,
     valueStep: Float, outputStep: Float

@@ -11,7 +11,7 @@ public struct IntegerLayerNorm {
 
   public var width: Int { scales.count }
 
-  /// From finished integers, as read from a file.
+  /// A layer of finished integers, as read from a file.
   public init(
     name: String, epsilonCode: Int64, scales: [Requantiser], offsets: [Int64], range: CodeRange
   ) throws {
@@ -54,7 +54,7 @@ public struct IntegerLayerNorm {
     try self.init(name: name, epsilonCode: Int64(code), scales: scales, offsets: offsets, range: range)
   }
 
-  /// Codes [rows, width] of rows `stride` elements apart; nil means dense rows.
+  /// Codes [rows, width] of rows `stride` elements apart; nil for dense rows.
   public func codes(
     _ input: NDArray<Int16>, rows: Int? = nil, stride: Int? = nil, on execution: IntegerExecution = .kernels
   ) throws -> NDArray<Int8> {
@@ -67,7 +67,7 @@ public struct IntegerLayerNorm {
     arguments.input = UnsafePointer(input.pointer)
     arguments.input_stride = stride ?? width
     guard rows == 0 || (rows - 1) * arguments.input_stride + width <= input.count else {
-      throw QuasarError(.badData, "\(name): \(rows) rows of width \(width) do not lie in \(input.shape)")
+      throw QuasarError(.badData, "\(name): \(rows) rows of width \(width) do not fit \(input.shape)")
     }
     arguments.epsilon_code = epsilonCode
     arguments.lo = range.low

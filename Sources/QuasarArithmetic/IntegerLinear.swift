@@ -3,7 +3,7 @@ import QuasarTensor
 
 /// A linear layer in integers: packed 4-bit and 8-bit rows, bias codes and one requantiser per row.
 ///
-/// acc = bias[n] + Σ_k X[t,k]·W[n,k]; what becomes of acc is chosen per call (`qk_output_form`). Training,
+/// acc = bias[n] + Σ_k X[t,k]·W[n,k]; each call chooses how acc becomes its output (`qk_output_form`). Training,
 /// packing and integer execution all build and run this one type.
 public struct IntegerLinear {
   public let name: String
@@ -19,7 +19,7 @@ public struct IntegerLinear {
   public var rows: Int { codes.shape[0] }
   public var depth: Int { codes.shape[1] }
 
-  /// From finished integers, as read from a file.
+  /// A layer of finished integers, as read from a file.
   public init(
     name: String, codes: NDArray<Int8>, rowBits: [UInt8], bias: [Int32], requantisers: [Requantiser]
   ) throws {
@@ -40,11 +40,11 @@ public struct IntegerLinear {
     prepared = try PreparedRows(name: name, weights: packed, bias: bias, requantisers: requantisers)
   }
 
-  /// What the real numbers around a linear layer are.
+  /// The real scales around a linear layer.
   public struct Scales {
     /// Step of the input codes.
     public var input: Float
-    /// Zero point of the input codes (GELU outputs), else 0.
+    /// Zero point of the input codes (GELU outputs), otherwise 0.
     public var inputZero: Int32 = 0
     /// Real value subtracted from input k (pixel means), or empty.
     public var inputMean: [Float] = []
@@ -68,7 +68,7 @@ public struct IntegerLinear {
     }
   }
 
-  /// From codes, scales and real biases.
+  /// A layer from codes, scales and real biases.
   ///
   /// bias code = round((b[n] − s_w·Σ_k W·mean_k)/(s_x·s_w)) − zero·Σ_k W;
   /// factor = s_x·s_w[n]·gain[n]/s_y[n]. Throws when a bias code reaches 2^30 or a factor 2^15.
@@ -114,7 +114,7 @@ extension IntegerLinear {
     return prepared
   }
 
-  /// Where a call's input codes lie.
+  /// The input codes of a call.
   public enum Input {
     case signed(NDArray<Int8>)
     case unsigned(NDArray<UInt8>)

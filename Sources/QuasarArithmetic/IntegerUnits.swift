@@ -1,11 +1,11 @@
 import CKernels
 import QuasarTensor
 
-/// What computes the integer layers of a network: the kernels of this CPU, or a model of the FPGA's units.
+/// The units that compute the integer layers of a network: the kernels of this CPU, or a model of the FPGA's units.
 ///
-/// A layer fills in its arguments and hands them over; whoever implements this writes the layer's output.
+/// A layer fills in its arguments and hands them over; an implementation writes the layer's output.
 public protocol IntegerUnits {
-  /// The form of `arguments` of bias + X·Wᵀ; the rows of X are `images` equal runs of tokens.
+  /// Computes bias + X·Wᵀ in the form given in `arguments`; the rows of X are `images` equal runs of tokens.
   func linear(_ layer: IntegerLinear, _ arguments: inout qk_gemm_arguments, images: Int) throws
   /// Softmax attention.
   func attention(_ layer: IntegerAttention, _ arguments: inout qk_attention_arguments) throws
@@ -30,7 +30,7 @@ public struct KernelUnits: IntegerUnits {
   }
 }
 
-/// Where a layer runs, and how many images its rows are.
+/// The units that run a layer, and the number of images in its rows.
 public struct IntegerExecution {
   public var units: any IntegerUnits
   public var images: Int
@@ -40,6 +40,6 @@ public struct IntegerExecution {
     self.images = images
   }
 
-  /// The plain kernels, to which images do not matter.
+  /// The plain kernels, which ignore the number of images.
   public static var kernels: IntegerExecution { IntegerExecution(units: KernelUnits(), images: 1) }
 }

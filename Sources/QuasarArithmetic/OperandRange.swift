@@ -1,6 +1,6 @@
 import CKernels
 
-/// lowest…highest: the codes one operand of a product can take.
+/// lowest…highest: the codes that one operand of a product can take.
 public struct OperandRange: Codable, Hashable, Sendable {
   public var lowest: Int
   public var highest: Int
@@ -19,6 +19,6 @@ public struct OperandRange: Codable, Hashable, Sendable {
   /// 0…2^b−1.
   public static func unsigned(bits: Int) -> OperandRange { OperandRange(lowest: 0, highest: (1 << bits) - 1) }
 
-  /// The range as the datapath models of CKernels read it; codes have 16 bits at most.
+  /// The range in the form that the datapath models of CKernels read; codes have at most 16 bits.
   var descriptor: qk_code_range { qk_code_range(lowest: Int32(lowest), highest: Int32(highest)) }
 }

@@ -1,16 +1,16 @@
 import CKernels
 import QuasarTensor
 
-/// How lanes are read out of P.
+/// The ways to read lanes out of P.
 public enum LaneDecoder: String, CaseIterable, Codable, Sendable {
   /// Lane by lane from the low end, each subtracted before the next is read.
   case exact
   /// All fields at once, each plus the bit below it where the lane below is signed.
   case parallel
-  /// The fields as they stand: a negative lane takes one from the lane above.
+  /// The fields as they are: a negative lane takes one from the lane above.
   case naive
 
-  /// The value that CKernels knows.
+  /// The value of CKernels.
   public var descriptor: qk_decode {
     switch self {
     case .exact: QK_DECODE_EXACT
@@ -20,7 +20,7 @@ public enum LaneDecoder: String, CaseIterable, Codable, Sendable {
   }
 }
 
-/// A chain of packed products as one DSP slice sees it: operand words, P, decoded sums.
+/// A chain of packed products in one DSP slice: operand words, P, decoded sums.
 public struct PackedChain: Hashable, Sendable {
   /// Words on the 30-bit A, 27-bit (E1: 25-bit) D and 18-bit B ports, one for each product.
   public var a: [UInt32]
@@ -43,7 +43,7 @@ extension PackingMode {
     unsigned ? .unsigned(bits: activationBits) : .signed(bits: activationBits, narrow: false)
   }
 
-  /// The chain Σ_n w[n]·x[n] in one slice, from the scalar model; sums beyond the depth wrap as hardware does.
+  /// The chain Σ_n w[n]·x[n] in one slice, from the scalar model; sums beyond the depth wrap as in hardware.
   ///
   /// `weights` holds `self.weights` codes and `activations` `self.activations` codes for each product. Throws
   /// `badData` for a code outside the mode's full range, an empty chain, or a chain of more than one product in a
@@ -57,7 +57,7 @@ extension PackingMode {
         .badData, "\(weights.count) products of weights and \(activations.count) of activations: give both one or more")
     }
     guard repair != .restoredBit || weights.count == 1 else {
-      throw QuasarError(.badData, "mode \(name) takes one product a chain, not \(weights.count)")
+      throw QuasarError(.badData, "mode \(name) takes one product per chain, not \(weights.count)")
     }
     try check(weights, self.weights, weightRange, "weight")
     try check(activations, self.activations, activationRange(unsigned: unsignedActivations), "activation")

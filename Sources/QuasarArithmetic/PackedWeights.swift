@@ -6,7 +6,7 @@ public final class PackedWeights {
   private let panels: NDArray<UInt8>
   private let slotRow: NDArray<Int32>
   private let slotSum: NDArray<Int32>
-  /// Panels and slots as the kernels read them; valid as long as this object.
+  /// Panels and slots in the form that the kernels read; valid as long as this object.
   public private(set) var descriptor = qk_packed_weights()
 
   public init(name: String, codes: NDArray<Int8>, rowBits: [UInt8]) throws {

@@ -14,13 +14,14 @@ public enum DSPGeneration: String, Codable, Hashable, Sendable {
   var descriptor: qk_dsp_generation { self == .e1 ? QK_DSP48E1 : QK_DSP48E2 }
 }
 
-/// How several products share one DSP slice: weights on the pre-adder side, activations on the 18-bit port.
+/// The way in which several products share one DSP slice: weights on the pre-adder side, activations on the 18-bit
+/// port.
 ///
-/// AD = Σ_i w_i·2^(pitch·a·i) and B = Σ_j x_j·2^(pitch·j) for w weights and a activations, so the product
-/// AD·B holds w_i·x_j in lane i·a + j, at bit pitch·(i·a + j). A chain adds products of the same shape in P.
-/// Depths are computed from the operands, never typed in. Derivations: the facts page, section 4.
+/// AD = Σ_i w_i·2^(pitch·a·i) and B = Σ_j x_j·2^(pitch·j) for w weights and a activations, so the product AD·B holds
+/// w_i·x_j in lane i·a + j, at bit pitch·(i·a + j). A chain adds products of the same shape in P. Depths are computed
+/// from the operands, never typed in. Derivations: article Facts, Packing.
 public struct PackingMode: Codable, Hashable, Sendable {
-  /// What one weight puts on the pre-adder side.
+  /// The form of one weight on the pre-adder side.
   public enum WeightForm: String, Codable, Hashable, Sendable {
     /// The whole code in one lane.
     case whole
@@ -28,7 +29,7 @@ public struct PackingMode: Codable, Hashable, Sendable {
     case atoms
   }
 
-  /// What the decoder knows beyond the fields themselves.
+  /// The knowledge of the decoder beyond the fields themselves.
   public enum Repair: String, Codable, Hashable, Sendable {
     /// Only the borrow of each signed lane is given back.
     case none
@@ -52,7 +53,7 @@ public struct PackingMode: Codable, Hashable, Sendable {
   /// Distance of neighbouring lanes in bits.
   public var pitch: Int
   public var repair: Repair
-  /// True when the pre-adder overflows for the lowest code, −2^(b−1): narrow weights only.
+  /// True if the pre-adder overflows for the lowest code, −2^(b−1): narrow weights only.
   public var needsNarrowWeights: Bool
 
   /// weights·activations: products per DSP and cycle (ρ).
@@ -64,12 +65,12 @@ public struct PackingMode: Codable, Hashable, Sendable {
   /// Parts on the pre-adder side: weights, times two for atoms.
   public var weightParts: Int { weightForm == .atoms ? 2 * weights : weights }
 
-  /// (lanes − 1)·pitch: bits that the borrow correction adds to, about one LUT each.
+  /// (lanes − 1)·pitch: bits that the borrow correction is added to, about one LUT each.
   ///
   /// Example: four lanes of 11 bits → 33 (yosys counts 30 for the two-by-two block).
   public var correctedBits: Int { (lanes - 1) * pitch }
 
-  /// The mode as the datapath models of CKernels read it.
+  /// The mode in the form that the datapath models of CKernels read.
   public var descriptor: qk_packing_mode {
     let repairs: [Repair: qk_packing_repair] = [
       .none: QK_REPAIR_NONE, .restoredBit: QK_REPAIR_RESTORED_BIT, .carryCounters: QK_REPAIR_CARRY_COUNTERS,
@@ -79,17 +80,16 @@ public struct PackingMode: Codable, Hashable, Sendable {
       pitch: Int32(pitch), atoms: weightForm == .atoms ? 1 : 0, repair: repairs[repair]!)
   }
 
-  /// True when AD fits the pre-adder and B the 18-bit port for every combination of these operands.
+  /// True if AD fits the pre-adder and B the 18-bit port for every combination of these operands.
   public func fits(weight: OperandRange, activation: OperandRange) -> Bool {
     var mode = descriptor
     return qk_packing_fits(&mode, weight.descriptor, activation.descriptor) == 1
   }
 
-  /// max n: every sum of n products stays inside its field of P; 0 when not even one product does.
+  /// max n such that every sum of n products stays inside its field of P; 0 if not even one product does.
   ///
-  /// nil without limit (all products zero). Lanes are read as `qk_packing_depth` says: activations are unsigned
-  /// when their range has no negative code. Example: W4A6 two by two, narrow: 7·31 = 217 in 11 bits signed →
-  /// 1023 / 217 = 4.
+  /// nil means no limit (all products are zero). Lanes are read as `qk_packing_depth` says: activations are unsigned if
+  /// their range has no negative code. Example: W4A6 two by two, narrow: 7·31 = 217 in 11 bits signed → 1023 / 217 = 4.
   public func depth(weight: OperandRange, activation: OperandRange) -> Int? {
     var mode = descriptor
     let depth = qk_packing_depth(&mode, weight.descriptor, activation.descriptor)
@@ -142,7 +142,7 @@ extension PackingMode {
   public static let a8a8Pair = e2("a8a8-pair", w: 8, a: 8, 2, 1, pitch: 18)
 
   public static let w8a8PairE1 = e1("w8a8-pair", w: 8, a: 8, 2, 1, pitch: 16)
-  /// One bit more than `w8a8PairE1`: −128·2^17 does not fit 25 bits, −127·2^17 does.
+  /// One bit more than in `w8a8PairE1`: −128·2^17 does not fit 25 bits, −127·2^17 does.
   public static let w8a8WidePairE1 = e1("w8a8-pair-17", w: 8, a: 8, 2, 1, pitch: 17, needsNarrowWeights: true)
   public static let w4a8PairE1 = e1("w4a8-pair", w: 4, a: 8, 2, 1, pitch: 20)
   public static let w4a6BlockE1 = e1("w4a6-2x2", w: 4, a: 6, 2, 2, pitch: 10)
@@ -159,7 +159,7 @@ extension PackingMode {
     w8a6PairE1, w8a6WidePairE1, w4a4BlockE1, a6a6PairE1, a8a8WidePairE1,
   ]
 
-  /// The mode of that name; throws `QuasarError` that lists the known names.
+  /// The mode of that name; throws a `QuasarError` that lists the known names.
   public static func named(_ name: String) throws -> PackingMode {
     if let mode = all.first(where: { $0.name == name }) { return mode }
     throw QuasarError(

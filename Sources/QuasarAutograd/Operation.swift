@@ -3,11 +3,11 @@ import QuasarTensor
 /// Index of a node on its tape.
 typealias NodeIndex = Int
 
-/// Every differentiable operation. Closed: a new case does not compile until its gradient is written.
+/// Every differentiable operation. The enum is closed: a new case does not compile until its gradient is written.
 ///
-/// Cases hold the inputs and what the backward pass needs in addition to the values of inputs and output.
+/// A case holds the inputs and the values that the backward pass needs in addition to the values of inputs and output.
 enum Operation {
-  /// Data; no gradient.
+  /// Data without a gradient.
   case constant
   /// The whole of a parameter.
   case parameter(Parameter)
@@ -37,10 +37,10 @@ enum Operation {
   /// Another value in the forward pass, the identity in the backward pass.
   case straightThrough(NodeIndex)
 
-  /// An operation that another module defines.
+  /// An operation defined by another module.
   case fused(any FusedOperation, inputs: [NodeIndex])
 
-  /// The parameters whose gradients the operation adds to itself.
+  /// The parameters to which the operation adds gradients itself.
   var parameters: [Parameter] {
     switch self {
     case .parameter(let parameter): return [parameter]

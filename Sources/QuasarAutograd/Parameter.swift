@@ -2,7 +2,7 @@ import QuasarTensor
 
 /// A named tensor that training changes, with the gradient of the current step.
 public final class Parameter {
-  /// How the optimiser treats the values.
+  /// The way in which the optimiser treats the values.
   public enum Role: String, Sendable {
     /// Matrices: decayed.
     case weight
@@ -15,7 +15,7 @@ public final class Parameter {
   public let name: String
   public let role: Role
   public var value: Tensor
-  /// Nil stands for zero: a gradient has memory from the first backward pass that adds to it to the update.
+  /// Nil means zero: a gradient has memory from the first backward pass that adds to it until the update.
   private var sum: Tensor?
   /// Zero between steps; backward passes add to it.
   public var gradient: Tensor {
@@ -24,10 +24,10 @@ public final class Parameter {
     sum = zeros
     return zeros
   }
-  /// The gradient, nil for one that is zero because nothing has been added to it.
+  /// The gradient; nil if it is zero because nothing has been added to it.
   public var gradientSoFar: Tensor? { sum }
 
-  /// Memory for a gradient that is zero so far; the caller writes all of it.
+  /// Memory for a gradient that is still zero; the caller writes all of it.
   package func startGradient() -> Tensor {
     precondition(sum == nil, "\(name): has a gradient already")
     let fresh = Tensor(uninitialized: value.shape)
@@ -45,13 +45,13 @@ public final class Parameter {
     sum = nil
   }
 
-  /// The gradient so far, nil for zero; the parameter starts again at zero.
+  /// The gradient so far, nil for zero; the parameter starts at zero again.
   public func takeGradient() -> Tensor? {
     defer { sum = nil }
     return sum
   }
 
-  /// Adds a gradient that was computed elsewhere and that nobody else uses: the first one is kept as it is.
+  /// Adds a gradient that was computed elsewhere and that nothing else uses; the first one is kept as it is.
   public func addGradient(consuming other: Tensor) {
     precondition(other.count == value.count, "\(name): gradient \(other.shape) for \(value.shape)")
     if let sum { sum.accumulate(other) } else { sum = other.reshaped(value.shape) }

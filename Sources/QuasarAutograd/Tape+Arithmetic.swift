@@ -4,7 +4,7 @@ import QuasarTensor
 // Forward functions: products, elementwise, reductions, indexing.
 
 extension Tape {
-  /// op(a)·op(b); matrices, the inner sizes must agree.
+  /// op(a)·op(b) for matrices; the inner sizes must agree.
   public func product(
     _ a: Variable, _ b: Variable, transposeA: Bool = false, transposeB: Bool = false
   ) -> Variable {
@@ -29,13 +29,13 @@ extension Tape {
       inputs: [x.index, weight.index] + (bias.map { [$0.index] } ?? []))
   }
 
-  /// a + b, equal shapes.
+  /// a + b for equal shapes.
   public func add(_ a: Variable, _ b: Variable) -> Variable {
     precondition(a.shape == b.shape, "add: \(a.shape) and \(b.shape) differ")
     return append(.add(a.index, b.index), a.value.adding(b.value), inputs: [a.index, b.index])
   }
 
-  /// a − b, equal shapes.
+  /// a − b for equal shapes.
   public func subtract(_ a: Variable, _ b: Variable) -> Variable {
     precondition(a.shape == b.shape, "subtract: \(a.shape) and \(b.shape) differ")
     let out = Tensor(uninitialized: a.shape)
@@ -43,7 +43,7 @@ extension Tape {
     return append(.subtract(a.index, b.index), out, inputs: [a.index, b.index])
   }
 
-  /// a ⊙ b, equal shapes.
+  /// a ⊙ b for equal shapes.
   public func multiply(_ a: Variable, _ b: Variable) -> Variable {
     precondition(a.shape == b.shape, "multiply: \(a.shape) and \(b.shape) differ")
     return append(

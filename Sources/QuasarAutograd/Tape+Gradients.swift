@@ -10,7 +10,7 @@ extension Tape {
     func give(_ index: NodeIndex, _ gradient: @autoclosure () -> Tensor) {
       if needs(index) { gradients.add(gradient(), to: index) }
     }
-    /// The node's own gradient, or a view of it: an array that several nodes may then hold.
+    /// Adds the node's own gradient, or a view of it: an array that several nodes may then hold.
     func pass(_ index: NodeIndex) {
       if needs(index) { gradients.add(g.reshaped(value(index).shape), isShared: true, to: index) }
     }
@@ -131,7 +131,7 @@ extension Tape {
       pass(x)
 
     case .fused(let operation, let inputs):
-      // Parameters take their gradients whether or not an input needs one.
+      // Parameters receive their gradients whether or not an input needs one.
       for (input, gradient) in zip(inputs, operation.backward(slot)) where needs(input) {
         if let gradient { gradients.add(gradient.value, isShared: gradient.isShared, to: input) }
       }

@@ -21,7 +21,7 @@ extension Tape {
       inputs: [x.index, scales.index])
   }
 
-  /// `value` in the forward pass, the gradient of x in the backward pass.
+  /// `value` in the forward pass; the gradient goes to x in the backward pass.
   public func straightThrough(_ x: Variable, value: Tensor) -> Variable {
     precondition(value.count == x.value.count, "straightThrough: \(value.shape) for \(x.shape)")
     return append(.straightThrough(x.index), value.reshaped(x.shape), inputs: [x.index])

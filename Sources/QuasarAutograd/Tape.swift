@@ -9,17 +9,17 @@ public struct Variable {
   public var shape: [Int] { value.shape }
 }
 
-/// Records operations in order and walks them backwards, as a rule once: what the walk has passed is given back.
+/// Records operations in order and walks them backwards, normally once: the walk releases the values it has passed.
 ///
-/// Forward functions are methods in the `Tape+…` files; the gradient of every case is in `Tape+Gradients`.
-/// With `recording` off, values are computed and nothing is kept for a backward pass.
+/// Forward functions are methods in the `Tape+…` files; the gradient of every case is in `Tape+Gradients`. With
+/// `recording` off, values are computed and nothing is kept for a backward pass.
 public final class Tape {
   struct Node {
     var operation: Operation
     var value: Tensor
     var needsGradient: Bool
 
-    /// What a walk leaves of a node.
+    /// The replacement of a node that a walk has passed.
     static var released: Node {
       Node(operation: .constant, value: Tensor(uninitialized: [0]), needsGradient: false)
     }
@@ -40,7 +40,7 @@ public final class Tape {
   }
 
   func append(_ operation: Operation, _ value: Tensor, needsGradient: Bool) -> Variable {
-    // Without a backward pass a value lives as long as somebody reads it.
+    // Without a backward pass, a value lives as long as something reads it.
     if recording { nodes.append(Node(operation: operation, value: value, needsGradient: needsGradient)) }
     return Variable(tape: self, index: nodes.count - 1, value: value)
   }
@@ -58,9 +58,9 @@ public final class Tape {
   /// Adds d(seed·output)/d(parameter) to the gradient of every parameter that `output` depends on.
   ///
   /// `seed` has the shape of the output; nil means ones (for a scalar loss: the gradient itself). Values are released
-  /// on the way, so that gradients take the place of activations; a tape that is walked several times has to be kept
-  /// (`keeping`), its parameter gradients add up. `observe` is called after each node with the parameters whose
-  /// gradients this walk will not change any more, mostly none.
+  /// during the walk, so that gradients take the place of activations. A tape that is walked several times has to be
+  /// kept (`keeping`); its parameter gradients add up. `observe` is called after each node with the parameters whose
+  /// gradients this walk will no longer change; usually there are none.
   public func backward(
     from output: Variable, seed: Tensor? = nil, keeping: Bool = false,
     observe: (([Parameter]) throws -> Void)? = nil
@@ -83,7 +83,7 @@ public final class Tape {
     }
   }
 
-  /// Every parameter under the first node that reads it: the one that a backward walk reaches last.
+  /// Every parameter under the first node that reads it, which is the one that a backward walk reaches last.
   private func parametersByFirstNode(upTo last: NodeIndex) -> [NodeIndex: [Parameter]] {
     var seen = Set<ObjectIdentifier>()
     var found: [NodeIndex: [Parameter]] = [:]

@@ -1,10 +1,10 @@
 import CKernels
 import QuasarTensor
 
-// Thin names for the C loops, so that forward and backward files read as formulas.
+// Short names for the C loops, so that forward and backward files read like formulas.
 
 extension Tensor {
-  /// Gives `body` scratch memory for a reduction over `rows` rows to `width` sums; it lives through the call.
+  /// Gives `body` scratch memory for a reduction over `rows` rows to `width` sums; it is valid during the call.
   package static func withScratch<Result>(
     rows: Int, width: Int, _ body: (UnsafeMutablePointer<Float>) -> Result
   ) -> Result {
@@ -35,7 +35,7 @@ extension Tensor {
     qk_accumulate(count, factor, other.pointer, pointer)
   }
 
-  /// Sum over rows: [width].
+  /// Σ over rows: [width].
   func columnSums() -> Tensor {
     let out = Tensor(uninitialized: [width])
     Tensor.withScratch(rows: rowCount, width: width) {

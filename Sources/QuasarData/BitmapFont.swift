@@ -2,7 +2,7 @@ import Foundation
 
 /// Capital letters, digits and signs in 5×7 dots, enough to label a contact sheet without a font library.
 ///
-/// Small letters are drawn as capitals, accents are dropped, any other character is a hollow box.
+/// Small letters are drawn as capitals, accents are dropped, and any other character is a hollow box.
 enum BitmapFont {
   static let height = 7
   static let advance = 6

@@ -2,9 +2,8 @@ import QuasarTensor
 
 /// The binary layout of CIFAR-10: records of 3073 bytes, a label and 32×32 red, green and blue values.
 ///
-/// A folder holds data_batch_1.bin to data_batch_5.bin (training), test_batch.bin and batches.meta.txt with
-/// the names of the 10 classes. Layout: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images",
-/// 2009.
+/// A folder holds data_batch_1.bin to data_batch_5.bin (training), test_batch.bin, and batches.meta.txt with the names
+/// of the 10 classes. Layout: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
 public enum CIFAR10 {
   /// Bytes of one record: 1 + 3·32·32.
   public static let recordSize = 3073
@@ -13,9 +12,9 @@ public enum CIFAR10 {
   static let namesFile = "batches.meta.txt"
   static let folderName = "cifar-10-batches-bin"
 
-  /// Labels and pixels [count, 3, 32, 32] of the bytes of one file.
+  /// Labels and pixels [count, 3, 32, 32] in the bytes of one file.
   ///
-  /// Throws `badData` for an empty file, a part of a record at the end, and a label above 9.
+  /// Throws `badData` for an empty file, a partial record at the end, and a label above 9.
   public static func records(
     _ bytes: [UInt8], file: String
   ) throws(QuasarError) -> (labels: [UInt8], pixels: [UInt8]) {
@@ -23,7 +22,7 @@ public enum CIFAR10 {
     guard bytes.count % recordSize == 0 else {
       throw QuasarError(
         .badData,
-        "\(file): \(bytes.count) bytes are no multiple of the record size \(recordSize): record \(count) at "
+        "\(file): \(bytes.count) bytes are not a multiple of the record size \(recordSize): record \(count) at "
           + "byte "
           + "\(count * recordSize) has only \(bytes.count % recordSize) bytes; fetch the file again")
     }
@@ -50,21 +49,20 @@ public enum CIFAR10 {
     return (labels, pixels)
   }
 
-  /// The 10 class names in the bytes of batches.meta.txt, one a line.
+  /// The 10 class names in the bytes of batches.meta.txt, one per line.
   public static func classNames(_ bytes: [UInt8], file: String) throws(QuasarError) -> [String] {
     guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw QuasarError(.badData, "\(file): no UTF-8 text; it should hold 10 class names, one a line")
+      throw QuasarError(.badData, "\(file): no UTF-8 text; it should hold 10 class names, one per line")
     }
     let names = text.split(whereSeparator: \.isNewline).map(trimmingBlanks).filter { !$0.isEmpty }
     guard names.count == 10 else {
       throw QuasarError(
-        .badData, "\(file): \(names.count) class names, but CIFAR-10 has 10; write one name a line")
+        .badData, "\(file): \(names.count) class names, but CIFAR-10 has 10; write one name per line")
     }
     return names
   }
 
-  /// Training and test set; `directory` is the folder with the files, or the one that holds
-  /// cifar-10-batches-bin.
+  /// Training and test set; `directory` is the folder with the files, or the folder that contains cifar-10-batches-bin.
   static func load(_ directory: String) throws(QuasarError) -> ImageDataset {
     try InputFile.requireDirectory(directory)
     let inner = InputFile.join(directory, folderName)
@@ -78,7 +76,7 @@ public enum CIFAR10 {
     for file in trainingFiles {
       let path = InputFile.join(folder, file)
       let part = try records(InputFile.read(path), file: path)
-      // A copy that broke off between two records shows only here.
+      // A copy that broke off between two records is detected only here.
       guard part.labels.count == firstCount ?? part.labels.count else {
         throw QuasarError(
           .badData,

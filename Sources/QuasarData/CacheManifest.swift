@@ -2,10 +2,10 @@ import Foundation
 import QuasarInterchange
 import QuasarTensor
 
-/// `manifest.json` of an image cache: what was cached, at which size, and the checksum of every shard.
+/// `manifest.json` of an image cache: the images in it, their size, and the checksum of every shard.
 ///
-/// It is written twice: without shards at the start, so that a second run can tell whether it goes on with the same
-/// images, and whole at the end.
+/// It is written twice: first without shards, so that a second run can tell whether it continues with the same images,
+/// and complete at the end.
 struct CacheManifest: Codable, Equatable, Sendable {
   /// One shard: its file, images and bytes, and the CRC-32 of everything before its last four bytes, as 8 digits.
   struct Shard: Codable, Equatable, Sendable {
@@ -17,7 +17,7 @@ struct CacheManifest: Codable, Equatable, Sendable {
 
   /// An image that could not be decoded and is left out when the cache is read.
   struct Damaged: Codable, Equatable, Sendable {
-    /// Place among the files of its part.
+    /// Index among the files of its part.
     var index: Int
     var file: String
   }
@@ -25,7 +25,7 @@ struct CacheManifest: Codable, Equatable, Sendable {
   struct Part: Codable, Equatable, Sendable {
     /// "train", "val" or "test".
     var split: String
-    /// Files of each class; images lie class after class.
+    /// Number of files of each class; the images are in the order of the classes.
     var classCounts: [Int]
     var shards: [Shard] = []
     var damaged: [Damaged] = []
@@ -40,7 +40,7 @@ struct CacheManifest: Codable, Equatable, Sendable {
   var channels: Int
   /// Side of the square images.
   var size: Int
-  /// Images of every shard but the last one of a part.
+  /// Number of images in every shard but the last one of a part.
   var imagesPerShard: Int
   var classNames: [String]
   var train: Part
@@ -49,12 +49,12 @@ struct CacheManifest: Codable, Equatable, Sendable {
 
   static let fileName = "manifest.json"
 
-  /// Bytes of pixels in a shard, about: 32 MiB.
+  /// Approximate bytes of pixels in a shard: 32 MiB.
   static let shardBytes = 32 << 20
 
   static func imagesPerShard(channels: Int, size: Int) -> Int { max(1, shardBytes / (channels * size * size)) }
 
-  /// The same without what the end of a run adds: equal for runs that may go on with each other's shards.
+  /// The manifest without the fields that the end of a run adds: equal for runs that may use each other's shards.
   var plan: CacheManifest {
     var plan = self
     plan.complete = false
@@ -81,7 +81,7 @@ struct CacheManifest: Codable, Equatable, Sendable {
     return "\(split)-\(String(repeating: "0", count: max(0, 5 - digits.count)))\(digits).shard"
   }
 
-  /// The manifest in a folder, nil where there is none; throws `badData` for one that says nothing sensible.
+  /// The manifest in a folder, nil if there is none; throws `badData` for one that makes no sense.
   static func read(_ directory: String) throws(QuasarError) -> CacheManifest? {
     let path = InputFile.join(directory, fileName)
     guard FileManager.default.fileExists(atPath: path) else { return nil }
@@ -91,13 +91,13 @@ struct CacheManifest: Codable, Equatable, Sendable {
       manifest = try JSONDecoder().decode(CacheManifest.self, from: Data(bytes))
     } catch {
       throw QuasarError(
-        .badData, "\(path): is no manifest of an image cache; write the cache anew into an empty folder")
+        .badData, "\(path): is not the manifest of an image cache; write the cache anew into an empty folder")
     }
     guard let fault = manifest.fault else { return manifest }
     throw QuasarError(.badData, "\(path): \(fault); write the cache anew into an empty folder")
   }
 
-  /// Why the numbers cannot be those of a cache, or nil.
+  /// The reason why the numbers cannot be those of a cache, or nil.
   private var fault: String? {
     if schema != 1 { return "schema \(schema), but this version reads schema 1" }
     if channels != 1 && channels != 3 { return "\(channels) channels, but only 1 and 3 are known" }
@@ -105,10 +105,10 @@ struct CacheManifest: Codable, Equatable, Sendable {
       return "size \(size), but 1 to \(SquareResize.largestSize) is possible"
     }
     if imagesPerShard != CacheManifest.imagesPerShard(channels: channels, size: size) {
-      return "\(imagesPerShard) images a shard, but size \(size) has "
+      return "\(imagesPerShard) images per shard, but size \(size) has "
         + "\(CacheManifest.imagesPerShard(channels: channels, size: size))"
     }
-    if UInt32(source, radix: 16) == nil { return "“\(source)” is no checksum of the source" }
+    if UInt32(source, radix: 16) == nil { return "“\(source)” is not a checksum of the source" }
     guard (1...largestClassCount).contains(classNames.count) else {
       return "\(classNames.count) classes, but 1 to \(largestClassCount) fit"
     }

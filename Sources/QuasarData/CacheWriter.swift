@@ -3,32 +3,32 @@ import QuasarInterchange
 import QuasarTensor
 import Synchronization
 
-/// Class folders decoded, scaled and written to shards that appear whole or not at all.
+/// Decodes and scales class folders and writes them to shards, which appear completely or not at all.
 ///
-/// A run that was stopped, or whose shards were damaged or deleted, goes on with the same folder, size and output:
-/// whole shards are read through and kept, the others are written. The bytes of a shard depend on its images alone,
+/// A run that was stopped, or whose shards were damaged or deleted, continues with the same folder, size and output:
+/// complete shards are read through and kept, the others are written. The bytes of a shard depend only on its images,
 /// never on the number of workers.
 public struct CacheWriter: Sendable {
-  /// What a run did.
+  /// The result of a run.
   public struct Summary: Sendable, Equatable {
-    /// Images of both parts that can be read.
+    /// Number of images of both parts that can be read.
     public var images: Int
     public var shards: Int
-    /// Shards that were there already.
+    /// Number of shards that already existed.
     public var kept: Int
-    /// Files that could not be decoded, "train/CLASS/IMAGE".
+    /// Files that could not be decoded, as "train/CLASS/IMAGE".
     public var damaged: [String]
     public var bytes: Int
   }
 
-  /// Threads that decode; one shard each.
+  /// Number of threads that decode; each works on one shard.
   public var workers = 1
-  /// Leave damaged images out instead of stopping at the first one.
+  /// Leaves damaged images out instead of stopping at the first one.
   public var skipsDamaged = false
-  /// Read the shards of a finished cache through. Without it, a finished cache whose files have their sizes is left as
-  /// it is: whoever reads an image compares the checksum of its shard first.
+  /// Reads the shards of a finished cache through. If false, a finished cache whose files have the right sizes is left
+  /// as it is: reading an image checks its shard's checksum first.
   public var verifiesFinished = true
-  /// The channels that the images must have, where that is known; 1 is grey, 3 is colour.
+  /// The number of channels that the images must have, if known: 1 is grey, 3 is colour.
   public var channels: Int?
 
   private let folders: ClassFolders
@@ -66,10 +66,10 @@ public struct CacheWriter: Sendable {
     var damaged: [Int]
   }
 
-  /// Writes what is missing. `progress` is told on this thread about images done and in all.
+  /// Writes the missing shards. `progress` receives, on this thread, the number of images done and of all images.
   ///
-  /// Throws `badData` with the first damaged image or for the wrong number of channels, `usage` where `output` holds a
-  /// cache of other images or another size, `interrupted` after `shouldStop` said so.
+  /// Throws `badData` for the first damaged image or the wrong number of channels, `usage` where `output` holds a cache
+  /// of other images or another size, and `interrupted` after `shouldStop` returned true.
   public func run(
     progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }, shouldStop: () -> Bool = { false }
   ) throws(QuasarError) -> Summary {
@@ -102,7 +102,7 @@ public struct CacheWriter: Sendable {
     return summary(manifest, kept: results.filter(\.wasKept).count)
   }
 
-  /// What a finished manifest says; all shards were there already unless `kept` says otherwise.
+  /// The summary of a finished manifest; all shards count as kept unless `kept` gives another number.
   private func summary(_ manifest: CacheManifest, kept: Int? = nil) -> Summary {
     let shards = manifest.train.shards + manifest.test.shards
     let damaged = (manifest.train.damaged + manifest.test.damaged).map(\.file)
@@ -111,7 +111,7 @@ public struct CacheWriter: Sendable {
       kept: kept ?? shards.count, damaged: damaged, bytes: shards.reduce(0) { $0 + $1.bytes })
   }
 
-  /// Whether a manifest is finished and every shard has its size.
+  /// True if a manifest is finished and every shard has its size.
   private func isThere(_ manifest: CacheManifest) -> Bool {
     manifest.complete
       && (manifest.train.shards + manifest.test.shards).allSatisfy { shard in
@@ -120,7 +120,7 @@ public struct CacheWriter: Sendable {
       }
   }
 
-  /// The manifest without shards, which is on disk before the first shard is.
+  /// The manifest without shards, which is written to disk before the first shard.
   private func plan() throws(QuasarError) -> CacheManifest {
     let channels: Int
     do throws(QuasarError) {
@@ -150,7 +150,7 @@ public struct CacheWriter: Sendable {
       test: CacheManifest.Part(split: folders.test.split, classCounts: folders.test.classCounts))
   }
 
-  /// The manifest that is in the output folder, which is made where it is missing; one of another plan is refused.
+  /// The manifest in the output folder, which is created if missing; a manifest of another plan is refused.
   private func known(_ plan: CacheManifest) throws(QuasarError) -> CacheManifest? {
     do {
       try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
@@ -180,7 +180,7 @@ public struct CacheWriter: Sendable {
     let progress = Mutex(Progress())
   }
 
-  /// One result a task, in the order of the tasks.
+  /// One result per task, in the order of the tasks.
   private func work(
     _ tasks: [Task], progress: (Int, Int) -> Void, shouldStop: () -> Bool
   ) throws(QuasarError) -> [Result] {
@@ -199,7 +199,8 @@ public struct CacheWriter: Sendable {
     guard end.results.count == tasks.count else {
       throw QuasarError(
         .interrupted,
-        "stopped with \(end.results.count) of \(tasks.count) shards in \(output); the same command goes on")
+        "stopped with \(end.results.count) of \(tasks.count) shards in \(output); run the same command again to continue"
+      )
     }
     progress(total, total)
     return tasks.indices.compactMap { end.results[$0] }
@@ -224,7 +225,7 @@ public struct CacheWriter: Sendable {
     }
   }
 
-  /// A whole shard, found or written; nil when the run is to stop.
+  /// A complete shard, found or written; nil when the run is to stop.
   private func finish(_ task: Task, _ shared: Shared) throws(QuasarError) -> Result? {
     if let kept = whole(task) {
       guard skipsDamaged || kept.damaged.isEmpty else {
@@ -255,14 +256,14 @@ public struct CacheWriter: Sendable {
     return Result(crc: ShardFile.crc(bytes.dropLast(4)), wasKept: false, damaged: damaged)
   }
 
-  /// An error that says what else can be done about a damaged image.
+  /// An error that also tells the user how to go on with a damaged image.
   private static func advising(_ error: QuasarError) -> QuasarError {
     error.kind == .badData ? QuasarError(.badData, "\(error.message), or \(adviceOnDamage)") : error
   }
 
   private static let adviceOnDamage = "leave damaged images out with --skip-damaged"
 
-  /// What is known of a shard that is on disk and undamaged.
+  /// The entry of a shard that is on disk and undamaged.
   private func whole(_ task: Task) -> Result? {
     do throws(QuasarError) {
       let crc = try task.layout.checksum(of: task.path, advice: "")

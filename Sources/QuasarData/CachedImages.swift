@@ -3,7 +3,7 @@ import Synchronization
 
 /// One part of an image cache: images that stay on disk and are read one by one.
 ///
-/// The first read of a shard goes through all of it and compares its checksum; later reads take only the image.
+/// The first read of a shard reads all of it and compares its checksum; later reads take only the image.
 public struct CachedImages: ImageSource {
   public let name: String
   public let channels: Int
@@ -12,7 +12,7 @@ public struct CachedImages: ImageSource {
   public let labels: [UInt16]
   public let classNames: [String]
   private let shards: ShardStore
-  /// Place of each image among the files that were cached.
+  /// Index of each image among the files that were cached.
   private let places: [UInt32]
 
   public var split: String { shards.part.split }
@@ -20,7 +20,7 @@ public struct CachedImages: ImageSource {
 
   /// Both parts of the cache in a folder.
   ///
-  /// Throws `missing` for no or an unfinished cache, `badData` for a manifest that fits no cache.
+  /// Throws `missing` for a missing or unfinished cache, `badData` for a manifest that does not fit a cache.
   public static func open(_ directory: String) throws(QuasarError) -> ImageSources {
     let (train, test) = try parts(directory)
     return try ImageSources(train: train, test: test)
@@ -38,7 +38,7 @@ public struct CachedImages: ImageSource {
       throw QuasarError(
         .missing,
         "\(directory): this image cache is not finished; run 'quasar data cache' again with the same folder and size, "
-          + "which goes on where it stopped")
+          + "it continues where it stopped")
     }
     return (
       try CachedImages(directory, manifest, manifest.train), try CachedImages(directory, manifest, manifest.test)
@@ -89,7 +89,7 @@ public struct CachedImages: ImageSource {
     try shards.read(Int(places[index]), to: UnsafeMutableRawBufferPointer(start: target, count: bytesPerImage))
   }
 
-  /// From the tables of the shards; no pixel is read.
+  /// The sums from the tables of the shards; no pixel is read.
   public func channelSums() throws(QuasarError) -> [ChannelSums] {
     var totals = [ChannelSums](repeating: ChannelSums(), count: channels)
     var tables: [Int: [[ChannelSums]?]] = [:]
@@ -124,7 +124,7 @@ public struct CachedImages: ImageSource {
   }
 }
 
-/// The shards of one part; each is checked at its first use.
+/// The shards of one part; each is checked when it is first used.
 final class ShardStore: Sendable {
   let directory: String
   let part: CacheManifest.Part
@@ -151,7 +151,7 @@ final class ShardStore: Sendable {
     let (k, slot) = slot(place)
     let layout = manifest.shard(k, of: part)
     if !isChecked.withLock({ $0[k] }) {
-      // Two threads may both check a shard, which costs time and nothing else.
+      // Two threads may both check a shard, which only costs time.
       _ = try layout.checksum(
         of: path(k), expected: UInt32(part.shards[k].crc32, radix: 16), advice: ShardStore.advice)
       isChecked.withLock { $0[k] = true }

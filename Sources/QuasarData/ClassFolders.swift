@@ -1,8 +1,8 @@
 import QuasarTensor
 
-/// A data set as folders: DIR/train/CLASS/IMAGE and DIR/val or DIR/test the same way.
+/// A data set as folders: DIR/train/CLASS/IMAGE, and DIR/val or DIR/test in the same form.
 ///
-/// Classes are the folders under `train`, images the files in them, both in the order of their names' bytes. Listing
+/// Classes are the folders under `train`, images the files in them, both in the byte order of their names. Listing
 /// opens no image. Grey files among coloured ones are widened to three equal channels.
 struct ClassFolders: Sendable {
   /// The files of one part, class after class.
@@ -28,7 +28,7 @@ struct ClassFolders: Sendable {
   /// Images that take more memory than this are refused: 4 GiB.
   static let largestInMemory = 4 << 30
 
-  /// Lists the folders; `val` is the test set where both `val` and `test` are there.
+  /// Lists the folders; if both `val` and `test` exist, `val` is the test set.
   init(_ directory: String) throws(QuasarError) {
     try InputFile.requireDirectory(directory)
     guard
@@ -71,15 +71,15 @@ struct ClassFolders: Sendable {
 
   func path(_ file: String) -> String { InputFile.join(directory, file) }
 
-  /// The picture in one file, a JPEG at least `covering` points wide and high where it is larger than that.
+  /// The picture in one file; a larger JPEG is decoded at least `covering` points wide and high.
   func picture(_ file: String, covering size: Int? = nil) throws(QuasarError) -> Raster {
     let path = path(file)
     return try ImageFile.decode(InputFile.read(path), file: path, covering: size)
   }
 
-  /// 3 where any file has colour, else 1; reads headers up to the first one that has.
+  /// 3 if any file has colour, otherwise 1; reads headers up to the first file with colour.
   ///
-  /// Throws `badData` with the first damaged one before that, unless such files are skipped.
+  /// Throws `badData` for the first damaged file before that, unless such files are skipped.
   func channels(skippingDamaged: Bool = false) throws(QuasarError) -> Int {
     for file in train.files + test.files {
       let path = path(file)
@@ -93,7 +93,7 @@ struct ClassFolders: Sendable {
     return 1
   }
 
-  /// Both parts in memory, scaled to squares of `size`; without it all images need one size.
+  /// Both parts in memory, scaled to squares of `size`; without `size` all images need the same size.
   func load(size: Int?) throws(QuasarError) -> ImageDataset {
     let train = try load(train, size: size)
     let test = try load(test, size: size)
@@ -102,7 +102,7 @@ struct ClassFolders: Sendable {
       train: train.set(name: name, channels: channels), test: test.set(name: name, channels: channels))
   }
 
-  /// The images at `indices` of a part (all by default), scaled to squares of `size`, or of one size.
+  /// The images at `indices` of a part (all by default), scaled to squares of `size`, or all of one size.
   func load(_ part: Part, indices: [Int]? = nil, size: Int?) throws(QuasarError) -> LoadedPart {
     guard size.map({ (1...SquareResize.largestSize).contains($0) }) ?? true else {
       throw QuasarError(.usage, "size \(size ?? 0): use 1 to \(SquareResize.largestSize) points")
@@ -138,7 +138,7 @@ struct ClassFolders: Sendable {
     return loaded
   }
 
-  /// Planar images of one size, some grey and some coloured perhaps.
+  /// Planar images of one size; some may be grey and some coloured.
   struct LoadedPart {
     let part: Part
     var channels = 1

@@ -1,20 +1,18 @@
 import QuasarTensor
 
-/// A picture of a data set: one row a class with its name, one column a sample.
+/// A picture of a data set: one row per class with its name, one column per sample.
 public enum ContactSheet {
-  /// The sheet: the first `samplesPerClass` images of each class in file order, each pixel `scale` points
-  /// wide.
+  /// The sheet: the first `samplesPerClass` images of each class in file order, each pixel `scale` points wide.
   ///
-  /// Classes with fewer images leave the rest of their row empty. Without `scale` small images are enlarged
-  /// so that an image is about 64 points wide. Throws `usage` for a number below 1 or a sheet above 2²⁶
-  /// points.
+  /// Classes with fewer images leave the rest of their row empty. Without `scale`, small images are enlarged to a width
+  /// of about 64 points. Throws `usage` for a number below 1 or a sheet above 2²⁶ points.
   public static func draw(
     _ set: ImageSet, samplesPerClass: Int = 12, scale: Int? = nil
   ) throws(QuasarError) -> Raster {
     let scale = scale ?? max(1, 64 / set.width)
     guard samplesPerClass >= 1, scale >= 1 else {
       throw QuasarError(
-        .usage, "contact sheet: \(samplesPerClass) samples a class at scale \(scale); both need at least 1")
+        .usage, "contact sheet: \(samplesPerClass) samples per class at scale \(scale); both need at least 1")
     }
     let gap = 4
     let margin = 12
@@ -32,7 +30,7 @@ public enum ContactSheet {
           + "\(set.width)×\(set.height) at scale "
           + "\(scale) are more than \(1 << 26) points; ask for fewer samples or a smaller scale")
     }
-    // Text needs two points of air above and below, also when the images are tiny.
+    // Text needs two points of space above and below, even when the images are tiny.
     let rowHeight = max(cellHeight, BitmapFont.height * textScale + 2)
     var sheet = Raster(
       width: 2 * margin + labelWidth + samplesPerClass * (cellWidth + gap) - gap,

@@ -1,7 +1,7 @@
 import Foundation
 import QuasarTensor
 
-/// Folders of data sets, with errors that say which one and what to do.
+/// Access to folders of data sets, with errors that name the folder and what to do.
 extension InputFile {
   /// The path of the first of `names` that is a file in `directory`.
   static func locate(_ names: [String], in directory: String) throws(QuasarError) -> String {

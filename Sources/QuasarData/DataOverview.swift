@@ -1,28 +1,28 @@
 import QuasarTensor
 
-/// Counts, classes and the first images of every class, without reading more of a data set than that.
+/// Counts, classes and the first images of every class, without reading the rest of a data set.
 public struct DataOverview: Sendable {
-  /// The data set, for people.
+  /// The name of the data set, for people.
   public let name: String
   public let classNames: [String]
-  /// Training images of each class.
+  /// Number of training images of each class.
   public let trainCounts: [Int]
-  /// Test images of each class.
+  /// Number of test images of each class.
   public let testCounts: [Int]
   /// The first training images of each class.
   public let samples: ImageSet
-  /// "150×120 to 500×375" where the samples of class folders differ in size and were scaled to squares; else nil.
+  /// "150×120 to 500×375" if the samples of class folders differ in size and were scaled to squares; otherwise nil.
   public let sizes: String?
 
   /// Side of the squares to which samples of different sizes are scaled.
   static let thumbnail = 64
-  /// Points that all samples may have together: 2²⁶, as a contact sheet.
+  /// Largest number of points of all samples together: 2²⁶, as in a contact sheet.
   static let largestArea = 1 << 26
 
-  /// Looks into a data set; at most `samplesPerClass` images of a class are read, fewer where they would fill more than
-  /// 2²⁶ points.
+  /// Looks into a data set. At most `samplesPerClass` images of each class are read, fewer where they would fill more
+  /// than 2²⁶ points.
   ///
-  /// `size` scales the samples of class folders. Throws as `DataSpecification.load`.
+  /// `size` scales the samples of class folders. Throws the errors of `DataSpecification.load`.
   public init(
     of specification: DataSpecification, samplesPerClass: Int = 12, size: Int? = nil
   ) throws(QuasarError) {
@@ -80,7 +80,7 @@ public struct DataOverview: Sendable {
     max(1, min(wanted, largestArea / max(1, classes * height * width)))
   }
 
-  /// Places of the first n files of each class.
+  /// Indices of the first n files of each class.
   private static func first(_ n: Int, of counts: [Int]) -> [Int] {
     var start = 0
     return counts.flatMap { count in

@@ -1,8 +1,8 @@
 import Foundation
 import QuasarTensor
 
-/// Where images come from, as users write it: "embedded", "fashion-mnist:DIR", "mnist:DIR", "cifar10:DIR",
-/// "folder:DIR" or "cache:DIR".
+/// The source of images as users write it: "embedded", "fashion-mnist:DIR", "mnist:DIR", "cifar10:DIR", "folder:DIR" or
+/// "cache:DIR".
 public enum DataSpecification: Sendable, Hashable, CustomStringConvertible {
   /// The subset of Fashion-MNIST inside the package: 20,000 training and 2,000 test images, 28×28 grey.
   case embedded
@@ -10,18 +10,18 @@ public enum DataSpecification: Sendable, Hashable, CustomStringConvertible {
   case fashionMNIST(directory: String)
   /// Folder with the four IDX files of MNIST.
   case mnist(directory: String)
-  /// Folder with the binary version of CIFAR-10, or the one that holds cifar-10-batches-bin.
+  /// Folder with the binary version of CIFAR-10, or the folder that contains cifar-10-batches-bin.
   case cifar10(directory: String)
-  /// Folder with `train` and `val` or `test`, each with one folder a class.
+  /// Folder with `train` and either `val` or `test`, each with one folder per class.
   case folder(directory: String)
   /// Folder that `quasar data cache` has written.
   case cache(directory: String)
 
-  /// One way to write a specification, with a line that explains it (for `quasar data list`).
+  /// One form of a specification, with a line that explains it (for `quasar data list`).
   public struct Form: Sendable, Hashable {
     /// "cifar10:DIR"
     public let pattern: String
-    /// What is read, in one line.
+    /// The data that is read, in one line.
     public let summary: String
   }
 
@@ -38,9 +38,9 @@ public enum DataSpecification: Sendable, Hashable, CustomStringConvertible {
     Form(pattern: "cache:DIR", summary: "class folders as 'quasar data cache' wrote them; images stay on disk"),
   ]
 
-  /// The specification that `text` writes; a leading "~/" of the folder is the home folder.
+  /// The specification written as `text`; a leading "~/" of the folder is the home folder.
   ///
-  /// Throws `usage` for an unknown name, a folder that is missing, and one where none belongs.
+  /// Throws `usage` for an unknown name, a missing folder, and a folder after a name that takes none.
   public init(parsing text: String) throws(QuasarError) {
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     let name = parts[0]
@@ -79,9 +79,9 @@ public enum DataSpecification: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// The images, read and checked; those of a cache stay on disk, all others are loaded.
+  /// The images, read and checked; the images of a cache stay on disk, all others are loaded.
   ///
-  /// `size` scales the images of class folders, as in `load`. Throws as `load`.
+  /// `size` scales the images of class folders, as in `load`. Throws the errors of `load`.
   public func open(size: Int? = nil) throws(QuasarError) -> ImageSources {
     if case .cache(let directory) = self { return try CachedImages.open(directory) }
     return ImageSources(try load(size: size))
@@ -89,8 +89,8 @@ public enum DataSpecification: Sendable, Hashable, CustomStringConvertible {
 
   /// The images in memory, read and checked.
   ///
-  /// Class folders are scaled to squares of `size` points (shorter side scaled, middle kept); without it all of their
-  /// images need one size. The other sets have the size they have. Throws `missing`, `badData` or `inputOutput`, each
+  /// Class folders are scaled to squares of `size` points (shorter side scaled, middle kept); without `size` all their
+  /// images need the same size. The other sets keep their own size. Throws `missing`, `badData` or `inputOutput`, each
   /// with the file, the place in it and what to do.
   public func load(size: Int? = nil) throws(QuasarError) -> ImageDataset {
     switch self {

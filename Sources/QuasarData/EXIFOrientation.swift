@@ -1,4 +1,4 @@
-/// How a camera was held: the place in the file of each point of the upright picture, 1…8.
+/// The orientation of a camera, 1…8: where each point of the upright picture is stored in the file.
 ///
 /// 1 upright, 2 mirrored, 3 upside down, 4 mirrored upside down, 5 transposed, 6 to be turned right, 7 transposed about
 /// the other diagonal, 8 to be turned left. Source: Exif 2.3 (CIPA DC-008-2012), section 4.6.4, tag 0x0112.
@@ -13,12 +13,12 @@ struct EXIFOrientation: Equatable {
     self.number = number
   }
 
-  /// The orientation of a JPEG file; upright where it has none or where its EXIF block is damaged.
+  /// The orientation of a JPEG file; upright if the file has none or its EXIF block is damaged.
   init(jpeg bytes: [UInt8]) {
     number = EXIFOrientation.block(bytes).flatMap { EXIFOrientation.tag($0) } ?? 1
   }
 
-  /// Whether width and height change places.
+  /// True if width and height are exchanged.
   var swapsSides: Bool { number >= 5 }
 
   /// The point of a stored width × height picture that is shown at (x, y).

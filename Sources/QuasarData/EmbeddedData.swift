@@ -3,8 +3,8 @@ import QuasarTensor
 
 /// The subset of Fashion-MNIST that ships inside the package: 20,000 training and 2,000 test images.
 ///
-/// Of each of the 10 classes the first 2,000 training images and the first 200 test images, in the order of
-/// the original files. `tools/make-embedded-data` writes the files; the folder's NOTICE names the source.
+/// It has the first 2,000 training images and the first 200 test images of each of the 10 classes, in the order of the
+/// original files. `tools/make-embedded-data` writes the files; the folder's NOTICE names the source.
 enum EmbeddedData {
   static let name = "Fashion-MNIST, embedded subset"
 

@@ -1,15 +1,15 @@
 /// One axis of a resize: output i is Σ weights[starts[i] + k]·source[first[i] + k] / total.
 ///
-/// An axis that shrinks from n to m points takes means: output i covers [i·n, (i+1)·n) on a line where source j covers
-/// [j·m, (j+1)·m), and the overlaps, which sum to n, are the weights. An axis that grows is interpolated linearly:
-/// output i lies at ((2i + 1)·n − m) / 2m, and its two neighbours weigh 2m − f and f, edges repeated.
+/// An axis that shrinks from n to m points takes means. Output i covers [i·n, (i+1)·n) on a line where source j covers
+/// [j·m, (j+1)·m); the weights are the overlaps, which sum to n. An axis that grows is interpolated linearly. Output i
+/// is at ((2i + 1)·n − m) / 2m, and its two neighbours have weights 2m − f and f; edges are repeated.
 struct ResizeAxis {
   private(set) var first: [Int] = []
   private(set) var starts = [0]
   private(set) var weights: [UInt64] = []
   let total: Int
 
-  /// The outputs `kept` of the m points to which an axis of n points is scaled; all by default.
+  /// The outputs `kept` of the m points to which an axis of n points is scaled; all of them by default.
   init(_ n: Int, to m: Int, keeping kept: Range<Int>? = nil) {
     total = m <= n ? n : 2 * m
     for i in kept ?? 0..<m {
@@ -40,14 +40,14 @@ struct ResizeAxis {
   /// Number of outputs.
   var count: Int { first.count }
 
-  /// The source points that any output needs.
+  /// The source points that the outputs need.
   var sources: Range<Int> {
     let last = first.count - 1
     return first[0]..<first[last] + starts[last + 1] - starts[last]
   }
 }
 
-/// Where the samples of a picture lie: sample (x, y) of channel c is at x·column + y·row + c·channel.
+/// The layout of the samples of a picture: sample (x, y) of channel c is at x·column + y·row + c·channel.
 struct SampleView {
   let samples: UnsafePointer<UInt8>
   let channels: Int
@@ -59,9 +59,9 @@ struct SampleView {
 /// Both axes of a resize in whole numbers with one division: ⌊(Σ wy·wx·p + D/2) / D⌋ with D = Dx·Dy.
 ///
 /// With D·255 < 2⁶¹ every sum fits 64 bits, and the bytes are the same on every machine. Up to D = 2²⁴ (pictures of 16
-/// million points) sums x < 256·D fit 32 bits, and the division is a product: with M = ⌈2⁵⁶ / D⌉ and
-/// e = M·D − 2⁵⁶ < D, x·M / 2⁵⁶ = x/D + x·e / (D·2⁵⁶), and x·e < 256·D² ≤ 2⁵⁶ keeps the excess below 1/D, too small to
-/// reach the next whole number.
+/// million points) sums x < 256·D fit 32 bits, and the division is a product. With M = ⌈2⁵⁶ / D⌉ and e = M·D − 2⁵⁶ < D,
+/// x·M / 2⁵⁶ = x/D + x·e / (D·2⁵⁶). Because x·e < 256·D² ≤ 2⁵⁶, the excess stays below 1/D, too small to reach the next
+/// whole number.
 enum ExactResize {
   /// Writes planar [channels, rows.count, columns.count] bytes.
   static func write(

@@ -11,8 +11,8 @@ enum Gzip {
 
   /// The contents of a gzip file, or the bytes themselves when they do not begin with the gzip magic.
   ///
-  /// Several members one after the other are joined, as gzip does. Throws `badData` for a damaged or
-  /// truncated stream, a wrong checksum and bytes after the end.
+  /// Several members one after the other are joined, as gzip does. Throws `badData` for a damaged or truncated stream,
+  /// a wrong checksum and bytes after the end.
   static func unpackIfPacked(_ bytes: [UInt8], file: String) throws(QuasarError) -> [UInt8] {
     guard bytes.starts(with: magic) else { return bytes }
     var output: [UInt8] = []
@@ -29,12 +29,12 @@ enum Gzip {
     return output
   }
 
-  /// Appends one member to `output`; the number of packed bytes it took.
+  /// Appends one member to `output`; returns the number of packed bytes that it took.
   private static func unpackMember(
     _ bytes: [UInt8], from start: Int, into output: inout [UInt8], file: String
   ) throws(QuasarError) -> Int {
     var stream = z_stream()
-    // 15 bits of window; +16 asks for the gzip wrapper and its checksum.
+    // 15 bits of window; +16 selects the gzip wrapper and its checksum.
     let opened = inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
     guard opened == Z_OK else {
       throw QuasarError(.internal, "\(file): zlib did not start (code \(opened)); check the installed zlib")
@@ -64,7 +64,7 @@ enum Gzip {
       guard output.count + written <= largestOutput else {
         throw QuasarError(
           .badData,
-          "\(file): unpacks to more than \(largestOutput) bytes; this is no data set of small images")
+          "\(file): unpacks to more than \(largestOutput) bytes; this is not a data set of small images")
       }
       output.append(contentsOf: chunk[..<written])
       if code == Z_STREAM_END { return consumed }

@@ -1,10 +1,9 @@
 import QuasarTensor
 
-/// The IDX layout of MNIST and Fashion-MNIST: a big-endian header, then one byte a value.
+/// The IDX layout of MNIST and Fashion-MNIST: a big-endian header, then one byte per value.
 ///
-/// Images: magic 0x00000803, count, rows, columns, count·rows·columns bytes. Labels: magic 0x00000801, count,
-/// count bytes. Files may be gzip-packed; that is told by their first bytes. Layout: LeCun, "The MNIST
-/// database".
+/// Images: magic 0x00000803, count, rows, columns, count·rows·columns bytes. Labels: magic 0x00000801, count, count
+/// bytes. Files may be gzip-packed, which their first bytes show. Layout: LeCun, "The MNIST database".
 public enum IDXFile {
   /// Pixels [count, height, width] of one image file.
   public struct Images: Sendable, Equatable {
@@ -14,14 +13,14 @@ public enum IDXFile {
     public var height: Int
     /// Columns of one image.
     public var width: Int
-    /// One byte a pixel, row-major.
+    /// One byte per pixel, row-major.
     public var pixels: [UInt8]
   }
 
   static let imageMagic: UInt32 = 0x803
   static let labelMagic: UInt32 = 0x801
 
-  /// The images in the bytes of one file; `file` is the name that errors give.
+  /// The images in the bytes of one file; `file` is its name in errors.
   ///
   /// Throws `badData` for a wrong magic, zero images, and a byte too few or too many.
   public static func images(_ bytes: [UInt8], file: String) throws(QuasarError) -> Images {
@@ -40,7 +39,7 @@ public enum IDXFile {
     return Images(count: count, height: height, width: width, pixels: Array(bytes[16...]))
   }
 
-  /// The labels in the bytes of one file; throws as `images` does.
+  /// The labels in the bytes of one file; throws the errors of `images`.
   public static func labels(_ bytes: [UInt8], file: String) throws(QuasarError) -> [UInt8] {
     let bytes = try Gzip.unpackIfPacked(bytes, file: file)
     let count = try header(bytes, magic: labelMagic, fields: 1, kind: "label", file: file)[0]

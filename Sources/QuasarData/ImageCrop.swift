@@ -16,9 +16,10 @@ public struct ImageCrop: Sendable, Equatable {
 
   /// target ← the rectangle of `source`, both [channels, rows, columns] bytes, by the exact resize of class folders.
   ///
-  /// An axis of n points becomes m ≥ n points by linear interpolation, output i at ((2i + 1)·n − m) / 2m of the
-  /// rectangle, whose edges are repeated: nothing outside it is seen. The whole image is copied. The rectangle must lie
-  /// inside the image; sums stay below 4·rows·columns·256, so any image that fits memory is scaled exactly. Example: the left half [8, 16] of a row of 4 becomes [8, 10, 14, 16].
+  /// An axis of n points becomes m ≥ n points by linear interpolation. Output i is at ((2i + 1)·n − m) / 2m of the
+  /// rectangle, whose edges are repeated; no point outside it is read. The whole image is copied. The rectangle must be
+  /// inside the image. Sums stay below 4·rows·columns·256, so any image that fits memory is scaled exactly. Example:
+  /// the left half [8, 16] of a row of 4 becomes [8, 10, 14, 16].
   public func write(
     from source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>, channels: Int, rows: Int, columns: Int
   ) {

@@ -14,13 +14,13 @@ public struct ImageDataset: Sendable {
     self.test = test
   }
 
-  /// The data set, for people.
+  /// The name of the data set, for people.
   public var name: String { train.name }
   /// Names of the classes of both parts.
   public var classNames: [String] { train.classNames }
 }
 
-/// A training set and a test set of the same images, wherever they lie: equal size, channels and classes.
+/// A training set and a test set of the same images, in memory or on disk: equal size, channels and classes.
 public struct ImageSources: Sendable {
   /// The images to learn from.
   public let train: any ImageSource
@@ -40,7 +40,7 @@ public struct ImageSources: Sendable {
     test = data.test
   }
 
-  /// The data set, for people.
+  /// The name of the data set, for people.
   public var name: String { train.name }
   /// Names of the classes of both parts.
   public var classNames: [String] { train.classNames }

@@ -3,13 +3,13 @@ import QuasarTensor
 
 /// One picture file as 8-bit grey or RGB: JPEG, PNG, and binary PGM and PPM.
 ///
-/// The first bytes decide the format, not the name. Transparent PNG points lie over white, inks of a CMYK JPEG are
-/// mixed to RGB, 16-bit samples are rounded to 8, and a JPEG is turned as its EXIF orientation says. Gamma and colour
-/// profiles are not applied.
+/// The first bytes decide the format, not the name. Transparent PNG points are drawn over white, inks of a CMYK JPEG
+/// are mixed to RGB, 16-bit samples are rounded to 8, and a JPEG is turned according to its EXIF orientation. Gamma and
+/// colour profiles are not applied.
 enum ImageFile {
-  /// The picture in the bytes of one file; `file` is the name that errors give.
+  /// The picture in the bytes of one file; `file` is its name in errors.
   ///
-  /// With `covering`, a JPEG is decoded at 1/2, 1/4 or 1/8 of its size where its shorter side still has that many
+  /// With `covering`, a JPEG is decoded at 1/2, 1/4 or 1/8 of its size if its shorter side then still has that many
   /// points. Throws `badData` for a damaged or truncated file, an unknown format, and more than 2²⁷ points.
   static func decode(_ bytes: [UInt8], file: String, covering size: Int? = nil) throws(QuasarError) -> Raster {
     if isJPEG(bytes) {
@@ -32,7 +32,7 @@ enum ImageFile {
     return try PortablePixmap.decode(bytes, file: file).raster
   }
 
-  /// 1 (grey) or 3 (RGB), from the header alone; throws as `decode` for a damaged header.
+  /// 1 (grey) or 3 (RGB), from the header alone; throws the errors of `decode` for a damaged header.
   static func channels(_ bytes: [UInt8], file: String) throws(QuasarError) -> Int {
     if isJPEG(bytes) { return Int(try jpegShape(bytes, denominator: 1, file: file).channels) }
     if isPNG(bytes) { return Int(try pngShape(bytes, file: file).channels) }
@@ -107,7 +107,7 @@ enum ImageFile {
     case QK_IMAGE_TOO_LARGE:
       throw QuasarError(
         .badData,
-        "\(file): more than \(QK_IMAGE_LARGEST) points, which is no picture of a data set; scale it down or "
+        "\(file): more than \(QK_IMAGE_LARGEST) points, too many for a picture of a data set; scale it down or "
           + "remove it")
     case QK_IMAGE_NO_MEMORY:
       throw QuasarError(.internal, "\(file): no memory to decode this \(format) file; use fewer threads")

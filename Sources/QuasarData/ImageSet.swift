@@ -1,11 +1,11 @@
 import QuasarTensor
 
-/// Labelled images of one size in memory: pixels [count, channels, height, width] as bytes, one class a picture.
+/// Labelled images of one size in memory: pixels [count, channels, height, width] as bytes, one class per picture.
 ///
-/// A value is always whole: at least one image, as many labels as images, every label a class. The first
-/// initialiser checks that, so nothing that takes an `ImageSet` has to check again.
+/// A value is always complete: at least one image, as many labels as images, every label a class. The first initialiser
+/// checks that, so code that takes an `ImageSet` need not check again.
 public struct ImageSet: ImageSource, Equatable {
-  /// The data set, for people: "Fashion-MNIST".
+  /// The name of the data set, for people: "Fashion-MNIST".
   public let name: String
   /// "train", "test", "val", …
   public let split: String
@@ -74,7 +74,7 @@ public struct ImageSet: ImageSource, Equatable {
     self.classNames = classNames
   }
 
-  /// The images at `indices` of a checked set; no check of its own is needed.
+  /// The images at `indices` of a checked set, which need no further check.
   private init(_ whole: ImageSet, indices: [Int]) {
     name = whole.name
     split = whole.split
@@ -120,10 +120,10 @@ public struct ImageSet: ImageSource, Equatable {
   }
 }
 
-/// Classes that a label of 16 bits tells apart.
+/// Number of classes that a label of 16 bits can distinguish.
 let largestClassCount = 1 << 16
 
-/// Product of the factors, nil where it does not fit.
+/// Product of the factors, nil where it overflows.
 func checkedProduct(_ factors: [Int]) -> Int? {
   var product = 1
   for factor in factors {

@@ -1,10 +1,10 @@
 import QuasarTensor
 
-/// Labelled images of one size, wherever they lie: `ImageSet` in memory, `CachedImages` in shards on disk.
+/// Labelled images of one size, in memory (`ImageSet`) or in shards on disk (`CachedImages`).
 ///
-/// A value is always whole: at least one image, as many labels as images, every label a class.
+/// A value is always complete: at least one image, as many labels as images, every label a class.
 public protocol ImageSource: Sendable {
-  /// The data set, for people: "Fashion-MNIST".
+  /// The name of the data set, for people: "Fashion-MNIST".
   var name: String { get }
   /// "train", "test", "val", …
   var split: String { get }
@@ -18,19 +18,19 @@ public protocol ImageSource: Sendable {
   var labels: [UInt16] { get }
   /// Names of the classes, at most 65,536.
   var classNames: [String] { get }
-  /// Whether reading an image is a copy in memory, which cannot fail and needs no reading ahead.
+  /// True if reading an image is a copy in memory, which cannot fail and needs no reading ahead.
   var isInMemory: Bool { get }
 
   /// Writes the bytesPerImage pixels [channels, height, width] of image 0 ≤ index < count to `target`.
   ///
-  /// May be called by several threads at once. Throws `missing`, `badData` or `inputOutput` where a file is gone,
-  /// damaged or unreadable.
+  /// Several threads may call it at once. Throws `missing`, `badData` or `inputOutput` where a file is missing, damaged
+  /// or unreadable.
   func copyImage(at index: Int, to target: UnsafeMutablePointer<UInt8>) throws(QuasarError)
 
   /// Σp and Σp² of each channel over all images.
   func channelSums() throws(QuasarError) -> [ChannelSums]
 
-  /// The images at these places, in this order; an index may come more than once.
+  /// The images at these indices, in this order; an index may occur more than once.
   ///
   /// Throws `usage` for an empty list or an index outside 0..<count.
   func selecting(_ indices: [Int]) throws(QuasarError) -> Self
@@ -38,7 +38,7 @@ public protocol ImageSource: Sendable {
 
 /// Σp and Σp² of the bytes p of one channel.
 ///
-/// One byte 3 and one byte 5 give 8 and 34. 2⁴⁰ bytes fit.
+/// Example: a byte 3 and a byte 5 give 8 and 34. 2⁴⁰ bytes fit.
 public struct ChannelSums: Sendable, Equatable {
   public var sum = 0
   public var squares = 0
@@ -70,7 +70,7 @@ extension ImageSource {
     return counts
   }
 
-  /// The pixels [channels, height, width] of one image; throws as `copyImage`.
+  /// The pixels [channels, height, width] of one image; throws the errors of `copyImage`.
   public func pixels(at index: Int) throws(QuasarError) -> [UInt8] {
     var failure: QuasarError?
     let pixels = [UInt8](unsafeUninitializedCapacity: bytesPerImage) { room, count in
@@ -88,7 +88,7 @@ extension ImageSource {
 
   /// The first n images of each class, in the order of the file.
   ///
-  /// Throws `usage` when n < 1 or a class has fewer than n images, so the result is always even.
+  /// Throws `usage` when n < 1 or a class has fewer than n images, so the result is always balanced.
   public func firstOfEachClass(_ n: Int) throws(QuasarError) -> Self {
     guard n >= 1 else {
       throw QuasarError(.usage, "\(name), \(split): \(n) images of each class; ask for at least 1")
@@ -103,7 +103,7 @@ extension ImageSource {
     return try selecting(firstIndices(n))
   }
 
-  /// The places of the first n images of each class, or of all where a class has fewer, in the order of the file.
+  /// The indices of the first n images of each class, or of all where a class has fewer, in the order of the file.
   func firstIndices(_ n: Int) -> [Int] {
     var taken = [Int](repeating: 0, count: classNames.count)
     var chosen: [Int] = []
@@ -114,11 +114,11 @@ extension ImageSource {
     return chosen
   }
 
-  /// Two sets: without every k-th image of each class, and those images; both in the order of the file.
+  /// Two sets: the images without every k-th image of each class, and those k-th images; both in the order of the file.
   ///
-  /// No random number is involved: of each class the images k−1, 2k−1, 3k−1, … (counted from 0 within the
-  /// class) are held out. Example: 2,000 images of each of 10 classes and k = 10 → 18,000 and 2,000.
-  /// Throws `usage` when k < 2 or no class has k images.
+  /// No random number is involved: the images k−1, 2k−1, 3k−1, … of each class (counted from 0 within the class) are
+  /// held out. Example: 2,000 images of each of 10 classes and k = 10 → 18,000 and 2,000. Throws `usage` when k < 2 or
+  /// no class has k images.
   public func splittingEvery(_ k: Int) throws(QuasarError) -> (kept: Self, heldOut: Self) {
     guard k >= 2 else {
       throw QuasarError(
@@ -134,7 +134,7 @@ extension ImageSource {
     guard !heldOut.isEmpty else {
       throw QuasarError(
         .usage,
-        "\(name), \(split): every \(k)-th image of a class is to be held out, but the largest class has "
+        "\(name), \(split): every \(k)-th image of each class is to be held out, but the largest class has "
           + "\(seen.max() ?? 0); use a smaller number")
     }
     return (try selecting(kept), try selecting(heldOut))

@@ -1,6 +1,6 @@
 import QuasarTensor
 
-/// Folders with the four IDX files of MNIST or of a set with the same names, as Fashion-MNIST.
+/// Folders with the four IDX files of MNIST, or of a set with the same file names such as Fashion-MNIST.
 enum MNISTFolder {
   static let digitNames = (0...9).map(String.init)
   static let fashionNames = [

@@ -3,8 +3,8 @@ import QuasarTensor
 
 /// PNG files with 8-bit grey or RGB samples, packed by zlib.
 ///
-/// Signature, IHDR, one IDAT, IEND; every row with filter 0. The same picture gives the same bytes for one
-/// version of zlib. Source: W3C, "Portable Network Graphics (PNG) Specification", second edition.
+/// Signature, IHDR, one IDAT, IEND; every row has filter 0. The same picture gives the same bytes with the same version
+/// of zlib. Source: W3C, "Portable Network Graphics (PNG) Specification", second edition.
 public enum PNGWriter {
   /// The bytes of a PNG file of this picture.
   public static func encode(_ picture: Raster) throws(QuasarError) -> [UInt8] {

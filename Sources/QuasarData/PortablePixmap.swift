@@ -1,9 +1,9 @@
 import QuasarTensor
 
-/// Binary PGM (P5, grey) and PPM (P6, RGB) images of the Netpbm family, with one byte a sample.
+/// Binary PGM (P5, grey) and PPM (P6, RGB) images of the Netpbm family, with one byte per sample.
 ///
-/// "P5" or "P6", then width, height and the largest value as decimal text parted by blanks, lines or #
-/// comments, one blank byte, then the samples row by row; PPM samples come as red, green, blue. Source:
+/// The file has "P5" or "P6"; then width, height and the largest value as decimal text separated by blanks, lines or #
+/// comments; one blank byte; then the samples row by row. PPM samples are in the order red, green, blue. Source:
 /// netpbm's ppm(5).
 public enum PortablePixmap {
   /// One decoded image, planar [channels, height, width].
@@ -18,10 +18,10 @@ public enum PortablePixmap {
     public var pixels: [UInt8]
   }
 
-  /// The image in the bytes of one file; `file` is the name that errors give.
+  /// The image in the bytes of one file; `file` is its name in errors.
   ///
-  /// Throws `badData` for another format (the known ones are named), 16-bit samples, a damaged header, and a
-  /// byte too few or too many.
+  /// Throws `badData` for another format (the error names the known ones), 16-bit samples, a damaged header, and a byte
+  /// too few or too many.
   public static func decode(_ bytes: [UInt8], file: String) throws(QuasarError) -> Image {
     guard bytes.count >= 2, bytes[0] == UInt8(ascii: "P"), bytes[1] == 0x35 || bytes[1] == 0x36 else {
       throw QuasarError(
@@ -115,7 +115,7 @@ public enum PortablePixmap {
     byte == 0x20 || (0x09...0x0d).contains(byte)
   }
 
-  /// What the first bytes of a file say about its format, for error messages.
+  /// The format that the first bytes of a file suggest, for error messages.
   private static func formatName(_ bytes: [UInt8]) -> String {
     if bytes.isEmpty { return "an empty file" }
     if bytes.starts(with: [0x89, 0x50, 0x4e, 0x47]) { return "a damaged PNG file" }

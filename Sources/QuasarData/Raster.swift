@@ -42,13 +42,13 @@ public struct Raster: Sendable, Equatable {
     }
   }
 
-  /// Sets all channels of one point; points outside are left out.
+  /// Sets all channels of one point; points outside are ignored.
   mutating func set(x: Int, y: Int, to value: UInt8) {
     guard (0..<width).contains(x), (0..<height).contains(y) else { return }
     for channel in 0..<channels { samples[(y * width + x) * channels + channel] = value }
   }
 
-  /// Copies a planar image, each pixel as a square of `scale` points; (x, y) is its upper left corner.
+  /// Copies a planar image with each pixel as a square of `scale` points; (x, y) is its upper left corner.
   ///
   /// A grey image on a coloured raster takes all three channels.
   mutating func draw(

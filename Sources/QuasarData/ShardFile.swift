@@ -13,13 +13,13 @@ import QuasarTensor
 /// | channels·size²·count | pixels, planar |
 /// | 4 | CRC-32 of everything before it |
 ///
-/// All numbers are little-endian. The table has a checksum of its own so that the mean of a data set can be had
-/// without reading its pixels.
+/// All numbers are little-endian. The table has its own checksum, so the mean of a data set can be computed without
+/// reading its pixels.
 struct ShardFile: Sendable {
   let source: UInt32
   let channels: Int
   let size: Int
-  /// Place of the first image in its part of the data set.
+  /// Index of the first image in its part of the data set.
   let first: Int
   let count: Int
 
@@ -36,7 +36,7 @@ struct ShardFile: Sendable {
       + [1, source, UInt32(channels), UInt32(size), UInt32(count), UInt32(first)].flatMap(ShardFile.littleEndian)
   }
 
-  /// The bytes of the file; `image` gives the planar pixels of a place, nil where it cannot be decoded.
+  /// The bytes of the file; `image` gives the planar pixels at an index, nil if the image cannot be decoded.
   func encode(_ image: (Int) throws(QuasarError) -> [UInt8]?) throws(QuasarError) -> [UInt8] {
     var body: [UInt8] = []
     body.reserveCapacity(byteCount - pixels)
@@ -149,14 +149,14 @@ struct ShardFile: Sendable {
   }
 }
 
-/// A file that is read piece by piece; one that shrinks meanwhile is an error, not a crash as with a mapped file.
+/// A file that is read piece by piece. If it shrinks meanwhile, that is an error and not a crash as with a mapped file.
 struct RandomAccessFile: ~Copyable {
   let path: String
   let byteCount: Int
   private let descriptor: Int32
   private let advice: String
 
-  /// Opens a file; throws `missing` or `inputOutput`, naming it and `advice`.
+  /// Opens a file; throws `missing` or `inputOutput` with its name and `advice`.
   init(_ path: String, advice: String) throws(QuasarError) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {

@@ -1,8 +1,8 @@
 /// A picture as a square of planar bytes: the shorter side scaled to `size`, the middle of the longer one kept.
 ///
-/// The arithmetic is that of `ExactResize`; with 2²⁷ points in the picture and size ≤ 4096, D·255 < 2⁶¹.
+/// The arithmetic is that of `ExactResize`: with 2²⁷ points in the picture and size ≤ 4096, D·255 < 2⁶¹.
 ///
-/// The longer side l becomes ⌊l·size/s + 1/2⌋; of the surplus, the smaller half is cut off at the left or the top.
+/// The longer side l becomes ⌊l·size/s + 1/2⌋; the smaller half of the surplus is cut off at the left or the top.
 enum SquareResize {
   /// The largest side.
   static let largestSize = 4096

@@ -1,10 +1,11 @@
 import QuasarArithmetic
 import QuasarTensor
 
-/// Chains of operands as a CSV table, and the table with the words of a DSP slice beside them.
+/// Chains of operands as a CSV table, and the same table with the words of a DSP slice added.
 ///
-/// Columns `chain`, `w0, w1, …`, `x0, x1, …`; each cell holds the operands of that lane over the chain, separated by
-/// blanks. The result repeats them and adds `A, D, B, C, P` in hexadecimal (A, D and B one word a product) and
+/// The columns are `chain`, `w0, w1, …`, `x0, x1, …`. Each cell holds the operands of that lane over the chain,
+/// separated by blanks. The result repeats them and adds `A, D, B, C, P` in hexadecimal (A, D and B one word per
+/// product) and `y0, y1, …`, y index = weight·activations + activation.
 /// `y0, y1, …`, y index = weight·activations + activation.
 public struct ChainTable {
   struct Row {
@@ -56,7 +57,7 @@ public struct ChainTable {
     let lanes = try zip(cells, columns).dropFirst().map { cell, column in
       try cell.split(whereSeparator: \.isWhitespace).map { text in
         guard let code = Int(text) else {
-          throw QuasarError(.badData, "\(file):\(line): \(column): '\(text)' is no whole number")
+          throw QuasarError(.badData, "\(file):\(line): \(column): '\(text)' is not a whole number")
         }
         return code
       }
@@ -75,7 +76,7 @@ public struct ChainTable {
   /// Number of chains.
   public var count: Int { rows.count }
 
-  /// The table with its words, and how many chains are longer than the proved depth for full-range codes.
+  /// The table with its words, and the number of chains that are longer than the proved depth for full-range codes.
   public func words(decode: LaneDecoder) throws -> (text: String, beyondDepth: Int) {
     let outputs = (0..<mode.productsPerDSP).map { "y\($0)" }
     let depth = mode.depth(

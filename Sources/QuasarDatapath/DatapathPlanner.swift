@@ -3,7 +3,7 @@ import QuasarArithmetic
 import QuasarNetwork
 import QuasarTensor
 
-/// Chooses the processing elements of a layer and proves what can be proved.
+/// Chooses the processing elements of a layer and proves their depth where it can be proved.
 struct DatapathPlanner {
   let model: IntegerModel
   let engine: DatapathEngine
@@ -11,7 +11,7 @@ struct DatapathPlanner {
 
   private var isNarrow: Bool { model.spec.weight_full_range == 0 }
 
-  /// The rows of a linear layer by precision; `activation`: the range of its input codes.
+  /// The rows of a linear layer by precision; `activation` is the range of its input codes.
   func groups(_ linear: IntegerLinear, _ activation: OperandRange) throws -> [DatapathUnits.RowGroup] {
     try [(4, engine.fourBitMode), (8, engine.eightBitMode)].compactMap { bits, mode in
       let rows = linear.rowBits.indices.filter { linear.rowBits[$0] == bits }

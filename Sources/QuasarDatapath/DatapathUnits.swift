@@ -3,13 +3,14 @@ import QuasarArithmetic
 import QuasarNetwork
 import QuasarTensor
 
-/// The FPGA's units as they stand in the engine: packed DSP words, chains, drains, fabric accumulators and what follows.
+/// The FPGA's units as in the engine: packed DSP words, chains, drains, fabric accumulators and the units after them.
 public struct DatapathUnits: IntegerUnits {
-  /// How much of the engine is gone through.
+  /// The part of the engine that is emulated.
   public enum Speed: String, CaseIterable, Sendable {
     /// Every DSP word is formed and decoded.
     case structural
-    /// A product whose depth proof holds runs on the plain kernels: the same bits; the others as in `structural`.
+    /// A product whose depth proof holds runs on the plain kernels, with the same bits; the others run as in
+    /// `structural`.
     case proved
   }
 
@@ -53,7 +54,7 @@ public struct DatapathUnits: IntegerUnits {
     self.attentions = attentions
   }
 
-  /// Names of the layers whose proof does not hold under this spec: those with weights, then attention.
+  /// Names of the layers whose proof does not hold under this spec: first those with weights, then attention.
   public func unproved(in model: IntegerModel) -> [String] {
     let names = model.graph.names
     return names.filter { !(linears[$0]?.allSatisfy(\.isProved) ?? true) }
@@ -122,7 +123,7 @@ public struct DatapathUnits: IntegerUnits {
     withExtendedLifetime(workspace) {}
   }
 
-  /// Rounding LayerNorm is the same integers in every speed, so the kernel serves it.
+  /// Rounding LayerNorm gives the same integers at every speed, so the kernel computes it.
   public func layerNorm(_ layer: IntegerLayerNorm, _ arguments: inout qk_layer_norm_arguments) throws {
     guard spec.truncates(QK_TRUNCATE_LAYER_NORM) else {
       return try KernelUnits().layerNorm(layer, &arguments)

@@ -4,7 +4,7 @@ import QuasarInterchange
 import QuasarNetwork
 
 extension GoldenLayers {
-  /// LayerNorm of `tokens` rows an image; the statistics are those of each row.
+  /// LayerNorm of `tokens` rows per image; the statistics are per row.
   func norm(_ layer: Layer, _ norm: IntegerLayerNorm) throws -> GoldenLayer {
     let name = norm.name
     let (tokens, width) = (layer.tokens, norm.width)
@@ -51,7 +51,7 @@ extension GoldenLayers {
       ])
   }
 
-  /// Softmax attention; q, k and v lie side by side in the input, each head by head.
+  /// Softmax attention; the input holds q, k and v next to each other, each head by head.
   func attention(_ layer: Layer, _ attention: IntegerAttention) throws -> GoldenLayer {
     let (name, tokens) = (attention.name, layer.tokens)
     let (heads, size, bits) = (attention.heads, attention.headDimension, attention.activationBits)

@@ -40,11 +40,11 @@ struct GoldenLayers {
     }
   }
 
-  /// How the input of a layer follows from the output of the one it reads.
+  /// The formula of a layer's input from the output of the layer that it reads.
   func inputFormula(_ layer: Layer) -> String {
     guard let source = layer.input else { return pixelFormula }
     if source == LayerID(.patches) {
-      // The class row is no output of the patch embedding: it is there from the start.
+      // The class row is not an output of the patch embedding; it exists from the start.
       return "input[i][0] = \(source)/embedding[0]; input[i][t] = \(source)/output[i][t - 1] for t > 0"
     }
     if layer.inputCodes == .residual, layer.tokens == 1 {
@@ -60,7 +60,7 @@ struct GoldenLayers {
       + "P = \(geometry.patchSize)"
   }
 
-  /// The tensor that the residual of a layer is: the input of the norm that reads the same stream.
+  /// The formula of a layer's residual: the input of the norm that reads the same stream.
   private func residualFormula(_ layer: Layer) -> String? {
     layer.residual.flatMap { stream in
       model.graph.layers.first { $0.input == stream }.map { "\($0.id)/input" }
@@ -145,7 +145,7 @@ struct GoldenLayers {
     return GoldenLayer(name: name, kind: .linear, tensors: tensors)
   }
 
-  /// What was recorded of a role, in a shape.
+  /// The recorded codes of a role, in a shape.
   func tensor(
     _ role: VectorRole, _ shape: [Int], _ axes: [String], _ bits: Int, signed: Bool, _ meaning: String,
     _ formula: String, layer: String

@@ -5,18 +5,18 @@ import QuasarInterchange
 import QuasarNetwork
 import QuasarTensor
 
-/// `manifest.json` of a folder of golden vectors: what every file is and how the tensors follow from each other.
+/// `manifest.json` of a folder of golden vectors: the meaning of every file and the relations between the tensors.
 public struct GoldenManifest: Codable, Sendable {
   static let formatName = "quasar-vectors"
 
   public struct Model: Codable, Sendable {
-    /// CRC-32 at the end of the `.quasar` file, eight hexadecimal digits.
+    /// CRC-32 at the end of the `.quasar` file, as eight hexadecimal digits.
     public var crc32: String
     /// Size of the file.
     public var bytes: Int
   }
 
-  /// `ArithmeticSpec`.
+  /// The values of `ArithmeticSpec`.
   public struct Arithmetic: Codable, Sendable {
     public var version: Int32
     public var weightFullRange: Int32
@@ -85,7 +85,7 @@ public struct GoldenManifest: Codable, Sendable {
   public var files: [String]
   public var layers: [Layer]
 
-  /// The manifest in a file; nil when there is none of golden vectors.
+  /// The manifest in a file; nil if the file is not a manifest of golden vectors.
   public static func read(_ path: String) -> GoldenManifest? {
     guard let bytes = try? InputFile.read(path),
       let manifest = try? JSONDecoder().decode(GoldenManifest.self, from: Data(bytes))
@@ -108,7 +108,7 @@ public struct EngineSummary: Codable, Sendable {
     public var repair: String
   }
 
-  /// Products that a DSP adds before it drains, in one kind of product of one layer.
+  /// Number of products that a DSP adds before it drains, in one kind of product of one layer.
   public struct Chain: Codable, Sendable {
     public var layer: String
     /// "4-bit rows", "8-bit rows", "scores" or "context".
@@ -123,7 +123,7 @@ public struct EngineSummary: Codable, Sendable {
   public var inputLanes: Int
   /// Slices along the tokens.
   public var tokenElements: Int
-  /// Tokens whose multipliers are built of LUTs.
+  /// Tokens whose multipliers are made of LUTs.
   public var fabricTokens: Int
   public var chains: [Chain]
 
@@ -135,7 +135,7 @@ public struct EngineSummary: Codable, Sendable {
     case fabricTokens = "fabric_tokens"
   }
 
-  /// The engine that `units` run `model` on.
+  /// The summary of the engine on which `units` run `model`.
   public init(device: String, clockMHz: Double, engine: DatapathEngine, units: DatapathUnits, model: IntegerModel) {
     self.device = device
     self.clockMHz = clockMHz

@@ -1,7 +1,7 @@
 import QuasarInterchange
 import QuasarTensor
 
-/// What a tensor is to its layer; also the name of its files.
+/// The role of a tensor in its layer; also the name of its files.
 public enum VectorRole: String, Codable, Sendable, CaseIterable {
   case pixels, logits
   case input, output, residual
@@ -34,9 +34,9 @@ public struct GoldenTensor: Sendable {
   /// Width of a code: −2^(bits−1)…2^(bits−1)−1 if signed, else 0…2^bits−1.
   public let bits: Int
   public let isSigned: Bool
-  /// What the integers are.
+  /// The meaning of the integers.
   public let meaning: String
-  /// How they follow from other tensors; nil for parameters.
+  /// The formula that gives them from other tensors; nil for parameters.
   public let formula: String?
 
   /// Throws `badData` with the place of the first code that does not fit `bits`.
@@ -67,13 +67,13 @@ public struct GoldenTensor: Sendable {
   /// Upper bound of headers, comments and the entry in the manifest of one tensor.
   private static let describingBytes = 1536
 
-  /// True when there is one for every image.
+  /// True if there is one for every image.
   public var isPerImage: Bool { axes.first == "images" }
 
   /// ⌈bits/4⌉: digits of a code in a `.hex` file.
   public var hexDigits: Int { (bits + 3) / 4 }
 
-  /// Upper bound of the bytes of its files for `images` images, from the codes at hand of one image.
+  /// Upper bound of the bytes of its files for `images` images, from the codes of the one image present.
   func byteCount(images: Int) -> Int {
     // A decimal digit holds 3.32 bits; sign, comma, blank; at most four braces for each run of the last extent.
     let text = bits * 302 / 1000 + 4
@@ -112,7 +112,7 @@ public struct GoldenLayer: Sendable {
 }
 
 extension RawTensor {
-  /// Elements that are converted at a time.
+  /// Number of elements converted at a time.
   static let chunk = 1 << 15
 
   /// The integers at `range` of the flat order.

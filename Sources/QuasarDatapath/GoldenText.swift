@@ -1,11 +1,11 @@
 import QuasarInterchange
 import QuasarTensor
 
-/// Golden tensors as text: `.hex` files for `$readmemh` and arrays for C. ASCII throughout.
+/// Golden tensors as text: `.hex` files for `$readmemh` and arrays for C. All text is ASCII.
 enum GoldenText {
-  /// One comment with layer, role, shape and width; then one code a line in row-major order.
+  /// One comment with layer, role, shape and width; then one code per line in row-major order.
   ///
-  /// A code is its low `bits` bits in ⌈bits/4⌉ lower-case digits. Example: −1 in 6 bits → "3f".
+  /// A code is written as its low `bits` bits in ⌈bits/4⌉ lower-case digits. Example: −1 in 6 bits → "3f".
   static func writeHex(_ tensor: GoldenTensor, layer: String, to path: String) throws {
     let digits = Array("0123456789abcdef".utf8)
     let count = tensor.hexDigits
@@ -57,7 +57,7 @@ enum GoldenText {
     "[\(tensor.values.shape.map(String.init).joined(separator: ", "))], \(width(tensor))"
   }
 
-  /// "int8", as NumPy calls it.
+  /// The element type in NumPy's spelling, for example "int8".
   static func elementName(_ tensor: GoldenTensor) -> String {
     switch tensor.values.elementType {
     case .int8: "int8"
@@ -87,10 +87,10 @@ enum GoldenText {
     }
   }
 
-  /// Nested braces, one for each extent; lines break after 24 numbers and at the end of the last extent.
+  /// Nested braces, one level for each extent; lines break after 24 numbers and at the end of the last extent.
   private static func appendArray(_ values: RawTensor, to output: inout AtomicFile.Output) throws(QuasarError) {
     let row = values.shape.last ?? 1
-    // Values under one brace of each level, innermost first.
+    // Number of values inside one brace of each level, innermost first.
     let blocks = values.shape.dropFirst().reversed().reduce(into: [Int]()) { $0.append(($0.last ?? 1) * $1) }
     let levels = (values.shape.count > 1 ? blocks : []) + [values.count]
     var place = 0

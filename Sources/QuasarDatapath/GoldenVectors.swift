@@ -3,12 +3,12 @@ import QuasarInterchange
 import QuasarNetwork
 import QuasarTensor
 
-/// A folder with the integers of every layer for given images, for people with hardware of their own.
+/// A folder with the integers of every layer for given images, for people who build their own hardware.
 ///
-/// `manifest.json` describes it, `README.txt` says how to read it; each layer has a folder with every tensor as `.npy`
-/// and `.hex` and one C header. Equal models and images give equal bytes.
+/// `manifest.json` describes it, `README.txt` explains how to read it; each layer has a folder with every tensor as
+/// `.npy` and `.hex` and one C header. Equal models and images give equal bytes.
 public struct GoldenVectors {
-  /// What was written.
+  /// The files that were written.
   public struct Summary: Sendable {
     public var layers: Int
     public var tensors: Int
@@ -17,9 +17,9 @@ public struct GoldenVectors {
   }
 
   public static let readmeName = "README.txt"
-  /// Upper bound of what belongs to no tensor: README and the manifest's own part.
+  /// Upper bound of the bytes that belong to no tensor: README and the manifest's own part.
   private static let describingBytes = 1 << 15
-  /// 1 GiB
+  /// Default limit of the bytes written: 1 GiB.
   public static let defaultLimit = 1 << 30
 
   public let model: IntegerModel
@@ -27,9 +27,9 @@ public struct GoldenVectors {
   private let units: any IntegerUnits
   private let engine: EngineSummary?
 
-  /// The layers to write, by name or by the name of a block ("blocks.0"); all when there is none.
+  /// The layers to write, by name or by the name of a block ("blocks.0"); with no names, all layers.
   ///
-  /// `units` compute them; `engine` goes into the manifest. Throws `usage` for a name that the model does not have.
+  /// `units` compute them; `engine` is written to the manifest. Throws `usage` for a name that the model does not have.
   public init(
     _ model: IntegerModel, layers: [String] = [], on units: any IntegerUnits = KernelUnits(),
     engine: EngineSummary? = nil
@@ -66,10 +66,10 @@ public struct GoldenVectors {
     return [try golden.network(pixels: images, logits: logits)] + (try golden.layers(names))
   }
 
-  /// Writes the vectors of these images to a folder; see `VectorFolder` for which folders are taken.
+  /// Writes the vectors of these images to a folder; see `VectorFolder` for the folders that it accepts.
   ///
-  /// Nothing is written when they could take more than `limit` bytes (the bound is known after the first image).
-  /// `observe` hears (files done, all files) and may throw to stop: then nothing stays.
+  /// Nothing is written if the vectors could take more than `limit` bytes (the bound is known after the first image).
+  /// `observe` receives (files done, all files) and may throw to stop; then nothing remains.
   public func write(
     _ images: NDArray<UInt8>, to path: String, limit: Int = defaultLimit,
     observe: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }

@@ -3,7 +3,7 @@ import QuasarArithmetic
 import QuasarInterchange
 import QuasarTensor
 
-/// Hardware whose arithmetic leaves the contract, as a YAML file; what it does not name stays exact.
+/// Hardware whose arithmetic deviates from the contract, as a YAML file; parts that the file does not name stay exact.
 ///
 /// ```yaml
 /// name: 18-bit accumulators

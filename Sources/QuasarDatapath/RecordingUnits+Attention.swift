@@ -2,7 +2,7 @@ import CKernels
 import QuasarArithmetic
 
 extension RecordingUnits {
-  /// Records what lies between q, k, v codes and `output`; false when it does not lead to `output`.
+  /// Records the integers between the q, k, v codes and `output`; false if they do not lead to `output`.
   ///
   /// Scores, P [heads, tokens, keys], Z and its reciprocal R, k [heads, tokens], O, U [heads, tokens, dimension].
   func recordInside(of layer: IntegerAttention, _ arguments: qk_attention_arguments, _ output: [Int8]) -> Bool {
@@ -12,7 +12,7 @@ extension RecordingUnits {
     var isEqual = true
     for image in 0..<Int(arguments.batch) {
       for head in 0..<heads {
-        // Row t of q, k or v of this head, 3·width codes from row to row.
+        // Row t of q, k or v of this head; rows are 3·width codes apart.
         let query = arguments.qkv! + image * tokens * 3 * width + head * size
         let (key, value) = (query + width, query + 2 * width)
         for token in 0..<tokens {

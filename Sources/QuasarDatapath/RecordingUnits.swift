@@ -3,12 +3,12 @@ import QuasarArithmetic
 import QuasarInterchange
 import QuasarTensor
 
-/// Units that run a network on other units and keep what every layer takes, forms inside and gives.
+/// Units that run a network on other units and keep the input, inner integers and output of every layer.
 ///
 /// Inner integers come from the scalar functions of CKernels, accumulators from the wrapped units themselves. Every
-/// output is checked against them: a layer whose units leave the arithmetic contract throws with its name.
+/// output is checked against them: a layer whose units violate the arithmetic contract throws with its name.
 public final class RecordingUnits: IntegerUnits {
-  /// Codes of one tensor of one layer, image after image.
+  /// Codes of one tensor of one layer, in the order of the images.
   struct Codes {
     var elementType: ElementType
     var bytes: [UInt8] = []
@@ -42,7 +42,7 @@ public final class RecordingUnits: IntegerUnits {
   public func linear(_ layer: IntegerLinear, _ arguments: inout qk_gemm_arguments, images: Int) throws {
     guard records(layer.name) else { return try units.linear(layer, &arguments, images: images) }
     let tokens = Int(arguments.tokens)
-    // Taken first: the output may lie where the residual does.
+    // Copied first, because the output may overwrite the residual.
     let residual = arguments.residual.map { rows($0, tokens, layer.rows, arguments.residual_stride) } ?? []
     try units.linear(layer, &arguments, images: images)
 
@@ -130,12 +130,12 @@ public final class RecordingUnits: IntegerUnits {
     guard isEqual else {
       throw QuasarError(
         .usage,
-        "\(layer): the units give other codes than the arithmetic contract, so what is inside them is not known; "
+        "\(layer): the units give other codes than the arithmetic contract, so their inner integers are not known; "
           + "record exact units")
     }
   }
 
-  /// `count` rows of `width` values that begin `stride` values apart.
+  /// `count` rows of `width` values; rows begin `stride` values apart.
   private func rows<Element>(_ base: UnsafePointer<Element>, _ count: Int, _ width: Int, _ stride: Int) -> [Element] {
     var values: [Element] = []
     values.reserveCapacity(count * width)

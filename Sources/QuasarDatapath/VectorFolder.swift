@@ -1,20 +1,20 @@
 import Foundation
 import QuasarTensor
 
-/// A folder that is ours to fill: new, empty, or with golden vectors that it replaces.
+/// A folder to fill with golden vectors: new, empty, or with older golden vectors that are replaced.
 ///
-/// The manifest goes first when old vectors are removed and comes last when new ones are written, so a folder with a
-/// manifest is complete. `discard` takes back everything written.
+/// The manifest is removed first when old vectors are removed and is written last, so a folder with a manifest is
+/// complete. `discard` removes everything written.
 struct VectorFolder {
   static let manifestName = "manifest.json"
 
   let path: String
   private let isNew: Bool
-  /// Files of the vectors that lie there.
+  /// Files of the old vectors in the folder.
   private let old: [String]
   private(set) var written: [String] = []
 
-  /// Throws `cannotWrite` for a file and for a folder with other things in it; changes nothing.
+  /// Throws `cannotWrite` for a file and for a folder with other files in it; changes nothing.
   init(_ path: String) throws {
     self.path = path
     var isFolder: ObjCBool = false
@@ -24,7 +24,7 @@ struct VectorFolder {
       return
     }
     guard isFolder.boolValue else {
-      throw QuasarError(.cannotWrite, "\(path): a file stands there, but vectors are a folder; name another place")
+      throw QuasarError(.cannotWrite, "\(path): this is a file, but vectors are written to a folder; name another path")
     }
     let contents: [String]
     do {
@@ -41,7 +41,7 @@ struct VectorFolder {
         .cannotWrite,
         "\(path): the folder is not empty and has no manifest.json of golden vectors; name a new folder or empty it")
     }
-    // A manifest can be edited: nothing outside the folder is touched.
+    // A manifest can be edited, so only files inside the folder are touched.
     old = manifest.files.filter { !$0.hasPrefix("/") && !$0.split(separator: "/").contains("..") }
   }
 
@@ -52,14 +52,14 @@ struct VectorFolder {
     try makeFolder(path)
   }
 
-  /// The path of a file that is about to be written; its folder exists then.
+  /// The path of a file that is about to be written; creates its folder.
   mutating func file(_ name: String) throws -> String {
     if let slash = name.lastIndex(of: "/") { try makeFolder("\(path)/\(name[..<slash])") }
     written.append(name)
     return "\(path)/\(name)"
   }
 
-  /// Bytes of everything written.
+  /// Number of bytes of everything written.
   var byteCount: Int {
     written.reduce(0) { sum, name in
       let attributes = try? FileManager.default.attributesOfItem(atPath: "\(path)/\(name)")
@@ -67,13 +67,13 @@ struct VectorFolder {
     }
   }
 
-  /// Removes everything written, and the folder if it was made for it.
+  /// Removes everything written, and the folder if it was created for it.
   func discard() {
     remove(written)
     if isNew { rmdir(path) }
   }
 
-  /// Removes files and the folders that are empty then.
+  /// Removes files and the folders that become empty.
   private func remove(_ files: [String]) {
     for file in files { unlink("\(path)/\(file)") }
     let folders = Set(files.compactMap { file in file.lastIndex(of: "/").map { String(file[..<$0]) } })

@@ -1,20 +1,20 @@
 import QuasarNetwork
 
-/// Which tensor of a timm vision transformer becomes which parameter of a supernet.
+/// One tensor of a timm vision transformer and the parameter of a supernet that it becomes.
 struct TimmKey {
   /// Name in the file: "blocks.3.attn.qkv.weight".
   var name: String
-  /// Shape that the network needs.
+  /// The shape that the network needs.
   var shape: [Int]
-  /// Name of the parameter here: "blocks.3.qkv.weight".
+  /// Name of the parameter in Quasar: "blocks.3.qkv.weight".
   var parameter: String
-  /// Whether the tensor is added to the residual stream, whose scale differs (`TimmWeights`).
+  /// True if the tensor is added to the residual stream, whose scale differs (`TimmWeights`).
   var isInStream = false
 
-  /// Every tensor that a network of this graph needs, the head last; layer scales where the file has any.
+  /// Every tensor that a network of this graph needs, the head last; layer scales if the file has any.
   ///
-  /// Linear layers are [outputs, inputs] on both sides, and the outputs of qkv are [3][heads][dimension of a head] on
-  /// both sides. A patch is [channel][row][column] on both sides.
+  /// On both sides linear layers are [outputs, inputs], the outputs of qkv are [3][heads][dimension of a head], and a
+  /// patch is [channel][row][column].
   static func all(_ graph: LayerGraph, layerScales: Bool) -> [TimmKey] {
     let (geometry, patch) = (graph.geometry, graph.geometry.patchSize)
     return graph.layers.flatMap { layer -> [TimmKey] in
@@ -39,7 +39,8 @@ struct TimmKey {
     }
   }
 
-  /// The factor of a residual branch that ends at this layer, there ("blocks.3.ls1.gamma") and here ("blocks.3.gain1").
+  /// The names of the factor of a residual branch that ends at this layer: in timm "blocks.3.ls1.gamma", in Quasar
+  /// "blocks.3.gain1".
   static func gain(of layer: Layer) -> (timm: String, parameter: String)? {
     layer.branch.map { branch in
       let number = 1 + branch % 2

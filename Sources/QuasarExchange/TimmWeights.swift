@@ -2,22 +2,23 @@ import QuasarInterchange
 import QuasarNetwork
 import QuasarTensor
 
-/// The weights of a vision transformer from timm, as parameters of a network here that gives the same logits in fp32.
+/// The weights of a vision transformer from timm, as parameters of a Quasar network that gives the same logits in fp32.
 ///
-/// Read from a safetensors file of F32, F16 or BF16 tensors under timm's names. Two things differ and are folded in:
+/// They are read from a safetensors file of F32, F16 or BF16 tensors under timm's names. Two things differ and are
+/// folded in:
 ///
-/// Pixels. timm computes W·(p/255 − m)/s for each channel, Quasar W′·(p/255 − m): with W′ = W/s and the mean m as the
-/// network's preprocessing both are equal, the bias stays.
+/// Pixels. timm computes W·(p/255 − m)/s for each channel, Quasar W′·(p/255 − m). With W′ = W/s and the mean m as the
+/// network's preprocessing both are equal, and the bias does not change.
 ///
-/// LayerNorm. timm divides by √(σ² + 10⁻⁶), Quasar by √(σ² + 10⁻⁵). For every c > 0,
-/// (c·x − c·μ)/√(c²σ² + c²ε) = (x − μ)/√(σ² + ε): with the residual stream c = √10 times as large the norms are those
-/// of timm. So all that is added to the stream is multiplied by c: W′ and its bias, class token, positions and the
-/// gains of the branches, which are timm's layer scales, or 1 where it has none. What the norms put out, and so
-/// branches and head, does not change.
+/// LayerNorm. timm divides by √(σ² + 10⁻⁶), Quasar by √(σ² + 10⁻⁵). For every c > 0, (c·x − c·μ)/√(c²σ² + c²ε) = (x −
+/// μ)/√(σ² + ε). So with a residual stream that is c = √10 times as large, the norms equal those of timm. Therefore
+/// everything added to the stream is multiplied by c: W′ and its bias, class token, positions and the gains of the
+/// branches, which are timm's layer scales, or 1 if it has none. The outputs of the norms do not change, and so neither
+/// do branches and head.
 ///
-/// The width of a head is not in the file: the space has to name the right one (64 for every DeiT).
+/// The width of a head is not in the file: the space has to give the right one (64 for every DeiT).
 public struct TimmWeights {
-  /// Where the head comes from.
+  /// The source of the head.
   public enum Head: Equatable, Sendable {
     /// From the file.
     case taken
@@ -25,7 +26,7 @@ public struct TimmWeights {
     case random(fileClasses: Int?)
   }
 
-  /// The mean pixel of each channel as the network was trained with it, and the deviation.
+  /// The mean pixel of each channel and the deviation with which the network was trained.
   public let preprocessing: Preprocessing
   private let file: SafetensorsFile
   private let path: String
@@ -33,10 +34,10 @@ public struct TimmWeights {
   /// Mean and deviation of ImageNet, with which DeiT was trained (timm: IMAGENET_DEFAULT_MEAN, …_STD).
   public static let imageNet = Preprocessing(mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225])
 
-  /// √(10⁻⁵/10⁻⁶): the residual stream here against timm's.
+  /// √(10⁻⁵/10⁻⁶): the scale of Quasar's residual stream relative to timm's.
   static let streamScale = 10.0.squareRoot()
 
-  /// Reads the file; its names and shapes are compared with a network by `check`.
+  /// Reads the file; `check` compares its names and shapes with a network.
   public init(contentsOf path: String, preprocessing: Preprocessing = imageNet) throws {
     guard preprocessing.mean.count == preprocessing.deviation.count, preprocessing.mean.allSatisfy(\.isFinite),
       preprocessing.deviation.allSatisfy({ $0.isFinite && $0 > 0 })
@@ -53,8 +54,8 @@ public struct TimmWeights {
 
   /// Compares names, shapes and channels with a network.
   ///
-  /// Throws `badData` with all names that are missing or surplus and all shapes that differ, `usage` for means of another
-  /// number of channels.
+  /// Throws `badData` with all names that are missing or surplus and all shapes that differ, and `usage` if the means
+  /// have another number of channels.
   public func check(_ graph: LayerGraph) throws {
     guard preprocessing.mean.count == graph.geometry.channels else {
       throw QuasarError(
@@ -84,10 +85,10 @@ public struct TimmWeights {
         + "; choose a timm vision transformer of exactly these sizes, or a space that fits")
   }
 
-  /// The values of every parameter of a network that the file decides, by the parameter's name.
+  /// The values of every parameter that the file determines, by the parameter's name.
   ///
-  /// The order of values is that of the network's tensors. Throws as `check` does, and `badData` for numbers that are
-  /// not finite.
+  /// The values are in the order of the network's tensors. Throws the errors of `check`, and `badData` for numbers that
+  /// are not finite.
   public func parameters(_ graph: LayerGraph) throws -> [String: [Float]] {
     try check(graph)
     var parameters: [String: [Float]] = [:]
@@ -114,7 +115,7 @@ public struct TimmWeights {
     return parameters
   }
 
-  /// Whether a network of so many classes takes the file's head.
+  /// The head of a network with this many classes: the file's or a random one.
   public func head(classes: Int) -> Head {
     guard let weight = file.tensors["head.weight"] else { return .random(fileClasses: nil) }
     let found = weight.shape.first ?? 0
@@ -125,20 +126,20 @@ public struct TimmWeights {
     file.names.contains { $0.hasSuffix(".ls1.gamma") || $0.hasSuffix(".ls2.gamma") }
   }
 
-  /// What the values are multiplied by: one factor, or one for each channel of the patches.
+  /// The factor that the values are multiplied by: one for all, or one for each channel of the patches.
   private func factors(_ key: TimmKey) -> [Double] {
     let scale = key.isInStream ? TimmWeights.streamScale : 1
     guard key.parameter == "patch_embed.weight" else { return [scale] }
     return preprocessing.deviation.map { scale / Double($0) }
   }
 
-  /// The tensors that a network takes: all, or all but the head.
+  /// The tensors that a network uses: all, or all but the head.
   private func used(_ graph: LayerGraph) -> [TimmKey] {
     let isHeadTaken = head(classes: graph.geometry.classes) == .taken
     return TimmKey.all(graph, layerScales: hasLayerScales).filter { !$0.isHead || isHeadTaken }
   }
 
-  /// The texts, sorted; at most a dozen, then how many more.
+  /// The texts, sorted; at most a dozen, then the number of the others.
   static func list(_ texts: [String]) -> String {
     let sorted = texts.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     let shown = sorted.prefix(12).joined(separator: ", ")

@@ -2,9 +2,9 @@
 public enum BlockMemory {
   /// Blocks of 18 Kb for `words` words of `bits` bits.
   ///
-  /// With w = bits, ω = words: w = 1: ⌈ω/16384⌉; 2: ⌈ω/8192⌉; ≤ 4: ⌈ω/4096⌉·⌈w/4⌉; ≤ 9: ⌈ω/2048⌉·⌈w/9⌉;
-  /// ≤ 18 or ω > 512: ⌈ω/1024⌉·⌈w/18⌉; else ⌈ω/512⌉·⌈w/36⌉. Source: FINN, facts page 2.3.
-  /// Example: 2048 bits × 384 words → 57.
+  /// With w = bits, ω = words: w = 1: ⌈ω/16384⌉; 2: ⌈ω/8192⌉; ≤ 4: ⌈ω/4096⌉·⌈w/4⌉; ≤ 9: ⌈ω/2048⌉·⌈w/9⌉; ≤ 18 or ω >
+  /// 512: ⌈ω/1024⌉·⌈w/18⌉; else ⌈ω/512⌉·⌈w/36⌉. Source: FINN (article Facts, FINN costs). Example: 2048 bits × 384
+  /// words → 57.
   public static func bram18(bits: Int, words: Int) -> Int {
     if bits <= 0 || words <= 0 { return 0 }
     if bits == 1 { return ceilDivide(words, 16384) }
@@ -15,7 +15,7 @@ public enum BlockMemory {
     return ceilDivide(words, 512) * ceilDivide(bits, 36)
   }
 
-  /// ⌈bits/72⌉·⌈words/4096⌉: blocks of 288 Kb. Source: FINN, facts page 2.3.
+  /// ⌈bits/72⌉·⌈words/4096⌉: blocks of 288 Kb. Source: FINN (article Facts, FINN costs).
   public static func uram(bits: Int, words: Int) -> Int {
     bits <= 0 || words <= 0 ? 0 : ceilDivide(bits, 72) * ceilDivide(words, 4096)
   }
@@ -53,7 +53,7 @@ public struct ResourceUse: Codable, Hashable, Sendable {
     ResourceUse(dsp: n * a.dsp, lut: n * a.lut, ff: n * a.ff, bram18: n * a.bram18, uram: n * a.uram)
   }
 
-  /// True when every amount is at most that of `budget`.
+  /// True if every amount is at most that of `budget`.
   public func fits(_ budget: ResourceUse) -> Bool {
     dsp <= budget.dsp && lut <= budget.lut && ff <= budget.ff && bram18 <= budget.bram18
       && uram <= budget.uram

@@ -1,14 +1,14 @@
-/// LUT, FF and DSP of the engine's parts, with their sources. None is fitted to a published design.
+/// LUT, FF and DSP of the engine's parts, with their sources. None of the figures is fitted to a published design.
 ///
 /// "yosys" is a count of this package's own RTL (`quasar cosim --synthesis`: yosys 0.23, `synth_xilinx -family xcup
-/// -flatten -nowidelut`); LUTs hold shift registers and LUT RAM too. Yosys counts no pass-through LUTs of carry chains,
-/// so corrections are counted a LUT a bit beside it. "FINN" is Xilinx/finn (commit 39f0c9a, facts page 2.3); "counted" a
-/// count of the circuit's bits; "allowance" a round figure nobody has checked yet. A set of vendor-tool figures is
-/// another value of this type (`HardwareModel.costs`).
+/// -flatten -nowidelut`). Its LUTs include shift registers and LUT RAM. Yosys does not count the pass-through LUTs of
+/// carry chains, so corrections are counted at one LUT per bit in addition. "FINN" is Xilinx/finn (commit 39f0c9a;
+/// article Facts, FINN costs). "counted" is a count of the circuit's bits. "allowance" is a round figure that nobody
+/// has checked yet. Figures of a vendor's tool are another value of this type (`HardwareModel.costs`).
 public struct CostConstants: Codable, Hashable, Sendable {
   // MARK: Processing elements
 
-  /// LUT per bit that a borrow correction adds to (one pass-through; 18, 22 and 33 bits in the three shapes).
+  /// LUT per bit that a borrow correction is added to (one pass-through; 18, 22 and 33 bits in the three shapes).
   public var lutPerCorrectedBit = 1
   /// LUT per bit of an accumulator (yosys: 64 of the 75 of `w8a8-pair`, 128 of the 145 of `w4a6-2x2`).
   public var lutPerAccumulatorBit = 1
@@ -28,17 +28,18 @@ public struct CostConstants: Codable, Hashable, Sendable {
   /// LUT of one 8 × 8 signed multiplier (yosys) and the bits of its product.
   public var lutPerMultiplier = 116
   public var multiplierBits = 16
-  /// FF per LUT of multipliers and adder trees: registers behind every level (allowance).
+  /// FF per LUT of multipliers and adder trees: registers after every level (allowance).
   public var ffPerPipelinedLUT = 1.0
 
   // MARK: Requantisation
 
-  /// LUT and FF of a lane with residual adder (yosys: 297 and 16 in shift registers), and what a second DSP adds.
+  /// LUT and FF of a lane with residual adder (yosys: 297 and 16 in shift registers), and the LUT and FF that a second
+  /// DSP adds.
   public var lutPerRequantisationLane = 313
   public var ffPerRequantisationLane = 62
   public var lutOfSecondRequantisationDSP = 22
   public var ffOfSecondRequantisationDSP = 52
-  /// LUT of the GELU table beside each lane (yosys: 34 and 64 of LUT RAM).
+  /// LUT of the GELU table next to each lane (yosys: 34 and 64 of LUT RAM).
   public var lutPerTable = 98
 
   // MARK: Attention
@@ -52,7 +53,7 @@ public struct CostConstants: Codable, Hashable, Sendable {
   /// LUT and FF of a context lane (yosys: 139 and 5 in shift registers).
   public var lutPerContextLane = 144
   public var ffPerContextLane = 313
-  /// O·R and U·M: DSPs of a context lane, one more when O leaves the wide operand of a DSP (yosys).
+  /// O·R and U·M: DSPs of a context lane, one more when O exceeds the wide operand of a DSP (yosys).
   public var dspPerContextLane = 2
 
   // MARK: LayerNorm
@@ -76,6 +77,6 @@ public struct CostConstants: Codable, Hashable, Sendable {
 
   public init() {}
 
-  /// What open synthesis counts.
+  /// The figures counted by open synthesis.
   public static let openSynthesis = CostConstants()
 }

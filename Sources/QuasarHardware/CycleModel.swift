@@ -2,11 +2,11 @@ import QuasarNetwork
 
 /// Cycles of one workload.
 struct WorkloadCycles: Hashable, Sendable {
-  /// Products divided by the products the engine does per cycle in the mode of each row.
+  /// Products divided by the number of products that the engine does per cycle in the mode of each row.
   var ideal = 0
-  /// Array or vector unit busy, requantisation waits included.
+  /// Cycles in which the array or vector unit is busy, including waits for requantisation.
   var compute = 0
-  /// The same with requantisation never waiting.
+  /// The same without waits for requantisation.
   var arrayOnly = 0
   var weightTransfer = 0
   var inputTransfer = 0
@@ -21,27 +21,27 @@ struct WorkloadCycles: Hashable, Sendable {
 /// The latency model: exact cycles of every workload on an engine.
 ///
 /// **Product.** T tokens, K inputs, s = ⌈K/P_k⌉ steps, chains of L products, g DSPs per drain unit, R lanes:
-/// - an output tile of P_n rows × P_t tokens takes c = max(s, g·⌈s/L⌉): each DSP drains ⌈s/L⌉ times and g of
-///   them share a drain unit, one drain a cycle;
-/// - its n outputs leave through R lanes in q(n) = ⌈n/R⌉ cycles beside the next tile (scores go to the score
-///   buffer at full width: q = 0; context has its own lanes);
-/// - a row tile of r rows over a block of B tokens: C = ⌊B/P_t⌋·max(c, q(r·P_t)) + [b > 0]·max(c, q(r·b)),
-///   b = B mod P_t. So tokens are padded to P_t, rows to P_n and inputs to P_k;
-/// - loads: weights ⌈r·(K·bits + 56)/β⌉ if streamed (keys and values on chip: ⌈r·K/(P_t·P_k)⌉), the block's
-/// inputs ⌈B·K·A/β⌉ with its first tile if streamed; stores ⌈r·B·bits/β⌉ if streamed (twice for the residual
-/// stream, which is read and written); β bits per cycle from memory;
-/// - steps (blocks of tokens outside, row tiles inside, heads outermost) overlap as in `StepSchedule`;
-/// - drain: pipeline registers, g − 1, ⌈log2 ⌈P_k/g⌉⌉ of the tree, q of the last tile; start of a layer.
+/// - An output tile of P_n rows × P_t tokens takes c = max(s, g·⌈s/L⌉) cycles: each DSP drains ⌈s/L⌉ times and g of
+///   them share a drain unit, with one drain per cycle.
+/// - Its n outputs leave through R lanes in q(n) = ⌈n/R⌉ cycles during the next tile. Scores go to the score buffer at
+///   full width, q = 0; context has its own lanes.
+/// - A row tile of r rows over a block of B tokens takes C = ⌊B/P_t⌋·max(c, q(r·P_t)) + [b > 0]·max(c, q(r·b)) cycles
+///   with b = B mod P_t. So tokens are padded to P_t, rows to P_n and inputs to P_k.
+/// - Loads: weights ⌈r·(K·bits + 56)/β⌉ if streamed (keys and values on chip: ⌈r·K/(P_t·P_k)⌉); the block's inputs
+///   ⌈B·K·A/β⌉ with its first tile if streamed. Stores: ⌈r·B·bits/β⌉ if streamed (twice for the residual stream, which
+///   is read and written). β is the number of bits per cycle from memory.
+/// - Steps (blocks of tokens outside, row tiles inside, heads outermost) overlap as in `StepSchedule`.
+/// - Drain: pipeline registers, g − 1, ⌈log2 ⌈P_k/g⌉⌉ of the tree, q of the last tile; start of a layer.
 ///
-/// **Row-mixed layers.** t ≥ ⌈N8/P_n8⌉ tiles run in the 8-bit mode; 4-bit rows fill the lanes that the 8-bit
-/// rows leave free there (stored with 8 bits), the remaining ⌈(N − t·P_n8)⁺/P_n4⌉ tiles run in the 4-bit
-/// mode; the fastest t counts. A minimum over a set that shrinks with N8: more 8-bit rows are never faster.
-/// In the ideal it is T·K·(N4/ρ4 + N8/ρ8) per DSP.
+/// **Row-mixed layers.** t ≥ ⌈N8/P_n8⌉ tiles run in the 8-bit mode. There 4-bit rows fill the lanes that the 8-bit rows
+/// leave free (stored with 8 bits). The remaining ⌈(N − t·P_n8)⁺/P_n4⌉ tiles run in the 4-bit mode. The fastest t
+/// counts. It is a minimum over a set that shrinks with N8, so more 8-bit rows are never faster. In the ideal case the
+/// cycles are T·K·(N4/ρ4 + N8/ρ8) per DSP.
 ///
-/// **LayerNorm**: three passes overlapped over tokens: (T + 2)·⌈D/V⌉ and the pipeline. **Softmax**: one pass
-/// of ⌈T/E⌉ per row, overlapped with the products of the neighbouring heads; what shows is max(0, H·(X − S −
-/// P)) and the rows of one token tile (X, S, P: softmax, scores, context of a head). GELU is a table at the
-/// requantisation lanes: no cycles of its own.
+/// **LayerNorm**: three passes overlapped over tokens: (T + 2)·⌈D/V⌉ and the pipeline. **Softmax**: one pass of ⌈T/E⌉
+/// per row, overlapped with the products of the neighbouring heads. The cycles that remain visible are max(0, H·(X − S
+/// − P)) and the rows of one token tile (X, S, P: softmax, scores, context of a head). GELU is a table at the
+/// requantisation lanes: it has no cycles of its own.
 struct CycleModel {
   let plan: MemoryPlan
   /// β: bits per cycle from and to external memory.
@@ -60,7 +60,7 @@ struct CycleModel {
   let softmaxLanes: Int
   let normLanes: Int
   let chains: ChainLengths
-  /// Requantisers need two DSPs.
+  /// True if requantisers need two DSPs.
   let isWide: Bool
 
   init(
@@ -102,9 +102,8 @@ struct CycleModel {
     let most = ceilDivide(work.rows, rows8)
     var best = schedule(work, tiles8: fewest, chain4: chain4, chain8: chain8, attention: false)
     if fewest == most { return best }
-    // Cost is linear in t but for the rounding of the 4-bit tiles, which has a period of at most three tiles
-    // (rows per DSP are 1, 2 or 3): so the minimum lies within three tiles of an end, or at an end without
-    // rounding.
+    // Cost is linear in t except for the rounding of the 4-bit tiles, which has a period of at most three tiles (rows
+    // per DSP are 1, 2 or 3). So the minimum is within three tiles of an end, or at an end without rounding.
     let reach = rows4 == rows8 ? 0 : 2
     func consider(_ tiles: Int) {
       let other = schedule(work, tiles8: tiles, chain4: chain4, chain8: chain8, attention: false)
@@ -170,7 +169,7 @@ struct CycleModel {
     var run = StepSchedule()
     var lastOutputs = 0
     let tile = plan.activationsOnChip ? work.tokens : min(plan.tokenTile, work.tokens)
-    // Heads are alike and follow each other without a break: from the third one on each adds the same.
+    // All heads take the same cycles and follow each other without a break: from the third one on, each adds the same.
     var finishedBefore = 0
     let heads = min(work.batch, 3)
     for head in 0..<heads {
@@ -246,7 +245,7 @@ struct CycleModel {
     return Int((products * (four + eight)).rounded(.up))
   }
 
-  /// Pixels always come from memory; other inputs only when streamed. Softmax codes never leave the chip.
+  /// Pixels always come from memory, other inputs only when streamed. Softmax codes never leave the chip.
   @inline(__always)
   private func loadedInputBits(_ work: Workload, tokens: Int) -> Int {
     if work.kind == .context || (plan.activationsOnChip && work.finish != .embedding) { return 0 }
@@ -266,7 +265,7 @@ struct CycleModel {
     return rows * tokens * work.outputBits * (work.finish == .residual ? 2 : 1)
   }
 
-  /// (T + 2)·⌈D/V⌉ + pipeline + start; streamed: at least the transfer of the residual stream and the codes.
+  /// (T + 2)·⌈D/V⌉ + pipeline + start; if streamed, at least the transfer of the residual stream and the codes.
   func norm(_ work: Workload) -> WorkloadCycles {
     var result = WorkloadCycles()
     let chunk = ceilDivide(work.inputs, normLanes)

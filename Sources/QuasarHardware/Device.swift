@@ -2,7 +2,7 @@ import Foundation
 import QuasarArithmetic
 import QuasarTensor
 
-/// What one FPGA board offers: arithmetic, logic, memory, bandwidth; and how much of it a design may use.
+/// One FPGA board: its arithmetic, logic, memory and bandwidth, and the share of each that a design may use.
 ///
 /// Built-in devices are the YAML files in `Devices/`; a user's file has the same form.
 public struct Device: Codable, Hashable, Sendable {
@@ -23,7 +23,7 @@ public struct Device: Codable, Hashable, Sendable {
     }
   }
 
-  /// Where a figure comes from, and whether somebody read it there.
+  /// The source of a figure, and whether somebody read the figure there.
   public struct Provenance: Codable, Hashable, Sendable {
     public var checked: Bool
     public var source: String
@@ -62,7 +62,7 @@ public struct Device: Codable, Hashable, Sendable {
     min(memoryBandwidth * memoryEfficiency * 8000 / clockMHz, Double(axiPorts * axiBits))
   }
 
-  /// ⌊count·cap⌋ of each resource: what a design may use.
+  /// ⌊count·cap⌋ of each resource: the amounts that a design may use.
   public var budget: ResourceUse {
     ResourceUse(
       dsp: Int(Double(dsp) * caps.dsp), lut: Int(Double(lut) * caps.lut), ff: Int(Double(ff) * caps.ff),
@@ -92,9 +92,9 @@ extension Device {
     return try Device(contentsOf: builtInFolder.appendingPathComponent(name + ".yaml"))
   }
 
-  /// A built-in device by name or a device file by path, whichever `text` is.
+  /// A built-in device by name or a device file by path.
   ///
-  /// A text with a slash or that ends in .yaml or .yml is a path.
+  /// A text that contains a slash or ends in .yaml or .yml is a path.
   public static func load(_ text: String) throws -> Device {
     let isPath = text.contains("/") || text.hasSuffix(".yaml") || text.hasSuffix(".yml")
     return isPath ? try Device(contentsOf: URL(fileURLWithPath: text)) : try named(text)

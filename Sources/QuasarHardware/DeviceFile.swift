@@ -9,7 +9,7 @@ extension Device {
 
   /// The device that a YAML text describes; `file` is its name in messages.
   ///
-  /// Every figure is a mapping of value, checked (whether a published text was read for it) and source.
+  /// Every figure is a mapping of value, checked (true if a published text was read for it) and source.
   public init(yaml: String, file: String) throws {
     let root = try StrictYAML(text: yaml, file: file)
     try root.allowOnly(["name", "description", "part", "dsp_generation"] + Device.figures + ["caps"])

@@ -1,7 +1,7 @@
 import QuasarArithmetic
 
 extension EngineConfiguration {
-  /// What the emulator and the golden vectors need of this engine.
+  /// The part of this engine that the emulator and the golden vectors use.
   public var datapath: DatapathEngine {
     DatapathEngine(
       fourBitMode: fourBitMode, eightBitMode: eightBitMode, attentionMode: attentionMode,

@@ -3,13 +3,13 @@ import QuasarTensor
 
 /// The parameters of one engine: the array of DSPs, its packing modes, the vector units and the memory plan.
 ///
-/// The array has `outputElements` × `inputElements` × `tokenElements` DSPs. In a mode with w weights and a
-/// activations per DSP it works on P_n = outputElements·w output rows, P_k = inputElements inputs and
-/// P_t = tokenElements·a + fabricTokens tokens in every cycle. Buffers are sized for the network at hand.
+/// The array has `outputElements` × `inputElements` × `tokenElements` DSPs. In a mode with w weights and a activations
+/// per DSP, it works on P_n = outputElements·w output rows, P_k = inputElements inputs and P_t = tokenElements·a +
+/// fabricTokens tokens in every cycle. Buffers are sized for the network at hand.
 public struct EngineConfiguration: Codable, Hashable, Sendable {
-  /// Where weights or activations live during an image.
+  /// The place of weights or activations during an image.
   public enum Placement: String, Codable, Hashable, Sendable {
-    /// On chip if the memory suffices, else streamed.
+    /// On chip if the memory suffices, otherwise streamed.
     case automatic
     case onChip
     case streamed
@@ -21,11 +21,11 @@ public struct EngineConfiguration: Codable, Hashable, Sendable {
   public var inputElements: Int
   /// DSPs along the tokens.
   public var tokenElements: Int
-  /// Extra tokens per cycle whose multipliers are built of LUTs, one product each.
+  /// Extra tokens per cycle whose multipliers are made of LUTs, one product each.
   public var fabricTokens = 0
   /// DSPs along the inputs that take turns at one drain unit (correction and accumulator), one per cycle.
   public var drainGroup = 1
-  /// Upper limit of L, the number of products of a chain in P; the packing depth limits it further.
+  /// Upper limit of L, the number of products of a chain in P; the packing depth limits it too.
   public var maximumChainLength = 4095
   public var fourBitMode: PackingMode
   public var eightBitMode: PackingMode
@@ -115,9 +115,9 @@ public struct EngineConfiguration: Codable, Hashable, Sendable {
   }
 }
 
-/// L of every kind of product: how many products a DSP adds before it drains.
+/// L of every kind of product: the number of products that a DSP adds before it drains.
 ///
-/// min(packing depth of the mode for the operands' exact ranges, maximumChainLength); narrow codes.
+/// L = min(packing depth of the mode for the operands' exact ranges, maximumChainLength), with narrow codes.
 public struct ChainLengths: Codable, Hashable, Sendable {
   public var fourSigned: Int
   public var fourUnsigned: Int
@@ -158,7 +158,7 @@ public struct ChainLengths: Codable, Hashable, Sendable {
     context = try length(attention, weightBits: bits, unsigned, "\(bits)-bit softmax codes and v")
   }
 
-  /// The smallest of all: L of an engine whose chain counter is fixed.
+  /// The smallest of all lengths: L of an engine whose chain counter is fixed.
   public var smallest: Int {
     min(fourSigned, fourUnsigned, eightSigned, eightUnsigned, head, patches, scores, context)
   }

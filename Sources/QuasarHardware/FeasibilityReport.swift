@@ -1,7 +1,7 @@
 import QuasarNetwork
 import QuasarTensor
 
-/// Whether a network reaches a frame rate on a device, and what stands in the way if not.
+/// The answer whether a network reaches a frame rate on a device, with the limit if it does not.
 public struct FeasibilityReport: Codable, Hashable, Sendable {
   public enum Limit: String, Codable, Hashable, Sendable {
     /// The array is the limit and its DSPs are at the cap.
@@ -24,7 +24,7 @@ public struct FeasibilityReport: Codable, Hashable, Sendable {
   public var feasible: Bool
   /// FPS of the fastest engine for this network, one image after another.
   public var fastestFPS: Double
-  /// What sets the time of the fastest engine.
+  /// The limit that sets the time of the fastest engine.
   public var limit: Limit
   /// One line for a user.
   public var message: String
@@ -88,7 +88,7 @@ extension HardwareModel {
 }
 
 extension FeasibilityReport.Limit {
-  /// What a user can change.
+  /// The change that a user can make.
   var advice: String {
     switch self {
     case .dsp: "DSPs are the limit: fewer 8-bit rows, 6-bit activations, a smaller network or a larger device"

@@ -1,6 +1,6 @@
 /// Cycles of one layer of an estimate.
 public struct LayerEstimate: Codable, Hashable, Sendable {
-  /// What sets the time of a layer.
+  /// The activity that sets the time of a layer.
   public enum Bound: String, Codable, Hashable, Sendable {
     /// The array of DSPs (for norm and softmax: the vector lanes).
     case compute
@@ -20,15 +20,14 @@ public struct LayerEstimate: Codable, Hashable, Sendable {
   /// Row tiles run in the 4-bit and 8-bit mode (in attention: per head, in the attention mode).
   public var tiles4: Int
   public var tiles8: Int
-  /// Cycles if every multiplier of the array worked in every cycle; 0 for norm and softmax, which do not use
-  /// it.
+  /// Cycles if every multiplier of the array worked in every cycle; 0 for norm and softmax, which do not use the array.
   public var idealCycles: Int
   /// Cycles with the array (or vector unit) busy.
   public var computeCycles: Int
   public var weightCycles: Int
   public var inputCycles: Int
   public var outputCycles: Int
-  /// What the layer adds to the latency: steps overlapped, fill and drain.
+  /// Cycles that the layer adds to the latency: steps overlapped, fill and drain.
   public var totalCycles: Int
   public var bound: Bound
   /// idealCycles / totalCycles.
@@ -45,7 +44,7 @@ public struct HardwareEstimate: Codable, Hashable, Sendable {
     case dsp, lut, ff, bram18, uram
   }
 
-  /// used / available of each resource, 0…1 and above.
+  /// used / available of each resource: 0…1, or above if it does not fit.
   public struct Utilisation: Codable, Hashable, Sendable {
     public var dsp: Double
     public var lut: Double
@@ -79,7 +78,7 @@ public struct HardwareEstimate: Codable, Hashable, Sendable {
   public var fps: Double
   /// clock / max(array, vector units, memory): images per second with several images in flight.
   ///
-  /// Every unit works on another image; the activation memories are then needed twice (`pipelinedBRAM18`).
+  /// Every unit works on another image, so the activation memories are needed twice (`pipelinedBRAM18`).
   public var pipelinedFPS: Double
   public var dsp: Int
   public var lut: Int
@@ -91,7 +90,7 @@ public struct HardwareEstimate: Codable, Hashable, Sendable {
   /// DSPs of the array alone.
   public var arrayDSP: Int
   public var utilisation: Utilisation
-  /// True when every resource is within the cap of the device.
+  /// True if every resource is within the cap of the device.
   public var fits: Bool
   /// The resource closest to (or furthest above) its cap.
   public var bindingCap: Resource

@@ -1,7 +1,7 @@
 import QuasarNetwork
 import QuasarTensor
 
-/// The engine that runs a network: made for it, or one given engine for all.
+/// The engine that runs a network: made for that network, or one given engine for all.
 public enum EngineChoice: Codable, Hashable, Sendable {
   /// The fastest engine for each network under the caps of the device ("model-adaptive").
   case optimised
@@ -10,14 +10,14 @@ public enum EngineChoice: Codable, Hashable, Sendable {
 
 /// Latency and resources of networks on one device at one clock.
 ///
-/// A value without state: the same network and engine give the same estimate anywhere.
+/// It is a value without state: the same network and engine give the same estimate everywhere.
 public struct HardwareModel: Sendable {
   public var device: Device
   public var clockMHz: Double
   /// LUT, FF and DSP of the engine's parts.
   public var costs: CostConstants
 
-  /// `clockMHz` nil: the device's default. Throws `QuasarError` for a clock outside 1…2000 MHz.
+  /// With `clockMHz` nil, the device's default clock. Throws `QuasarError` for a clock outside 1…2000 MHz.
   public init(device: Device, clockMHz: Double? = nil, costs: CostConstants = .openSynthesis) throws {
     let clock = clockMHz ?? device.clockMHz
     guard clock >= 1, clock <= 2000 else {
@@ -40,13 +40,13 @@ public struct HardwareModel: Sendable {
 
   /// The estimate of an architecture on the given engine; buffers are sized for this network.
   ///
-  /// The memory plan is the fastest one within the caps; if none is, the smallest one, and `fits` is false.
+  /// The memory plan is the fastest one within the caps. If there is none, it is the smallest one and `fits` is false.
   public func estimate(_ architecture: Architecture, engine: EngineConfiguration) throws -> HardwareEstimate {
     let run = try EngineRun(model: self, architecture: architecture, engine: engine)
     return run.estimate()
   }
 
-  /// Cycles of one image on the given engine, and whether it fits; the cheapest question a search can ask.
+  /// Cycles of one image on the given engine, and whether the engine fits; the cheapest call for a search.
   public func cycles(
     _ architecture: Architecture, engine: EngineConfiguration
   ) throws -> (cycles: Int, fits: Bool) {
@@ -65,7 +65,7 @@ public struct HardwareModel: Sendable {
   }
 }
 
-/// One network on one engine: memory plan chosen, resources added up, ready to count cycles.
+/// One network on one engine, with the memory plan chosen and resources added up, ready to count cycles.
 struct EngineRun {
   let model: HardwareModel
   let engine: EngineConfiguration
@@ -73,7 +73,7 @@ struct EngineRun {
   let chains: ChainLengths
   let plan: MemoryPlan
   let use: ResourceUse
-  /// The activation memories' part of `use`.
+  /// The part of `use` that is activation memories.
   let activationUse: ResourceUse
   let cycleModel: CycleModel
 

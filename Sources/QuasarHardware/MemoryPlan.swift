@@ -1,10 +1,10 @@
 import QuasarNetwork
 
-/// Where the weights and activations of a network live, and the memories that takes.
+/// The place of the weights and activations of a network, and the memories that this takes.
 public struct MemoryPlan: Codable, Hashable, Sendable {
-  /// All weights stay on chip; else each tile is read from memory for each block of tokens.
+  /// True if all weights stay on chip; otherwise each tile is read from memory for each block of tokens.
   public var weightsOnChip: Bool
-  /// Codes and residual stream stay on chip; else blocks of `tokenTile` tokens are read and written.
+  /// True if codes and residual stream stay on chip; otherwise blocks of `tokenTile` tokens are read and written.
   public var activationsOnChip: Bool
   /// Tokens per block; all tokens when activations stay on chip.
   public var tokenTile: Int
@@ -36,8 +36,8 @@ extension EngineConfiguration.Placement {
 
 /// The memories of an engine for one network, each as bits × words.
 ///
-/// All of them are read once per cycle over their full width. P_n, P_k, P_t: lanes; T tokens, D width,
-/// A activation bits; a factor 2 is a double buffer.
+/// Each is read once per cycle over its full width. P_n, P_k, P_t: lanes; T tokens, D width, A activation bits; a
+/// factor 2 is a double buffer.
 struct BufferModel {
   let work: NetworkWork
   /// Largest rows·bits of the modes over one input: bits per weight word and input.
@@ -60,8 +60,8 @@ struct BufferModel {
     tokenLanes = engine.largestTokenLanes
   }
 
-  /// Words of P_n·P_k weights of all matrices: tiles of 8-bit rows take ⌈K/P_k⌉ words, tiles of 4-bit rows
-  /// half.
+  /// Words of P_n·P_k weights of all matrices: tiles of 8-bit rows take ⌈K/P_k⌉ words, tiles of 4-bit rows half as
+  /// many.
   var residentWords: Int {
     var words = 0
     for item in work.workloads where item.kind.isProduct && !item.kind.isAttention {
@@ -76,8 +76,8 @@ struct BufferModel {
 
   /// Blocks for the weights: resident in URAM if the budget has it, else in BRAM; or a double-buffered tile.
   ///
-  /// Tile: P_n·P_k·8 bits × 2·⌈K_max/P_k⌉. Keys and values share the tile buffer or, beside resident
-  /// weights, get their own of P_n·P_k·A bits × 2·⌈max(T, head width)/P_k⌉.
+  /// Tile: P_n·P_k·8 bits × 2·⌈K_max/P_k⌉. Keys and values share the tile buffer. With resident weights they get their
+  /// own buffer of P_n·P_k·A bits × 2·⌈max(T, head width)/P_k⌉.
   func weights(resident: Bool, residentWords: Int, budget: ResourceUse) -> ResourceUse {
     let attentionInputs = max(work.geometry.tokens, work.geometry.headDimension)
     let bits = weightWordBits * inputLanes
@@ -115,7 +115,7 @@ struct BufferModel {
       + BlockMemory.buffer(bits: word * 8, words: 2 * rows * ceilDivide(work.largestInputs, inputLanes))
   }
 
-  /// Blocks for the residual stream (16 bits; V elements a word) or, streamed, for two tiles of outputs.
+  /// Blocks for the residual stream (16 bits; V elements per word) or, if streamed, for two tiles of outputs.
   func residual(_ plan: MemoryPlan, normLanes: Int) -> ResourceUse {
     let elements =
       plan.activationsOnChip
@@ -123,14 +123,14 @@ struct BufferModel {
     return BlockMemory.buffer(bits: 16 * normLanes, words: ceilDivide(elements, normLanes))
   }
 
-  /// Blocks for two blocks of P_t rows of scores, E scores a word.
+  /// Blocks for two blocks of P_t rows of scores, E scores per word.
   func scores(softmaxLanes: Int, scoreBits: Int) -> ResourceUse {
     let rows = min(tokenLanes, work.geometry.tokens)
     return BlockMemory.buffer(
       bits: softmaxLanes * scoreBits, words: 2 * ceilDivide(rows * work.geometry.tokens, softmaxLanes))
   }
 
-  /// Blocks for bias, multiplier and shift of the rows: 56 bits a row, ⌈R/P_t⌉ rows a word.
+  /// Blocks for bias, multiplier and shift of the rows: 56 bits per row, ⌈R/P_t⌉ rows per word.
   func parameters(_ plan: MemoryPlan, requantisationLanes: Int) -> ResourceUse {
     let rowsPerWord = ceilDivide(requantisationLanes, tokenLanes)
     let rows = plan.weightsOnChip ? work.weightRows : 2 * outputLanes

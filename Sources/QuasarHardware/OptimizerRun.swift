@@ -12,7 +12,7 @@ struct OptimizerRun {
   let budget: ResourceUse
   /// Bits per cycle that the device's memory delivers to all ports.
   let deviceBits: Double
-  /// One port for networks that need little, or all.
+  /// One port, for networks that need little, or all ports.
   let portChoices: [Int]
   private let onChip: MemoryPlan
   /// Logic of the smallest vector units and of control.
@@ -74,7 +74,7 @@ struct OptimizerRun {
     var logic: ResourceModel.ModeLogic
   }
 
-  /// One array of the grid and the cycles that it cannot beat.
+  /// One array of the grid, with a lower bound of its cycles.
   private struct Candidate {
     var bound: Int
     var order: Int
@@ -105,7 +105,7 @@ struct OptimizerRun {
           let least = resources.array(engine, family.logic) + smallestLanes + resources.control(ports: ports)
           if !least.fits(budget) { continue }
           if !isPossible {
-            // The cheapest question first: all lanes, all ports, drains for nothing.
+            // The cheapest check comes first: all lanes, all ports, drains at no cost.
             var ideal = engine
             ideal.drainGroup = 1
             ideal.axiPorts = portChoices.last!
@@ -123,8 +123,8 @@ struct OptimizerRun {
     min(deviceBits, Double(engine.axiPorts * engine.axiBits))
   }
 
-  /// Everything on chip, all vector lanes at their largest but with the trees of a single lane: no plan or lane count of
-  /// this engine is faster.
+  /// Everything on chip, all vector lanes at their largest but with the trees of a single lane: no plan or lane count
+  /// of this engine is faster.
   private func fastest(_ engine: EngineConfiguration, _ chains: ChainLengths, _ plan: MemoryPlan) -> Int {
     var engine = engine
     engine.requantisationLanes = grid.requantisationLanes.last!
@@ -177,7 +177,7 @@ struct OptimizerRun {
 
   /// Σ products / products per cycle, each precision in its mode: no schedule of this array is faster.
   ///
-  /// With padding of rows, inputs and tokens left out it needs three sums only.
+  /// It leaves out the padding of rows, inputs and tokens, so it needs only three sums.
   private func bound(_ engine: EngineConfiguration) -> Int {
     func rate(_ mode: PackingMode) -> Double {
       Double(engine.outputLanes(mode) * engine.inputElements * engine.tokenLanes(mode))
@@ -207,12 +207,12 @@ struct OptimizerRun {
       if !base.fits(budget) { continue }
       if fastest(engine, family.chains, plan) > bestKey.cycles { continue }
       let memoryBinds = tryLanes(engine, chains: family.chains, plan: plan, base: base, buffers: buffers)
-      // Without a memory limit no slower plan can win.
+      // Where memory does not limit the engine, no slower plan can win.
       if !memoryBinds { return }
     }
   }
 
-  /// Tries all lane counts; true if some combination failed for its memories alone.
+  /// Tries all lane counts; true if some combination failed only because of its memories.
   private mutating func tryLanes(
     _ start: EngineConfiguration, chains: ChainLengths, plan: MemoryPlan, base: ResourceUse,
     buffers: BufferModel
@@ -241,7 +241,7 @@ struct OptimizerRun {
           lanes, cycles,
           resources.requantisation(lanes: lanes) + buffers.parameters(plan, requantisationLanes: lanes)
         ))
-      // More lanes no longer help: larger ones only cost more.
+      // More lanes no longer help: larger numbers only cost more.
       if gemm.count > 1 && gemm[gemm.count - 2].cycles == cycles {
         gemm.removeLast()
         break

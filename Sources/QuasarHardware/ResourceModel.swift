@@ -2,11 +2,10 @@ import QuasarArithmetic
 
 /// DSP, LUT and FF of an engine for one network; memories are in `BufferModel`.
 ///
-/// All figures are sums over parts: array, vector lanes of each kind, control. So an optimiser can add them
-/// up.
+/// All figures are sums over parts (array, vector lanes of each kind, control), so an optimiser can add them up.
 public struct ResourceModel {
-  /// max over products of bits of K·max|w·x|, plus sign: width of the accumulators, at most 32 (biases are
-  /// added in the requantisation DSP).
+  /// Width of the accumulators: max over products of bits of K·max|w·x|, plus sign; at most 32 (biases are added in the
+  /// requantisation DSP).
   public let accumulatorBits: Int
   /// The same for products of 4-bit rows.
   let accumulatorBits4: Int
@@ -46,17 +45,17 @@ public struct ResourceModel {
   /// Requantisation DSPs per lane: 1 if the accumulator fits the wide operand (27 or 25 bits), else 2.
   var dspPerRequantisationLane: Int { accumulatorBits <= generation.preAdderBits ? 1 : 2 }
 
-  /// What the array's logic needs to know of the modes; independent of the array's size.
+  /// The properties of the modes that the array's logic depends on; independent of the array's size.
   struct ModeLogic {
     /// Correction LUTs of all distinct modes at one drain unit.
     var corrections = 0
-    /// The widest set of lanes in P.
+    /// Bits of the widest set of lanes in P.
     var laneBits = 0
     var lanes = 0
-    /// The largest sum over the lanes of one mode of the widths of their accumulators.
+    /// The largest value over the modes of the sum of their lanes' accumulator widths.
     var accumulators = 0
     var distinctModes = 0
-    /// 4-bit and 8-bit rows place their operands differently.
+    /// True if 4-bit and 8-bit rows place their operands differently.
     var needsPacking = false
     /// Weights per DSP, the largest of the modes.
     var weights = 0
@@ -89,11 +88,11 @@ public struct ResourceModel {
 
   /// DSP, LUT and FF of the array.
   ///
-  /// Per column (DSPs along the outputs × along the tokens): G = ⌈P_k/g⌉ drain units, each with a g:1
-  /// selector (⌈(g−1)/3⌉ LUT a bit), the corrections of all distinct modes and, with more than one, a
-  /// selector of one LUT a bit; then an adder tree of G inputs over all lanes, its bits grown by ⌈log2 G⌉ a
-  /// lane, and the accumulators. Operand packing: one LUT a bit of the ports where 4-bit and 8-bit rows use
-  /// different lanes. Fabric tokens: P_n·P_k multipliers, a tree and an accumulator per output lane.
+  /// Per column (DSPs along the outputs × along the tokens) there are G = ⌈P_k/g⌉ drain units. Each has a g:1 selector
+  /// (⌈(g−1)/3⌉ LUT per bit), the corrections of all distinct modes and, with more than one mode, a selector of one LUT
+  /// per bit. Then come an adder tree of G inputs over all lanes, whose bits grow by ⌈log2 G⌉ per lane, and the
+  /// accumulators. Operand packing takes one LUT per bit of the ports where 4-bit and 8-bit rows use different lanes.
+  /// Fabric tokens take P_n·P_k multipliers, a tree and an accumulator per output lane.
   func array(_ engine: EngineConfiguration, _ logic: ModeLogic) -> ResourceUse {
     let columns = engine.outputElements * engine.tokenElements
     let drains = ceilDivide(engine.inputElements, engine.drainGroup)

@@ -1,8 +1,8 @@
 /// Cycles of a sequence of steps with double-buffered loads and stores.
 ///
-/// Step i computes C_i cycles, needs a load of X_i before and a store of O_i after. While step i computes,
-/// the load of step i+1 and the store of step i−1 run, one after the other: total = X_0 + Σ_{i<S−1} max(C_i,
-/// X_{i+1} + O_{i−1}) + max(C_{S−1}, O_{S−2}) + O_{S−1}.
+/// Step i computes for C_i cycles; it needs a load of X_i before and a store of O_i after. While step i computes, the
+/// load of step i+1 and the store of step i−1 run, one after the other: total = X_0 + Σ_{i<S−1} max(C_i, X_{i+1} +
+/// O_{i−1}) + max(C_{S−1}, O_{S−2}) + O_{S−1}.
 struct StepSchedule {
   private(set) var total = 0
   private(set) var compute = 0
@@ -20,7 +20,7 @@ struct StepSchedule {
     compute += count * c
     loads += count * x
     stores += count * o
-    // After three equal steps every further one costs max(C, X + O).
+    // After three equal steps, every further one costs max(C, X + O).
     for _ in 0..<min(count, 3) {
       total += isEmpty ? x : max(lastCompute, x + storeBefore)
       isEmpty = false

@@ -22,7 +22,7 @@ public struct Workload: Hashable, Sendable {
 
   public var name: String
   public var kind: Kind
-  /// How the sums of a product with weights become codes; nil for everything else.
+  /// The step that turns the sums of a product with weights into codes; nil for everything else.
   public var finish: Layer.Finish?
   public var batch: Int
   public var tokens: Int
@@ -35,7 +35,7 @@ public struct Workload: Hashable, Sendable {
   public var inputBits: Int
   /// True for pixels, GELU outputs and softmax codes.
   public var inputUnsigned: Bool
-  /// Bits of the output codes; 16 into the residual stream, 32 for logits.
+  /// Bits of the output codes: 16 into the residual stream, 32 for logits.
   public var outputBits: Int
 
   /// rows4 + rows8
@@ -59,7 +59,7 @@ extension Workload {
       rows8: 0, inputBits: layer.inputCodes.bits, inputUnsigned: false, outputBits: layer.outputCodes.bits)
   }
 
-  /// Scores of all keys, their softmax, and the values weighted by it, head by head.
+  /// Per head: scores of all keys, their softmax, and the values weighted by it.
   static func attention(_ layer: Layer, _ attention: Layer.Attention) -> [Workload] {
     let (heads, tokens, size, bits) = (attention.heads, layer.tokens, attention.headDimension, layer.inputCodes.bits)
     return [
@@ -125,8 +125,8 @@ public struct NetworkWork: Sendable {
 
   /// The workloads of an architecture in the order of execution: one for each layer of its graph, three for attention.
   ///
-  /// The GELU table and the residual sum cost no workload of their own: they happen at the output of a product.
-  /// Throws `QuasarError` for shapes that no engine can run.
+  /// The GELU table and the residual sum are not workloads: they happen at the output of a product. Throws
+  /// `QuasarError` for shapes that no engine can run.
   public init(_ architecture: Architecture) throws {
     try Self.check(architecture)
     let graph = LayerGraph(architecture)
@@ -158,7 +158,7 @@ public struct NetworkWork: Sendable {
     }
   }
 
-  /// The distinct workloads (names ignored) and how often each occurs, in order of first occurrence.
+  /// The distinct workloads (names ignored) with the number of times each occurs, in order of first occurrence.
   public func distinct() -> [(workload: Workload, count: Int)] {
     var groups: [(workload: Workload, count: Int)] = []
     var places: [Workload: Int] = [:]

@@ -1,32 +1,30 @@
 import Foundation
 import QuasarTensor
 
-/// Files that appear whole or not at all.
+/// Writes files that appear completely or not at all.
 ///
-/// The bytes go to a temporary file in the same folder, are forced to the disk, and the file is renamed; the
-/// folder is then forced to the disk as well. A reader sees the old contents or the new ones, never a part,
-/// and nothing half-written is left behind when a write fails. An existing device or pipe is written to
-/// directly.
+/// The bytes go to a temporary file in the same folder and are forced to the disk. Then the file is renamed, and the
+/// folder is forced to the disk as well. A reader sees the old contents or the new ones, never a part. A failed write
+/// leaves nothing half-written behind. An existing device or pipe is written to directly.
 public enum AtomicFile {
   /// Writes `bytes` to `path`.
   ///
-  /// Throws `cannotWrite` when the folder is missing or closed to us, `inputOutput` when the disk is full or
-  /// fails.
+  /// Throws `cannotWrite` when the folder is missing or not writable, `inputOutput` when the disk is full or fails.
   public static func write(_ bytes: [UInt8], to path: String) throws(QuasarError) {
     try write(to: path) { output throws(QuasarError) in try output.append(bytes) }
   }
 
-  /// Writes `data` to `path`; throws as the first `write`.
+  /// Writes `data` to `path`; throws the errors of the first `write`.
   public static func write(_ data: Data, to path: String) throws(QuasarError) {
     try write(to: path) { output throws(QuasarError) in try output.append(Array(data)) }
   }
 
-  /// Writes `text` as UTF-8 to `path`; throws as the first `write`.
+  /// Writes `text` as UTF-8 to `path`; throws the errors of the first `write`.
   public static func write(_ text: String, to path: String) throws(QuasarError) {
     try write(to: path) { output throws(QuasarError) in try output.append(Array(text.utf8)) }
   }
 
-  /// Writes what `body` appends, piece by piece; an error of `body` leaves the old file as it was.
+  /// Writes the bytes that `body` appends, piece by piece; after an error of `body` the old file is unchanged.
   public static func write(
     to path: String, _ body: (inout Output) throws(QuasarError) -> Void
   ) throws(QuasarError) {
@@ -36,7 +34,7 @@ public enum AtomicFile {
         throw QuasarError(
           .cannotWrite, "\(path): a folder stands there, but a file is to be written; name a file")
       }
-      // Renaming over /dev/null or a pipe would replace it by a plain file.
+      // Renaming over /dev/null or a pipe would replace it with a plain file.
       return try writeDirectly(to: path, body)
     }
     let whole = URL(fileURLWithPath: path)
@@ -70,7 +68,7 @@ public enum AtomicFile {
       unlink(temporary)
       throw error
     }
-    // Some file systems refuse to sync a folder; the file itself is safe by then.
+    // Some file systems refuse to sync a folder; by then the file itself is safe.
     let folderDescriptor = open(folder, O_RDONLY | O_CLOEXEC)
     if folderDescriptor >= 0 {
       fsync(folderDescriptor)

@@ -1,4 +1,4 @@
-/// The number formats that tensors in files have here; all little-endian.
+/// The number formats of tensors in files; all are little-endian.
 public enum ElementType: String, Sendable, CaseIterable, Codable {
   /// IEEE 754 single precision.
   case float32 = "F32"
@@ -27,7 +27,7 @@ public enum ElementType: String, Sendable, CaseIterable, Codable {
     }
   }
 
-  /// The name in a NumPy header: "<f4", "|u1", …; nil for bfloat16, which NumPy does not know.
+  /// The name in a NumPy header: "<f4", "|u1", …; nil for bfloat16, which NumPy does not support.
   var numPyName: String? {
     switch self {
     case .float32: "<f4"

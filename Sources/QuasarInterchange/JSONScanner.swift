@@ -2,14 +2,14 @@ import QuasarTensor
 
 /// Reads the part of JSON that a safetensors header may hold: objects, strings and lists of whole numbers.
 ///
-/// Stricter than a general parser: a key that comes twice is an error, because two readers could disagree on
-/// which one counts. Errors give the byte in the file.
+/// It is stricter than a general parser: a repeated key is an error, because two readers could disagree on which one
+/// counts. Errors give the byte in the file.
 struct JSONScanner {
   let bytes: [UInt8]
   var offset: Int
   let end: Int
   let file: String
-  /// Put before the reason in errors: which tensor is being read.
+  /// Text before the reason in errors: the tensor that is being read.
   var context = ""
 
   init(bytes: [UInt8], offset: Int, end: Int, file: String) {
@@ -77,7 +77,7 @@ struct JSONScanner {
     return text
   }
 
-  /// Only blanks may follow.
+  /// Throws if anything but blanks follows.
   mutating func finish() throws(QuasarError) {
     skipBlanks()
     guard offset == end else { throw failure("more text after the header's object") }

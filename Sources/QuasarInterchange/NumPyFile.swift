@@ -2,12 +2,13 @@ import QuasarTensor
 
 /// NumPy's .npy files, version 1.0: little-endian, C order.
 ///
-/// Magic "\x93NUMPY", version 1 0, header length (16 bits), a Python dictionary padded with blanks and a line
-/// end to a multiple of 64 bytes, the elements. Source: numpy.lib.format, "NPY format".
+/// Magic "\x93NUMPY", version 1 0, header length (16 bits), a Python dictionary padded with blanks and a line end to a
+/// multiple of 64 bytes, the elements. Source: numpy.lib.format, "NPY format".
 public enum NumPyFile {
   private static let magic: [UInt8] = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]
 
-  /// The bytes of an .npy file; the same ones that numpy.save writes. bfloat16 becomes float32, which holds its values.
+  /// The bytes of an .npy file, equal to those that numpy.save writes. bfloat16 becomes float32, which holds its
+  /// values.
   public static func encode(_ tensor: RawTensor) -> [UInt8] {
     guard let name = tensor.elementType.numPyName else { return encode(tensor.widened) }
     let extents = tensor.shape.map(String.init).joined(separator: ", ") + (tensor.shape.count == 1 ? "," : "")
@@ -22,7 +23,7 @@ public enum NumPyFile {
     return magic + [1, 0, UInt8(header.count & 255), UInt8(header.count >> 8)] + header + tensor.bytes
   }
 
-  /// Writes an .npy file; it appears whole or not at all.
+  /// Writes an .npy file; it appears completely or not at all.
   public static func write(_ tensor: RawTensor, to path: String) throws(QuasarError) {
     try AtomicFile.write(encode(tensor), to: path)
   }
@@ -32,7 +33,7 @@ public enum NumPyFile {
     try decode(InputFile.read(path), file: path)
   }
 
-  /// The tensor in the bytes of an .npy file; `file` is the name that errors give.
+  /// The tensor in the bytes of an .npy file; `file` is its name in errors.
   ///
   /// Throws `badData` for another magic or version, big-endian or Fortran order, an unknown element type, and
   /// a number of bytes that does not fit the shape.
@@ -85,7 +86,7 @@ public enum NumPyFile {
   }
 }
 
-/// Parser of the Python dictionary in the header.
+/// Parses the Python dictionary in the header.
 private struct NumPyHeader {
   let bytes: [UInt8]
   var offset: Int

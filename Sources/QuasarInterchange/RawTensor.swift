@@ -1,6 +1,6 @@
 import QuasarTensor
 
-/// One tensor as it lies in a file: number format, shape and little-endian bytes in C order.
+/// One tensor as stored in a file: number format, shape and little-endian bytes in C order.
 public struct RawTensor: Sendable, Hashable {
   /// Format of the elements.
   public let elementType: ElementType
@@ -11,8 +11,8 @@ public struct RawTensor: Sendable, Hashable {
 
   /// The tensor of these bytes.
   ///
-  /// Throws `badData` when an extent is negative or shape × element size is another number of bytes. `name`
-  /// is what errors call the tensor.
+  /// Throws `badData` when an extent is negative or shape × element size is another number of bytes. `name` is the
+  /// tensor's name in errors.
   public init(
     elementType: ElementType, shape: [Int], bytes: [UInt8], name: String = "tensor"
   ) throws(QuasarError) {
@@ -40,7 +40,7 @@ public struct RawTensor: Sendable, Hashable {
     }
     elementType = Element.elementType
     self.shape = shape
-    // The hosts this is built for (x86-64, AArch64) are little-endian, so memory order is file order.
+    // The supported hosts (x86-64, AArch64) are little-endian, so memory order is file order.
     bytes = values.withUnsafeBytes { Array($0) }
   }
 
@@ -49,8 +49,7 @@ public struct RawTensor: Sendable, Hashable {
 
   /// The elements in C order.
   ///
-  /// Throws `badData` when the tensor holds another format; nothing is converted. `name` is what errors call
-  /// it.
+  /// Throws `badData` when the tensor has another format; nothing is converted. `name` is the tensor's name in errors.
   public func values<Element: TensorElement>(
     as type: Element.Type = Element.self, name: String = "tensor"
   ) throws(QuasarError) -> [Element] {
@@ -69,10 +68,10 @@ public struct RawTensor: Sendable, Hashable {
 }
 
 extension RawTensor {
-  /// The elements of a float32, float16 or bfloat16 tensor as floats, in C order; every value stays exactly itself.
+  /// The elements of a float32, float16 or bfloat16 tensor as floats, in C order; every value is converted exactly.
   ///
   /// A half of sign s, exponent e and fraction m is (−1)^s·2^(e−15)·(1 + m/1024); a bfloat16 is the upper half of a
-  /// single. Throws `badData` for integers. `name` is what errors call the tensor. Example: F16 0x3555 → 0.33325195.
+  /// single. Throws `badData` for integers. `name` is the tensor's name in errors. Example: F16 0x3555 → 0.33325195.
   public func floats(name: String = "tensor") throws(QuasarError) -> [Float] {
     switch elementType {
     case .float32: return try values(name: name)
@@ -93,17 +92,17 @@ extension RawTensor {
   private init(widening tensor: RawTensor) {
     elementType = .float32
     shape = tensor.shape
-    // A zero word below each word of a bfloat16.
+    // Adds a zero word below each word of a bfloat16.
     bytes = tensor.words.flatMap { [0, 0, UInt8($0 & 255), UInt8($0 >> 8)] }
   }
 
-  /// The bytes two by two, little-endian.
+  /// The bytes in pairs, little-endian.
   private var words: [UInt16] {
     stride(from: 0, to: bytes.count, by: 2).map { UInt16(bytes[$0]) | UInt16(bytes[$0 + 1]) << 8 }
   }
 }
 
-/// shape × element size, nil for a negative extent or a product that does not fit.
+/// shape × element size; nil for a negative extent or a product that overflows.
 func byteCount(_ elementType: ElementType, _ shape: [Int]) -> Int? {
   guard shape.allSatisfy({ $0 >= 0 }) else { return nil }
   // A zero anywhere makes the product zero, however large the other extents are.

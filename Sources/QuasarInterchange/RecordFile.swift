@@ -1,4 +1,4 @@
-/// TensorFlow's record files: each record with its length, both under a masked CRC-32C.
+/// TensorFlow's record files: each record with its length, both protected by a masked CRC-32C.
 ///
 /// Layout of a record: length (64 bits), masked CRC of these eight bytes (32 bits), data, masked CRC of the data (32
 /// bits), all little-endian. Source: tensorflow/core/lib/io/record_writer.h.
@@ -30,10 +30,11 @@ public enum RecordFile {
     return records
   }
 
-  /// ((c >> 15) | (c << 17)) + 0xa282ead8 (mod 2³²): so that a CRC over bytes that hold CRCs stays a good one.
+  /// ((c >> 15) | (c << 17)) + 0xa282ead8 (mod 2³²), so that a CRC over bytes that contain CRCs stays a good one.
   static func masked(_ crc: UInt32) -> UInt32 { (crc >> 15 | crc << 17) &+ 0xa282_ead8 }
 
-  /// The CRC-32C of bytes: polynomial 0x1EDC6F41 over reflected bits, all ones before and inverted after (RFC 3720, 12.1).
+  /// The CRC-32C of bytes: polynomial 0x1EDC6F41 over reflected bits, all ones before and inverted after (RFC 3720,
+  /// 12.1).
   ///
   /// Example: 32 bytes of 0 → 0x8a9136aa.
   static func crc32c(_ bytes: [UInt8]) -> UInt32 {

@@ -1,10 +1,10 @@
 import QuasarTensor
 
-/// Named tensors and text metadata, as a .safetensors file holds them.
+/// Named tensors and text metadata: the contents of a .safetensors file.
 ///
-/// Layout: header length (64 bits, little-endian), JSON header, the tensors' bytes one after the other. The
-/// bytes written depend on the contents only: tensors and keys sorted by the UTF-8 bytes of their names, no
-/// blanks, the header padded with blanks to a multiple of 8. Source: github.com/huggingface/safetensors,
+/// Layout: header length (64 bits, little-endian), JSON header, the tensors' bytes one after the other. The bytes
+/// written depend only on the contents: tensors and keys are sorted by the UTF-8 bytes of their names, there are no
+/// blanks, and the header is padded with blanks to a multiple of 8. Source: github.com/huggingface/safetensors,
 /// "Format".
 public struct SafetensorsFile: Sendable, Equatable {
   /// Tensors by name.
@@ -22,7 +22,7 @@ public struct SafetensorsFile: Sendable, Equatable {
 
   /// Adds a tensor.
   ///
-  /// Throws `usage` for the reserved name "__metadata__", an empty name and one that is taken.
+  /// Throws `usage` for the reserved name "__metadata__", an empty name, and a name that is already used.
   public mutating func add(_ tensor: RawTensor, named name: String) throws(QuasarError) {
     guard !name.isEmpty, name != SafetensorsHeader.metadataKey else {
       throw QuasarError(
@@ -34,14 +34,14 @@ public struct SafetensorsFile: Sendable, Equatable {
     tensors[name] = tensor
   }
 
-  /// Adds a tensor of these values; throws as `add` and `RawTensor` do.
+  /// Adds a tensor of these values; throws the errors of `add` and `RawTensor`.
   public mutating func add<Element: TensorElement>(
     _ values: [Element], shape: [Int], named name: String
   ) throws(QuasarError) {
     try add(RawTensor(values, shape: shape, name: "tensor “\(name)”"), named: name)
   }
 
-  /// The tensor of this name; throws `badData` when there is none.
+  /// The tensor of this name; throws `badData` if there is none.
   public func tensor(named name: String) throws(QuasarError) -> RawTensor {
     guard let tensor = tensors[name] else {
       throw QuasarError(
@@ -55,7 +55,7 @@ public struct SafetensorsFile: Sendable, Equatable {
 
   /// The values of the tensor of this name, in C order.
   ///
-  /// Throws `badData` when there is none, its element type differs, or `shape` is given and differs.
+  /// Throws `badData` if there is none, its element type differs, or `shape` is given and differs.
   public func values<Element: TensorElement>(
     _ name: String, as type: Element.Type = Element.self, shape: [Int]? = nil
   ) throws(QuasarError) -> [Element] {
@@ -75,7 +75,7 @@ public struct SafetensorsFile: Sendable, Equatable {
     names.reduce(into: SafetensorsHeader.encode(self)) { $0 += tensors[$1]?.bytes ?? [] }
   }
 
-  /// Writes the file tensor by tensor; it appears whole or not at all.
+  /// Writes the file tensor by tensor; it appears completely or not at all.
   public func write(to path: String) throws(QuasarError) {
     try AtomicFile.write(to: path) { output throws(QuasarError) in
       try output.append(SafetensorsHeader.encode(self))
@@ -83,16 +83,16 @@ public struct SafetensorsFile: Sendable, Equatable {
     }
   }
 
-  /// The contents of a file, with every check that `init(decoding:file:)` makes.
+  /// The contents of a file, with all checks of `init(decoding:file:)`.
   public static func read(_ path: String) throws(QuasarError) -> SafetensorsFile {
     try SafetensorsFile(decoding: InputFile.read(path), file: path)
   }
 
-  /// The contents of these bytes; `file` is the name that errors give.
+  /// The contents of these bytes; `file` is the file's name in errors.
   ///
-  /// Throws `badData`, with the tensor's name and both values, for a header length that does not fit, damaged
-  /// JSON, names that come twice, unknown element types, shape × size other than the bytes, and offsets that
-  /// overlap, leave a gap, run past the end or leave bytes over.
+  /// Throws `badData`, with the tensor's name and both values, for a header length that does not fit, damaged JSON,
+  /// repeated names, unknown element types, shape × size different from the number of bytes, and offsets that overlap,
+  /// leave a gap, run past the end or leave bytes over.
   public init(decoding bytes: [UInt8], file: String) throws(QuasarError) {
     let (entries, metadata, start) = try SafetensorsHeader.decode(bytes, file: file)
     self.metadata = metadata

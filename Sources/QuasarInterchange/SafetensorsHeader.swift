@@ -41,7 +41,7 @@ enum SafetensorsHeader {
     return withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header
   }
 
-  /// Entries in the order of the header, metadata, and the place of the first data byte.
+  /// Entries in the order of the header, metadata, and the offset of the first data byte.
   static func decode(
     _ bytes: [UInt8], file: String
   ) throws(QuasarError) -> (entries: [Entry], metadata: [String: String], start: Int) {
@@ -103,7 +103,7 @@ enum SafetensorsHeader {
     return Entry(name: name, elementType: elementType, shape: shape, begin: offsets[0], end: offsets[1])
   }
 
-  /// A JSON string with only the escapes that JSON demands.
+  /// A JSON string that escapes only the characters that JSON requires.
   private static func quoted(_ text: String) -> String {
     var result = "\""
     for scalar in text.unicodeScalars {

@@ -1,4 +1,4 @@
-/// What stays the same for every sub-network of a space: the images and the classes.
+/// The image size and the number of classes, the same for every sub-network of a space.
 public struct ImageGeometry: Codable, Hashable, Sendable {
   /// Height and width of the square image, in pixels.
   public var imageSize: Int
@@ -21,14 +21,14 @@ public struct ImageGeometry: Codable, Hashable, Sendable {
   public var patches: Int { (imageSize / patchSize) * (imageSize / patchSize) }
   /// Patches and the class token.
   public var tokens: Int { patches + 1 }
-  /// channels·patchSize²: inputs of the patch embedding.
+  /// channels·patchSize²: inputs per patch of the patch embedding.
   public var patchInputs: Int { channels * patchSize * patchSize }
 }
 
 /// One sub-network: every searched decision, with the geometry it belongs to.
 ///
-/// Embedding width and activation bits hold for the whole network; heads, MLP ratio and shares of 8-bit rows
-/// belong to each block. Patch embedding and head always have 8-bit rows and 8-bit inputs.
+/// Embedding width and activation bits hold for the whole network. Heads, MLP ratio and shares of 8-bit rows belong to
+/// each block. Patch embedding and head always have 8-bit rows and 8-bit inputs.
 public struct Architecture: Codable, Hashable, Sendable {
   public var geometry: ImageGeometry
   public var embedDimension: Int

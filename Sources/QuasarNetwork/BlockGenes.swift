@@ -13,7 +13,7 @@ public struct BlockGenes: Hashable, Sendable {
 }
 
 extension BlockGenes: Codable {
-  /// "heads", "mlpRatio" and the roles of the matrices, side by side.
+  /// "heads", "mlpRatio" and the roles of the matrices, all at one level.
   private struct Key: CodingKey {
     var stringValue: String
     var intValue: Int? { nil }

@@ -1,7 +1,7 @@
 import QuasarArithmetic
 import QuasarTensor
 
-/// Patch embedding in integers with the embedding codes that are added to it.
+/// The patch embedding in integers, with the embedding codes that are added to its output.
 public struct IntegerEmbedding {
   public var linear: IntegerLinear
   /// [tokens, width]: class token and position, see `embeddingCodes`.
@@ -18,7 +18,7 @@ public struct IntegerEmbedding {
     self.tokens = tokens
   }
 
-  /// The residual stream [batch·tokens, width]: class row, then sat16(position code + requantised patch).
+  /// The residual stream [batch·tokens, width]: the class row, then sat16(position code + requantised patch).
   public func tokens(
     _ patches: IntegerLinear.Input, batch: Int, on execution: IntegerExecution = .kernels
   ) throws -> NDArray<Int16> {

@@ -56,7 +56,7 @@ enum LayerCodes {
   case int16(NDArray<Int16>)
   case int32(NDArray<Int32>)
 
-  /// As the operand of a product; nil for what no product takes.
+  /// The codes as the operand of a product; nil for codes that no product takes.
   var operand: IntegerLinear.Input? {
     switch self {
     case .int8(let codes): .signed(codes)
@@ -87,7 +87,7 @@ extension IntegerLayer {
       return .int16(try embedding.tokens(.unsigned(patches.codes), batch: batch, on: execution))
     case .norm(let norm):
       let stream = connection(input?.stream)
-      // Without all tokens it takes the first one of each image: the class token.
+      // A norm over one token reads the first token of each image: the class token.
       let tokens = stream.count / (batch * norm.width)
       return .int8(
         try norm.codes(

@@ -1,7 +1,7 @@
 import QuasarArithmetic
 import QuasarTensor
 
-/// A whole network in integers: from u8 pixels to int32 logit codes, no float in between.
+/// A whole network in integers, from u8 pixels to int32 logit codes, without a float in between.
 ///
 /// Packed from trained weights or read from a `.quasar` file; both hold the same integers.
 public struct IntegerModel {
@@ -12,12 +12,12 @@ public struct IntegerModel {
   public let classNames: [String]
   /// The integers of `graph.layers`, in the same order.
   public let layers: [IntegerLayer]
-  /// Real value of one logit code; for people, the decision does not need it.
+  /// Real value of one logit code. It is for people: the decision does not need it.
   public let logitStep: Double
   /// Real value of one code of the residual stream; for people, like `logitStep`.
   public let residualStep: Double
 
-  /// From finished integers; throws `badData` with the layer's name where they do not fit the architecture.
+  /// A model of finished integers; throws `badData` with the layer's name where they do not fit the architecture.
   public init(
     spec: ArithmeticSpec = .standard, architecture: Architecture, preprocessing: Preprocessing, classNames: [String],
     layers: [IntegerLayer], logitStep: Double, residualStep: Double
@@ -49,7 +49,7 @@ public struct IntegerModel {
 
   /// int32 logit codes [images, classes] of planar u8 images [images, channels, size, size].
   ///
-  /// `units` compute the layers: the kernels of this CPU unless named. `observe` hears how many images are done.
+  /// `units` compute the layers; the default is the kernels of this CPU. `observe` receives the number of images done.
   public func logits(
     _ images: NDArray<UInt8>, on units: any IntegerUnits = KernelUnits(), observe: (Int) -> Void = { _ in }
   ) throws -> NDArray<Int32> {
@@ -74,8 +74,8 @@ public struct IntegerModel {
     return result
   }
 
-  /// Images that run through the layers together: about 2,048 tokens, enough to share among threads and few enough for
-  /// the caches.
+  /// Images per pass through the layers: about 2,048 tokens, enough to share among threads and few enough for the
+  /// caches.
   private var batchSize: Int { max(1, 2048 / architecture.geometry.tokens) }
 
   private func logits(_ patches: PatchBatch, _ execution: IntegerExecution) throws -> NDArray<Int32> {

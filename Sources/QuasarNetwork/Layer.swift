@@ -25,7 +25,7 @@ public struct CodeFormat: Hashable, Sendable {
 
 /// One layer of a network: what one unit of the engine computes in one pass.
 ///
-/// The GELU table and the sum with the residual stream are not layers: they happen where a linear layer's sums become
+/// The GELU table and the sum with the residual stream are not layers. They happen where a linear layer's sums become
 /// codes (`Linear.Finish`), in the kernels and on the FPGA alike.
 public struct Layer: Hashable, Sendable {
   public enum Kind: Hashable, Sendable {
@@ -36,13 +36,13 @@ public struct Layer: Hashable, Sendable {
 
   /// Y = X·Wᵀ + b over the tokens of an image.
   public struct Linear: Hashable, Sendable {
-    /// Rows of W: outputs per token.
+    /// Rows of W: the number of outputs per token.
     public var rows: Int { parts * groups * groupRows }
-    /// Columns of W: inputs per token.
+    /// Columns of W: the number of inputs per token.
     public var depth: Int
-    /// Sections of the rows whose codes have a step of their own: 3 (q, k and v) or 1.
+    /// Sections of the rows whose codes have their own step: 3 (q, k and v) or 1.
     public var parts: Int
-    /// Groups of rows in each part that hold the same number of 8-bit rows: the heads of qkv, else 1.
+    /// Groups of rows in each part that hold the same number of 8-bit rows: the heads of qkv, otherwise 1.
     public var groups: Int
     public var groupRows: Int
     /// 8-bit rows in each group; the other rows have 4 bits.
@@ -86,13 +86,13 @@ public struct Layer: Hashable, Sendable {
 
   public let id: LayerID
   public let kind: Kind
-  /// The layer whose output is the operand; nil: the pixels of the image.
+  /// The layer whose output is the operand; nil for the pixels of the image.
   public let input: LayerID?
-  /// The layer whose output the sums are added to.
+  /// The layer whose output is added to the sums.
   public let residual: LayerID?
   /// Number of the residual branch that ends here: 2·block for attention, 2·block + 1 for the MLP.
   public let branch: Int?
-  /// Rows of the input that it takes per image: all tokens, the patches, or the class token alone.
+  /// Rows that the layer reads per image: all tokens, the patches, or the class token alone.
   public let tokens: Int
   /// Width of the output.
   public let width: Int

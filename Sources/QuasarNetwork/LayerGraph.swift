@@ -1,11 +1,11 @@
 /// The layers of a network in the order of execution, with their sizes, code widths and connections.
 ///
-/// The one place that says how a vision transformer is put together. Execution, cycles, datapath planning, golden vectors,
-/// the packed file, extraction and reports walk `layers`; the fused training block and the plain executor in the tests
-/// are written by hand, and tests hold them against it.
+/// This is the only place that states how a vision transformer is put together. Execution, cycles, datapath planning,
+/// golden vectors, the packed file, extraction and reports walk `layers`. The fused training block and the plain
+/// executor of the tests are written by hand; tests compare them with the graph.
 ///
-/// Per block: norm1 → qkv → attention → projection (+ stream) → norm2 → expand (GELU) → contract (+ stream). Before
-/// them the patch embedding, after them the final norm and the head, both on the class token alone.
+/// Per block: norm1 → qkv → attention → projection (+ stream) → norm2 → expand (GELU) → contract (+ stream). The patch
+/// embedding comes before the blocks. The final norm and the head come after them and read the class token alone.
 public struct LayerGraph: Hashable, Sendable {
   /// The sizes of one block.
   public struct Block: Hashable, Sendable {
@@ -44,7 +44,7 @@ public struct LayerGraph: Hashable, Sendable {
       })
   }
 
-  /// The layers of blocks with these sizes; `width` is that of the residual stream.
+  /// The layers of blocks with these sizes; `width` is the width of the residual stream.
   public init(geometry: ImageGeometry, width: Int, activationBits bits: Int, blocks: [Block]) {
     self.geometry = geometry
     self.width = width
@@ -120,7 +120,7 @@ public struct LayerGraph: Hashable, Sendable {
   /// Names of the layers: "patch_embed", "blocks.0.norm1", …, "norm", "head".
   public var names: [String] { layers.map(\.id.description) }
 
-  /// The place of a layer in `layers`; nil for a name that the network does not have.
+  /// The index of a layer in `layers`; nil for a name that the network does not have.
   public func index(of id: LayerID) -> Int? { layers.firstIndex { $0.id == id } }
 
   /// The linear layers with their matrices, in the order of execution.
@@ -142,7 +142,7 @@ extension Architecture {
     return Double(linears.reduce(0) { $0 + $1.weightBits }) / Double(linears.reduce(0) { $0 + $1.rows * $1.depth })
   }
 
-  /// Multiply–accumulates of one image: all matrix products, attention scores and context included.
+  /// Multiply–accumulates per image: all matrix products, attention scores and context included.
   public var multiplyAccumulates: Int {
     LayerGraph(self).layers.reduce(0) { total, layer in
       switch layer.kind {

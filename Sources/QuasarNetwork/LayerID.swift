@@ -1,18 +1,19 @@
-/// The name of one layer of a network: its role, and the block that it belongs to.
+/// The name of one layer of a network: its role, and the block it belongs to.
 ///
-/// Every tensor, command, estimate and report names a layer by this value; its text is the prefix of the layer's tensors
-/// in files. Examples: `LayerID(.qkv, block: 3)` → "blocks.3.qkv", `LayerID(.patches)` → "patch_embed".
+/// Every tensor, command, estimate and report names a layer by this value. Its text is the prefix of the layer's
+/// tensors in files. Examples: `LayerID(.qkv, block: 3)` → "blocks.3.qkv", `LayerID(.patches)` → "patch_embed".
 public struct LayerID: Hashable, Sendable {
-  /// What a layer does in a vision transformer; the raw value is its name in files.
+  /// The function of a layer in a vision transformer; the raw value is its name in files.
   public enum Role: String, CaseIterable, Codable, Sendable {
     case patches = "patch_embed"
     case norm1, qkv, attention, projection, norm2, expand
-    /// The table in the output of `expand`: parameters with a name, computed by `expand`'s unit.
+    /// The table in the output of `expand`: it has parameters with a name of their own; the unit of `expand` computes
+    /// it.
     case gelu
     case contract
     case norm, head
 
-    /// Linear layers of a block, whose rows mix 4 and 8 bits, in the order of execution.
+    /// The linear layers of a block whose rows mix 4 and 8 bits, in the order of execution.
     public static let mixed: [Role] = [.qkv, .projection, .expand, .contract]
   }
 
@@ -35,7 +36,7 @@ public struct LayerID: Hashable, Sendable {
 extension LayerID: CustomStringConvertible {
   public var description: String { name(of: role.rawValue) }
 
-  /// The name of something next to the layer: in block 3, `name(of: "gain1")` → "blocks.3.gain1".
+  /// The name of something in the same place as the layer: in block 3, `name(of: "gain1")` → "blocks.3.gain1".
   public func name(of sibling: String) -> String {
     block.map { "\(LayerID.blockName($0)).\(sibling)" } ?? sibling
   }

@@ -1,7 +1,7 @@
-/// Outputs of layers during one walk over a graph; each goes when the last layer that reads it has run.
+/// The outputs of layers during one walk over a graph; each is released when the last layer that reads it has run.
 public struct LayerOutputs<Value> {
   private var values: [LayerID: Value] = [:]
-  /// Number of layers that have still to read an output.
+  /// Number of layers that still have to read an output.
   private var readers: [LayerID: Int] = [:]
 
   public init(_ graph: LayerGraph) {
@@ -18,7 +18,7 @@ public struct LayerOutputs<Value> {
     return value
   }
 
-  /// Keeps the output of `layer`, which has run, and releases what it was the last to read.
+  /// Keeps the output of `layer`, which has run, and releases the outputs that it was the last to read.
   public mutating func finish(_ layer: Layer, _ value: Value) {
     for source in [layer.input, layer.residual] {
       guard let source, let count = readers[source] else { continue }
@@ -28,7 +28,8 @@ public struct LayerOutputs<Value> {
     values[layer.id] = value
   }
 
-  /// Keeps `value` as the output of the last of `layers`, which have run as one; releases what they were the last to read.
+  /// Keeps `value` as the output of the last of `layers`, which ran as one, and releases the outputs they were the last
+  /// to read.
   public mutating func finish(_ layers: ArraySlice<Layer>, _ value: Value) {
     for layer in layers { finish(layer, value) }
   }

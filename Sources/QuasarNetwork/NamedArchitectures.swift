@@ -6,12 +6,13 @@ extension Architecture {
     "deit-t", "deit-s", "deit-b", "autoformer-t", "autoformer-s", "autoformer-b", "vit-cifar",
   ]
 
-  /// A published or project architecture by name, all rows 8-bit and 8-bit activations.
+  /// A published or project architecture by name, with 8-bit rows only and 8-bit activations.
   ///
   /// DeiT: depth 12, head width 64, MLP ratio 4. AutoFormer: the released sub-networks (files
-  /// `experiments/subnet/AutoFormer-{T,S,B}.yaml`). All on 224 × 224, patch 16, 1000 classes, 197 tokens.
+  /// `experiments/subnet/AutoFormer-{T,S,B}.yaml`). All of these have 224 × 224 images, patch 16, 1000 classes and 197
+  /// tokens.
   /// vit-cifar: 32 × 32, patch 4, width 192, depth 9, 3 heads, ratio 2, 10 classes.
-  /// Throws `QuasarError` that lists the known names.
+  /// Throws a `QuasarError` that lists the known names.
   public static func named(_ name: String) throws -> Architecture {
     let imageNet = ImageGeometry(imageSize: 224, channels: 3, patchSize: 16, classes: 1000, headDimension: 64)
     let cifar = ImageGeometry(imageSize: 32, channels: 3, patchSize: 4, classes: 10, headDimension: 64)
@@ -53,7 +54,7 @@ extension Architecture {
       })
   }
 
-  /// The same shape with the weight bits and activation bits of a command line.
+  /// The same shape with the weight bits and activation bits given on a command line.
   public func with(weightBits: WeightBits, activationBits: Int) throws -> Architecture {
     guard [4, 6, 8].contains(activationBits) else {
       throw QuasarError(.usage, "activation bits \(activationBits): use 8 or 6 (4 is allowed)")
@@ -62,7 +63,7 @@ extension Architecture {
   }
 }
 
-/// Weight bits of all blocks as a command line writes them: 8, 4 or mixed:R with R the share of 8-bit rows.
+/// Weight bits of all blocks as written on a command line: 8, 4 or mixed:R with R the share of 8-bit rows.
 public struct WeightBits: Codable, Hashable, Sendable, CustomStringConvertible {
   public var share: RowShare
 

@@ -4,25 +4,25 @@ import QuasarTensor
 
 /// The `.quasar` file: magic, version, a safetensors body, CRC-32 of everything before it.
 ///
-/// Layout (little endian): 8 bytes "QUASAR\r\n"; u32 version 1; u32 length of the body; body; u32 CRC-32. The body holds
-/// every integer of the model (`docs` of `PackedTensors`) and, as metadata, arithmetic spec, architecture,
-/// preprocessing and class names in JSON. CRC-32 finds every burst of up to 32 flipped bits, so any single
-/// flipped byte.
+/// Layout (little endian): 8 bytes "QUASAR\r\n"; u32 version 1; u32 length of the body; body; u32 CRC-32. The body
+/// holds every integer of the model (see `PackedTensors`). Its metadata holds arithmetic spec, architecture,
+/// preprocessing and class names as JSON. CRC-32 finds every burst of up to 32 flipped bits, so any single flipped
+/// byte.
 public enum PackedFile {
   static let magic = Array("QUASAR\r\n".utf8)
   static let version: UInt32 = 1
 
-  /// Writes the model; the file appears whole or not at all.
+  /// Writes the model; the file appears completely or not at all.
   public static func write(_ model: IntegerModel, to path: String) throws {
     try AtomicFile.write(encode(model), to: path)
   }
 
-  /// Reads a model, checking every byte; the file's name is in every error.
+  /// Reads a model and checks every byte; every error names the file.
   public static func read(_ path: String) throws -> IntegerModel {
     try decode(InputFile.read(path), file: path)
   }
 
-  /// The bytes of a model's file: equal models give equal bytes.
+  /// The bytes of a model's file; equal models give equal bytes.
   public static func encode(_ model: IntegerModel) throws -> [UInt8] {
     let body = try PackedTensors.encode(model).encode()
     var bytes = magic
@@ -66,7 +66,7 @@ public enum PackedFile {
     UInt32(truncatingIfNeeded: crc32(0, bytes, UInt32(bytes.count)))
   }
 
-  /// The CRC-32 at the end of a file's bytes, eight hexadecimal digits.
+  /// The CRC-32 at the end of a file's bytes, as eight hexadecimal digits.
   package static func storedChecksum(_ bytes: [UInt8]) -> String {
     let digits = String(word(bytes, bytes.count - 4), radix: 16)
     return String(repeating: "0", count: 8 - digits.count) + digits

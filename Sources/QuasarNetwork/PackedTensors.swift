@@ -6,13 +6,12 @@ import QuasarTensor
 
 /// The body of a `.quasar` file: names and layouts of its tensors.
 ///
-/// Linear layer L: `L.bits` u8 [N]; `L.codes8` i8 [N8, K], the 8-bit rows in row order; `L.codes4` u8
-/// [N4, ⌈K/2⌉], two codes a byte, the even k in the low nibble; `L.bias` i32 [N]; `L.requantiser` i32 [N, 2]
-/// (multiplier, shift). LayerNorm L: `L.requantiser` [D, 2], `L.offset` i64 [D], `L.epsilon` i64 [1]. Attention L:
-/// `L.requantiser` i32 [2, 2] (score, output), `L.exponents` i32 [256]. `blocks.i.gelu` u8 [256].
-/// `embedding` i16 [tokens, D].
+/// Linear layer L: `L.bits` u8 [N]; `L.codes8` i8 [N8, K], the 8-bit rows in row order; `L.codes4` u8 [N4, ⌈K/2⌉], two
+/// codes per byte, the even k in the low nibble; `L.bias` i32 [N]; `L.requantiser` i32 [N, 2] (multiplier, shift).
+/// LayerNorm L: `L.requantiser` [D, 2], `L.offset` i64 [D], `L.epsilon` i64 [1]. Attention L: `L.requantiser` i32 [2,
+/// 2] (score, output), `L.exponents` i32 [256]. `blocks.i.gelu` u8 [256]. `embedding` i16 [tokens, D].
 enum PackedTensors {
-  /// What stands in the metadata as JSON.
+  /// The metadata of the body, as JSON.
   private struct Header: Codable {
     struct Spec: Codable {
       var version: Int32
@@ -72,7 +71,7 @@ enum PackedTensors {
 
   static func decode(_ file: SafetensorsFile, file path: String) throws -> IntegerModel {
     guard file.metadata["format"] == "quasar-model", let json = file.metadata["model"] else {
-      throw QuasarError(.badData, "\(path): its body is no packed model")
+      throw QuasarError(.badData, "\(path): its body is not a packed model")
     }
     let header: Header
     do {

@@ -11,7 +11,7 @@ public enum RowShare: Int, CaseIterable, Codable, Hashable, Sendable {
 
   /// round(r·rows/8)·8, at most `rows`: the number of 8-bit rows among `rows` rows.
   ///
-  /// Halves round up. `all` means every row, also when `rows` is no multiple of 8.
+  /// Halves round up. `all` means every row, even when `rows` is not a multiple of 8.
   /// Example: a quarter of 96 rows → 24.
   public func rows8(of rows: Int) -> Int {
     if self == .all { return rows }
@@ -36,7 +36,7 @@ public struct RowShares: Hashable, Sendable {
     values = Array(repeating: share, count: LayerID.Role.mixed.count)
   }
 
-  /// A share for each matrix, asked for in the order of execution.
+  /// A share for each matrix; the closure is called in the order of execution.
   public init(_ share: (LayerID.Role) throws -> RowShare) rethrows {
     values = try LayerID.Role.mixed.map(share)
   }
@@ -59,7 +59,7 @@ public struct RowShares: Hashable, Sendable {
 }
 
 extension RowShares: ExpressibleByDictionaryLiteral {
-  /// Shares by the role of their matrix; those that are left out have 8-bit rows only.
+  /// Shares by the role of their matrix; a matrix that is left out has 8-bit rows only.
   ///
   /// Example: `[.qkv: .half, .contract: .none]`.
   public init(dictionaryLiteral elements: (LayerID.Role, RowShare)...) {

@@ -20,7 +20,7 @@ public enum ChromeTrace {
   }
 
   public static func json(_ intervals: [Profile.Interval]) throws -> String {
-    // Whole nanoseconds: 0.0000125 s is 12.5 µs, not 12.500000000000002.
+    // Rounded to whole nanoseconds, so that 0.0000125 s is 12.5 µs and not 12.500000000000002.
     func microseconds(_ seconds: Double) -> Double { (seconds * 1e9).rounded() / 1e3 }
     let events = intervals.map {
       Event(name: $0.name, ts: microseconds($0.start), dur: microseconds($0.seconds), tid: $0.thread)

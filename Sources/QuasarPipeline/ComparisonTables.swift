@@ -3,7 +3,7 @@ import QuasarReport
 
 /// A comparison of runs as tables, plots and a page.
 extension RunComparison {
-  /// Every run in a row: steps, losses, speed, accuracies of the common sub-networks.
+  /// One row per run: steps, losses, speed, accuracies of the common sub-networks.
   public var runTable: TablePage.Table {
     let header =
       ["run", "steps", "loss", "lowest", "images/s"] + subnets.flatMap { [$0, "best", "at step"] }
@@ -23,7 +23,7 @@ extension RunComparison {
     return TablePage.Table(header: header, rows: rows)
   }
 
-  /// Every setting that differs in a row; nil when all runs have the same.
+  /// One row per setting that differs; nil when all runs have the same settings.
   public var settingsTable: TablePage.Table? {
     guard !settings.isEmpty else { return nil }
     return TablePage.Table(
@@ -31,7 +31,7 @@ extension RunComparison {
       rows: settings.map { setting in [setting.key] + setting.values.map { RunComparison.shortened($0) } })
   }
 
-  /// Every difference of groups in a row; nil without groups. Accuracies in points.
+  /// One row per difference of groups; nil without groups. Accuracies are in points.
   public var differenceTable: TablePage.Table? {
     guard !differences.isEmpty else { return nil }
     return TablePage.Table(
@@ -94,7 +94,7 @@ extension RunComparison {
       lead: runs.map(\.name).joined(separator: ", ") + "." + (best ?? ""), sections: sections)
   }
 
-  /// What the table of differences shows, which runs the groups have, and pairs whose seeds differ.
+  /// The note for the table of differences: its contents, the runs of the groups, and pairs whose seeds differ.
   public var differenceNote: String {
     let names = Dictionary(uniqueKeysWithValues: runs.map { ($0.path, $0.name) })
     let members = groups.map { group in
@@ -122,7 +122,7 @@ extension RunComparison {
     return (value < 0 ? "−" : "+") + text
   }
 
-  /// Lists of many blocks would fill a screen; --json has them whole.
+  /// A list of many blocks would fill a screen; --json prints it in full.
   private static func shortened(_ text: String) -> String {
     text.count <= 40 ? text : text.prefix(39) + "…"
   }

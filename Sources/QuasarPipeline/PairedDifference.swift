@@ -25,7 +25,7 @@ enum StudentT {
     let isOdd = freedom % 2 == 1
     var term = isOdd ? cosine : 1
     var sum = 0.0
-    // The term of cos^k is that of cos^(k−2) times (k − 1)/k.
+    // The term of cos^k is the term of cos^(k−2) times (k − 1)/k.
     var power = isOdd ? 1 : 0
     while power <= freedom - 2 {
       sum += term
@@ -38,9 +38,9 @@ enum StudentT {
 
 /// The mean of the differences d of pairs, with its confidence interval mean ± t·s/√n.
 ///
-/// s is the standard deviation of the n differences with n − 1 below, t the quantile of Student's distribution with
-/// n − 1 degrees of freedom: right when the differences are independent and normal (Student 1908). Example: differences
-/// 1, 2, 3 at 95 % → 2 ± 4.303·1/√3 = −0.48…4.48.
+/// s is the standard deviation of the n differences with the divisor n − 1. t is the quantile of Student's distribution
+/// with n − 1 degrees of freedom. The interval is right if the differences are independent and normal (Student 1908).
+/// Example: differences 1, 2, 3 at 95 % → 2 ± 4.303·1/√3 = −0.48…4.48.
 public struct PairedDifference: Codable, Sendable, Equatable {
   public var pairs: Int
   public var mean: Double
@@ -49,7 +49,7 @@ public struct PairedDifference: Codable, Sendable, Equatable {
   public var low: Double
   public var high: Double
 
-  /// nil for fewer than two differences: one says nothing about spread.
+  /// nil for fewer than two differences: a single one shows no spread.
   public init?(_ differences: [Double], confidence: Double = 0.95) {
     let n = Double(differences.count)
     guard differences.count >= 2 else { return nil }

@@ -2,7 +2,7 @@ import Foundation
 import QuasarReport
 import QuasarTensor
 
-/// What `OUT/pipeline.json` holds: the configuration, finished steps with their seconds, and results.
+/// The contents of `OUT/pipeline.json`: the configuration, finished steps with their seconds, and results.
 struct PipelineState: Codable {
   var configuration: PipelineConfiguration
   var dataset: DatasetSummary?
@@ -14,7 +14,7 @@ struct PipelineState: Codable {
     self.configuration = configuration
   }
 
-  /// The record in a folder; nil when there is none.
+  /// The record in a folder; nil if there is none.
   static func read(_ folder: String) throws -> PipelineState? {
     guard let data = FileManager.default.contents(atPath: folder + "/pipeline.json") else { return nil }
     guard let state = try? JSONDecoder().decode(PipelineState.self, from: data) else {

@@ -1,18 +1,18 @@
 import QuasarTensor
 
-/// What a profile says about a training: the phases beside their bounds, and what is left of the time.
+/// The report of a training profile: the phases with their bounds, and the rest of the time.
 public struct ProfileReport: Encodable, Sendable {
-  /// One phase of a step; times are those of all threads, divided by their number.
+  /// One phase of a step; times are sums over all threads, divided by the number of threads.
   public struct Line: Encodable, Sendable {
     public let name: String
     public let resource: Profile.Resource
     public let callsPerStep: Double
     public let millisecondsPerStep: Double
-    /// Of the time of all threads.
+    /// Share of the time of all threads.
     public let share: Double
-    /// Operations or bytes a second, of one thread.
+    /// Operations or bytes per second of one thread.
     public let rate: Double
-    /// rate / what one thread reaches at most; nil without a bound.
+    /// rate / the most that one thread reaches; nil without a bound.
     public let ofBound: Double?
   }
 
@@ -21,17 +21,17 @@ public struct ProfileReport: Encodable, Sendable {
   public let millisecondsPerStep: Double
   public let imagesPerSecond: Double
   public let lines: [Line]
-  /// Time of threads in which nothing was recorded: they waited for the main thread.
+  /// Share of the threads' time in which nothing was recorded: they waited for the main thread.
   public let idleShare: Double
-  /// The bound of all products / their time.
+  /// The time of all products at their bounds / their actual time.
   public let productsOfBound: Double
-  /// Milliseconds of everything but products, an image, with all threads.
+  /// Milliseconds per image of everything but products, with all threads.
   public let restPerImage: Double
-  /// Units a second that one thread reaches at most, beside the others.
+  /// The most units per second that one thread reaches while the other threads work.
   public let bounds: [String: Double]
   public let lostIntervals: Int
 
-  /// `images`: images a step. `bounds`: of one thread, by resource.
+  /// `images`: images per step. `bounds`: bounds of one thread, by resource.
   public init(_ sums: Profile.Sums, images: Int, threads: Int, bounds: [Profile.Resource: Double]) {
     let steps = max(1, sums.steps)
     let total = max(sums.seconds, 1e-9) * Double(threads)
@@ -55,7 +55,7 @@ public struct ProfileReport: Encodable, Sendable {
     restPerImage = 1e3 * (total - spent) / Double(threads * steps * max(1, images))
   }
 
-  /// The rows of a table: phase, calls a step, ms a step, share, rate, bound, of the bound.
+  /// The columns of the table: phase, calls per step, ms per step, share, rate, bound, of the bound.
   public static let header = ["phase", "calls/step", "ms/step", "share", "rate of a thread", "bound", "of bound"]
 
   public var rows: [[String]] {
@@ -74,7 +74,7 @@ public struct ProfileReport: Encodable, Sendable {
     ]
   }
 
-  /// What the figures add up to, and what they leave out.
+  /// The sums of the figures, and the time that they leave out.
   public var summary: String {
     "\(steps) steps of \(Workflow.fixed(millisecondsPerStep, 1)) ms, \(Workflow.fixed(imagesPerSecond, 0)) images/s, "
       + "\(threads) thread(s)\n"

@@ -6,7 +6,7 @@ import QuasarSearch
 import QuasarTensor
 import QuasarTrain
 
-/// Gathers what the report page shows from the files of a pipeline.
+/// Gathers the contents of the report page from the files of a pipeline.
 public struct ReportBuilder {
   private let state: PipelineState
   private let output: String
@@ -16,7 +16,7 @@ public struct ReportBuilder {
     self.output = output
   }
 
-  /// The pipeline in a folder; throws `missing` when there is none.
+  /// The pipeline in a folder; throws `missing` if there is none.
   public init(folder: String) throws {
     guard let state = try PipelineState.read(folder) else {
       throw QuasarError(.missing, "\(folder): no pipeline.json; 'quasar run' writes one")
@@ -66,7 +66,7 @@ public struct ReportBuilder {
         averageWeightBits: subnet.averageWeightBits),
       accuracyFloat: subnet.accuracyFloat, accuracyInteger: subnet.accuracyInteger,
       layers: estimate.layers.map { layer in
-        // Attention products have activations on both sides: no rows of weights to show.
+        // Attention products have activations on both sides, so there are no rows of weights to show.
         let weighted = !layer.kind.isAttention
         return LayerSummary(
           name: layer.name, rows: weighted ? layer.rows4 + layer.rows8 : 0, rows8: weighted ? layer.rows8 : 0,

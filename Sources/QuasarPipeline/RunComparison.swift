@@ -1,8 +1,8 @@
 import QuasarTensor
 
-/// Two or more training runs side by side.
+/// A comparison of two or more training runs.
 public struct RunComparison: Sendable {
-  /// Runs that differ in their seed only, in the order of their seeds.
+  /// Runs that differ only in their seed, in the order of their seeds.
   public struct Group: Sendable {
     public var name: String
     public var paths: [String]
@@ -19,7 +19,7 @@ public struct RunComparison: Sendable {
     public var second: String
     /// "largest, final", "largest, best" or "loss, final".
     public var figure: String
-    /// Whether the figure is an accuracy, a fraction of 1.
+    /// True if the figure is an accuracy, a fraction of 1.
     public var isShare: Bool
     /// nil where a run has no such figure.
     public var difference: PairedDifference?
@@ -29,17 +29,17 @@ public struct RunComparison: Sendable {
   public let groups: [Group]
   /// Sub-networks that every run has evaluated, "largest" first.
   public let subnets: [String]
-  /// Settings that are not equal in all runs, sorted by key; a run that lacks one has "–".
+  /// Settings that differ between runs, sorted by key; a run that lacks one has "–".
   public let settings: [(key: String, values: [String])]
-  /// Every group after the first against the first.
+  /// The difference of every later group to the first.
   public let differences: [Difference]
   /// Pairs whose runs have different seeds, in words.
   public let unequalSeeds: [String]
 
   /// Reads the runs of `paths` and `groups`.
   ///
-  /// Throws `usage` for fewer than two runs and groups of unequal or too few runs, `missing` for a folder without a
-  /// run, `badData` when no sub-network was evaluated in all of them although some were.
+  /// Throws `usage` for fewer than two runs and for groups of unequal or too few runs, `missing` for a folder without a
+  /// run, and `badData` if some sub-networks were evaluated but none in all runs.
   public init(paths: [String], groups: [Group] = []) throws {
     var all: [String] = []
     for path in paths + groups.flatMap(\.paths) where !all.contains(path) { all.append(path) }
@@ -119,7 +119,7 @@ public struct RunComparison: Sendable {
     }
   }
 
-  /// Last parts of the paths, as many as tell them apart.
+  /// Names of the runs: as many last parts of the paths as are needed to tell them apart.
   static func names(_ paths: [String]) -> [String] {
     let parts = paths.map { $0.split(separator: "/").map(String.init) }
     let longest = parts.map(\.count).max() ?? 0

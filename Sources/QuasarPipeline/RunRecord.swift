@@ -2,7 +2,7 @@ import Foundation
 import QuasarTensor
 import QuasarTrain
 
-/// What a training run has to say for itself, from its log and its checkpoint.
+/// The figures and settings of a training run, from its log and its checkpoint.
 public struct RunRecord: Sendable {
   /// One figure over the steps.
   public struct Series: Sendable, Equatable {
@@ -19,25 +19,25 @@ public struct RunRecord: Sendable {
   }
 
   public let path: String
-  /// What tables call the run.
+  /// The name of the run in tables.
   public var name: String
-  /// Steps taken and to take.
+  /// Steps taken, and steps in all.
   public let step: Int
   public let totalSteps: Int
   public let seed: UInt64
   /// Means over the steps between two lines of the log.
   public let loss: Series
-  /// Median over the lines of the log; nil without any.
+  /// Median over the lines of the log; nil without lines.
   public let imagesPerSecond: Double?
   /// By sub-network: "largest", "smallest", "network".
   public let accuracies: [String: Accuracy]
-  /// Everything that decided the run, as JSON texts by key: "seed", "epochs", "space.depths", ….
+  /// Everything that determined the run, as JSON texts by key: "seed", "epochs", "space.depths", ….
   public let settings: [String: String]
 
   public var finalLoss: Double? { loss.values.last }
   public var lowestLoss: Double? { loss.values.min() }
 
-  /// Reads a run folder; throws `missing` when it is none.
+  /// Reads a run folder; throws `missing` if the folder is not a run.
   public init(path: String) throws {
     let directory = RunDirectory(path)
     guard FileManager.default.fileExists(atPath: path) else {
@@ -45,7 +45,7 @@ public struct RunRecord: Sendable {
     }
     guard directory.hasCheckpoint else {
       throw QuasarError(
-        .missing, "\(path): no run, it holds no checkpoint.safetensors; name the --out of a 'quasar train'")
+        .missing, "\(path): not a run, the folder has no checkpoint.safetensors; name the --out of a 'quasar train'")
     }
     let description = try directory.load().description
     let entries = directory.log.read()
@@ -69,7 +69,7 @@ public struct RunRecord: Sendable {
     settings = try RunRecord.settings(description)
   }
 
-  /// The description of a checkpoint, objects taken apart, lists as they are.
+  /// The description of a checkpoint, with objects taken apart and lists as they are.
   private static func settings(_ description: Checkpoint.Description) throws -> [String: String] {
     let object = try JSONSerialization.jsonObject(with: JSONEncoder().encode(description))
     var settings: [String: String] = [:]

@@ -9,18 +9,18 @@ public struct Summary: Codable, Sendable {
     public var activationBits: Int
     /// Share of 8-bit rows over all weight matrices.
     public var share8bit: Double
-    /// Over all weight matrices, first and last included.
+    /// Average over all weight matrices, first and last included.
     public var averageWeightBits: Double
     public var dsp: Int
     public var lut: Int
     public var bram18: Int
-    /// Fake-quantised products, float non-linear functions; a fraction of 1.
+    /// Accuracy with fake-quantised products and float non-linear functions; a fraction of 1.
     public var accuracyFloat: Double
-    /// Integers throughout; a fraction of 1.
+    /// Accuracy with integers throughout; a fraction of 1.
     public var accuracyInteger: Double
     /// Path of the `.quasar` file.
     public var model: String
-    /// Folder that `quasar eval --backend float|qat --model` takes.
+    /// Folder to pass to `quasar eval --backend float|qat --model`.
     public var run: String
 
     enum CodingKeys: String, CodingKey {

@@ -3,11 +3,12 @@ import QuasarNetwork
 import QuasarTensor
 
 extension Workflow {
-  /// The images of class folders at the size of a model, from an image cache that is made, or gone on with, where needed.
+  /// The images of class folders at the size of a model, from an image cache; a missing cache is made, an unfinished
+  /// one is continued.
   ///
-  /// A finished cache of the same files and size is opened as it is; shards are checked at their first use. Throws
-  /// `usage` for data that is not class folders, `badData` for classes or channels that the geometry does not have, and
-  /// as `CacheWriter.run`.
+  /// A finished cache of the same files and size is opened as it is; shards are checked when they are first used.
+  /// Throws `usage` for data that is not class folders, `badData` for classes or channels that the geometry does not
+  /// have, and the errors of `CacheWriter.run`.
   public static func cached(
     _ data: DataSpecification, for geometry: ImageGeometry, in directory: String, workers: Int = 1,
     skipsDamaged: Bool = false, progress: ProgressReporter

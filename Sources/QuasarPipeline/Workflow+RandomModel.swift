@@ -3,7 +3,7 @@ import QuasarSupernet
 import QuasarTensor
 
 extension Workflow {
-  /// Random pixels, the same for every call: [count, channels, size, size].
+  /// Random pixels [count, channels, size, size], the same in every call.
   public static func noise(_ count: Int, _ geometry: ImageGeometry) -> NDArray<UInt8> {
     let images = NDArray<UInt8>(
       uninitialized: [count, geometry.channels, geometry.imageSize, geometry.imageSize])
@@ -12,7 +12,7 @@ extension Workflow {
     return images
   }
 
-  /// A network with random weights for measurements of speed, calibrated on one image of noise so that codes and factors
+  /// A network with random weights for speed measurements, calibrated on one image of noise so that codes and factors
   /// are in their usual ranges.
   public static func randomModel(_ architecture: Architecture) throws -> IntegerModel {
     let geometry = architecture.geometry

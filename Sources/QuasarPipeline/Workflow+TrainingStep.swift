@@ -4,7 +4,7 @@ import QuasarSupernet
 import QuasarTensor
 import QuasarTrain
 
-/// What a training step for measurements runs.
+/// The kind of training step to measure.
 public enum TrainingStepMode: String, CaseIterable, Sendable {
   /// fp32 everywhere.
   case fp32
@@ -26,7 +26,7 @@ public enum TrainingStepMode: String, CaseIterable, Sendable {
   }
 }
 
-/// Training steps on noise, for measurements of speed: forward pass, cross-entropy, backward pass, AdamW.
+/// Training steps on noise, for speed measurements: forward pass, cross-entropy, backward pass, AdamW.
 public final class TrainingStepWork {
   public let architectures: [Architecture]
   private let net: Supernet
@@ -37,8 +37,8 @@ public final class TrainingStepWork {
   private let recomputes: Bool
   private let optimizer: AdamW
 
-  /// Half of all rows have 8 bits; `architecture` gives the sizes. `recomputes`: blocks are computed again in the backward
-  /// pass.
+  /// Half of all rows have 8 bits; `architecture` gives the sizes. With `recomputes`, blocks are computed again in the
+  /// backward pass.
   public init(
     _ architecture: Architecture, mode: TrainingStepMode, batch count: Int, activationBits: Int = 8,
     products: TrainingProducts = .standard, recomputes: Bool = false
@@ -63,7 +63,7 @@ public final class TrainingStepWork {
     if self.mode != .full { try net.calibrate([batch], architecture: mixed, weights: true, rankRows: true) }
   }
 
-  /// Four sub-networks from largest to smallest and between; the same for every tool that is compared.
+  /// Four sub-networks from largest to smallest and in between; the same for every tool in a comparison.
   ///
   /// Widths D, 2D/3, 5D/6, D; depths L, L−3, L−1, L−2; heads H and H−1 in turn; MLP ratios R, ¾R, ½R in turn.
   public static func cycle(_ largest: Architecture) -> [Architecture] {
@@ -87,10 +87,10 @@ public final class TrainingStepWork {
     }
   }
 
-  /// Images of one call of `step`.
+  /// Number of images per call of `step`.
   public var images: Int { batch.batch * architectures.count }
 
-  /// One training step of every sub-network of the cycle, each with an update; returns the last loss.
+  /// Runs one training step of every sub-network of the cycle, each with an update; returns the last loss.
   @discardableResult
   public func step() throws -> Float {
     var last: Float = 0

@@ -11,9 +11,9 @@ import QuasarSupernet
 import QuasarTensor
 import QuasarTrain
 
-/// The steps of the flow as functions on files; `quasar run` strings them together, the commands call one each.
+/// The steps of the flow as functions on files; `quasar run` chains them, the commands call one each.
 public enum Workflow {
-  /// Every tenth training image of a class is kept aside for searches and accuracy curves.
+  /// Every tenth training image of a class is held out for searches and accuracy curves.
   public static let heldOutEvery = 10
 
   /// Training images without and with the held-out part.
@@ -25,9 +25,9 @@ public enum Workflow {
     return try parts(train)
   }
 
-  /// Trains the supernet of a space into a run folder, or goes on where its checkpoint stands.
+  /// Trains the supernet of a space into a run folder, or continues from its checkpoint.
   ///
-  /// A fresh run starts with `initial` weights, random ones without.
+  /// A fresh run starts with `initial` weights; if nil, with random ones.
   public static func trainSupernet(
     space: SearchSpace, data: ImageSources, options: TrainingOptions, seed: UInt64, directory: RunDirectory,
     resume: Bool, initial: TimmWeights? = nil, teacher: Teacher? = nil, session: SessionOptions = SessionOptions(),
@@ -48,7 +48,7 @@ public enum Workflow {
     try run(trainer, directory, data.classNames, heldOut, session, sources, progress)
   }
 
-  /// A trainer at the start of `fresh` weights, or where the checkpoint of the folder stands.
+  /// A trainer at the start with `fresh` weights, or in the state of the folder's checkpoint.
   private static func trainer(
     plan: SubnetPlan, data: any ImageSource, options: TrainingOptions, seed: UInt64, directory: RunDirectory,
     resume: Bool, teacher: Teacher? = nil, processes: any ProcessGroup, matches: (Checkpoint.Description) -> Bool,
@@ -73,7 +73,7 @@ public enum Workflow {
     return trainer
   }
 
-  /// Fine-tunes one sub-network of a trained supernet, taught by `teacher`, or else by the largest one.
+  /// Fine-tunes one sub-network of a trained supernet; the teacher is `teacher` or, if nil, the largest sub-network.
   public static func finetune(
     supernet: Checkpoint, architecture: Architecture, data: ImageSources, options: TrainingOptions,
     seed: UInt64, directory: RunDirectory, resume: Bool, teacher: Teacher? = nil,
@@ -109,7 +109,8 @@ public enum Workflow {
       }, shouldStop: { progress.shouldStop })
   }
 
-  /// Searches a trained supernet; the first process writes `search.json`, `lineage.jsonl` and one `subnet-F.json` a target.
+  /// Searches a trained supernet; the first process writes `search.json`, `lineage.jsonl` and one `subnet-F.json` per
+  /// target.
   public static func search(
     supernet: Checkpoint, data: ImageSources, hardware: HardwareModel, targets: [Double],
     options: SearchOptions, seed: UInt64, directory: String, processes: any ProcessGroup = SingleProcess(),
@@ -170,7 +171,7 @@ public enum Workflow {
     } catch DecodingError.keyNotFound(let key, _) {
       throw QuasarError(.badData, "\(path): the gene '\(key.stringValue)' is missing")
     } catch {
-      throw QuasarError(.badData, "\(path): is no sub-network (\(reason(error)))")
+      throw QuasarError(.badData, "\(path): is not a sub-network file (\(reason(error)))")
     }
   }
 
@@ -186,7 +187,7 @@ public enum Workflow {
 
   // MARK: Small things
 
-  /// 12000 → "12000", 7.5 → "7.5": a target in names of files.
+  /// 12000 → "12000", 7.5 → "7.5": a target as it appears in file names.
   public static func label(_ target: Double) -> String {
     target == target.rounded() && target < 1e15 ? String(Int(target)) : String(target)
   }
@@ -199,7 +200,7 @@ public enum Workflow {
     }
   }
 
-  /// A number with so many decimals.
+  /// A number with this many decimals.
   public static func fixed(_ value: Double, _ decimals: Int) -> String {
     String(format: "%.\(decimals)f", value)
   }

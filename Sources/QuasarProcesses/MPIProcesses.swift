@@ -9,17 +9,18 @@ public struct MPIProcesses: ProcessGroup {
   public let rank: Int
   public let size: Int
 
-  /// Variables by which Open MPI, PMIx and MPICH tell a process how many were started.
+  /// Variables by which Open MPI, PMIx and MPICH tell a process the number of processes started.
   private static let sizeVariables = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS"]
 
-  /// How many processes a launcher says it started; 1 without one.
+  /// The number of processes that a launcher announces; 1 without a launcher.
   public static func announced(environment: [String: String] = ProcessInfo.processInfo.environment) -> Int {
     sizeVariables.compactMap { environment[$0].flatMap { Int($0) } }.max() ?? 1
   }
 
   /// The group that this process was started in: a `SingleProcess` unless a launcher started several.
   ///
-  /// Throws `usage` for several processes of a program without MPI, or a number of them that is no power of two.
+  /// Throws `usage` for several processes of a program without MPI, or a number of processes that is not a power of
+  /// two.
   public static func launched(environment: [String: String] = ProcessInfo.processInfo.environment) throws
     -> any ProcessGroup
   {
@@ -50,10 +51,10 @@ public struct MPIProcesses: ProcessGroup {
     return MPIExchange(exchange: exchange)
   }
 
-  /// Leaves in good order; every process has to call it.
+  /// Leaves the group in good order; every process has to call it.
   public static func finish() { qk_processes_finish() }
 
-  /// Ends all processes at once with an exit code: what an error of one of them has to do.
+  /// Ends all processes at once with an exit code; to be called after an error in one of them.
   public static func abort(_ code: Int32) { qk_processes_abort(code) }
 
   fileprivate static func withMessage(

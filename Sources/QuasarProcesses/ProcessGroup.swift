@@ -2,17 +2,18 @@ import QuasarTensor
 
 /// Processes that work on one run: n = 2^k of them, numbered 0…n − 1.
 ///
-/// All of them compute the same weights; they differ in the images whose gradients they compute and in the candidates
-/// that they score. Only number 0 writes files and talks.
+/// All of them compute the same weights. They differ in the images whose gradients they compute and in the candidates
+/// that they score. Only number 0 writes files and messages.
 public protocol ProcessGroup {
   /// The number of this process.
   var rank: Int { get }
-  /// How many processes there are, a power of two.
+  /// The number of processes, a power of two.
   var size: Int { get }
   /// Starts to send `count` floats to `partner` and to receive as many from it; both buffers are in use until the
   /// exchange is done.
   ///
-  /// The partner starts the same exchange. Those of one pair with one tag (0…32767) meet in the order of their start.
+  /// The partner starts the same exchange. Exchanges of one pair with one tag (0…32767) are matched in the order of
+  /// their start.
   func exchange(
     sending: UnsafePointer<Float>, receiving: UnsafeMutablePointer<Float>, count: Int, partner: Int, tag: Int
   ) throws -> any Exchange
@@ -20,13 +21,13 @@ public protocol ProcessGroup {
 
 /// An exchange of floats under way.
 public protocol Exchange {
-  /// Whether both directions have ended; moves the transfer along.
+  /// True if both directions have ended; moves the transfer along.
   mutating func isDone() throws -> Bool
   /// Returns when both directions have ended.
   mutating func wait() throws
 }
 
-/// The one process of a run that nothing was started beside.
+/// The one process of a run without other processes.
 public struct SingleProcess: ProcessGroup {
   public let rank = 0
   public let size = 1
@@ -41,10 +42,10 @@ public struct SingleProcess: ProcessGroup {
 }
 
 extension ProcessGroup {
-  /// Whether this process writes files and talks.
+  /// True if this process writes files and messages.
   public var isFirst: Bool { rank == 0 }
 
-  /// Sums of `values` over all processes, in place, the same bits everywhere.
+  /// Replaces `values` by their sums over all processes, with the same bits everywhere.
   public func sum(_ values: inout [Float]) throws {
     guard size > 1, !values.isEmpty else { return }
     let sum = SumOverProcesses(self, bucketCount: values.count)
@@ -54,16 +55,16 @@ extension ProcessGroup {
     }
   }
 
-  /// Whether any process says so.
+  /// True if `flag` is true in any process.
   public func any(_ flag: Bool) throws -> Bool {
     var votes: [Float] = [flag ? 1 : 0]
     try sum(&votes)
     return votes[0] > 0
   }
 
-  /// body(i) for every i below `count`, each computed by one process (i mod size) and known to all.
+  /// body(i) for every i below `count`; each is computed by one process (i mod size) and returned in all.
   ///
-  /// Values must be exact as floats: sums with zeros leave them as they are.
+  /// Values must be exact as floats; adding zeros does not change them.
   public func map(_ count: Int, _ body: (Int) throws -> Float) throws -> [Float] {
     var values = [Float](repeating: 0, count: count)
     for i in stride(from: rank, to: count, by: size) { values[i] = try body(i) }

@@ -1,10 +1,10 @@
 import CKernels
 
-/// Sums of float arrays over all processes, computed while the caller goes on.
+/// Sums of float arrays over all processes, computed while the caller continues.
 ///
 /// Arrays are collected into buckets; a full bucket is exchanged at once. At level l a process and its partner, rank
-/// XOR 2^l, exchange what they have and both add the two: after log2(size) levels each process holds
-/// ((g0 + g1) + (g2 + g3)) + …, the sum over a binary tree, with the same bits everywhere since a + b = b + a.
+/// XOR 2^l, exchange what they have and both add the two. After log2(size) levels each process holds ((g0 + g1) + (g2 +
+/// g3)) + …, the sum over a binary tree, with the same bits everywhere because a + b = b + a.
 ///
 /// Every process adds arrays of the same lengths in the same order. An array must not be touched between `add` and
 /// `finish`. Buffers are kept from one use to the next.
@@ -16,8 +16,8 @@ public final class SumOverProcesses {
   private var free: [Bucket] = []
   private var started = 0
 
-  /// `bucketCount`: floats of a bucket; the default, 1 MiB, is long enough for the rate of a network and short enough
-  /// to start while most of a backward pass is still to come.
+  /// `bucketCount` is the number of floats per bucket. The default, 1 MiB, is long enough to reach the rate of a
+  /// network, and short enough to start while most of a backward pass is still to come.
   public init(_ processes: any ProcessGroup, bucketCount: Int = 1 << 18) {
     self.processes = processes
     self.bucketCount = max(1, bucketCount)
@@ -37,7 +37,7 @@ public final class SumOverProcesses {
     }
   }
 
-  /// Moves all exchanges along, without waiting.
+  /// Moves all exchanges along without waiting.
   public func progress() throws {
     for bucket in underWay { try advance(bucket, waiting: false) }
     retireFinished()
@@ -67,7 +67,7 @@ public final class SumOverProcesses {
       partner: processes.rank ^ (1 << bucket.level), tag: bucket.tag)
   }
 
-  /// Adds what has come and starts the next level, as often as possible.
+  /// Adds the data received and starts the next level, as often as possible.
   private func advance(_ bucket: Bucket, waiting: Bool) throws {
     while bucket.exchange != nil {
       if waiting {
@@ -90,7 +90,7 @@ public final class SumOverProcesses {
     underWay.removeAll { $0.exchange == nil }
   }
 
-  /// Arrays that travel together, and their partner's.
+  /// Arrays that are sent together, and the partner's arrays.
   private final class Bucket {
     let values: UnsafeMutablePointer<Float>
     let received: UnsafeMutablePointer<Float>

@@ -12,11 +12,11 @@ struct Axis {
   private var first = 0.0
   private var last = 1.0
 
-  /// The axis of these values; those that are not finite or above 10¹⁵ are left out.
+  /// The axis of these values; values that are not finite or above 10¹⁵ are left out.
   ///
-  /// With `extends` the range grows to the next tick marks, otherwise it ends at the outermost values. Steps
-  /// are 1, 2 or 5 times a power of ten. `limits` cannot be left by growing: (0…1) keeps a share below 100 %.
-  /// Example: 0.61…0.87 with 5 ticks → 0.6, 0.7, 0.8, 0.9.
+  /// With `extends` the range grows to the next tick marks, otherwise it ends at the outermost values. Steps are 1, 2
+  /// or 5 times a power of ten. Growing never exceeds `limits`: (0…1) keeps a share below 100 %. Example: 0.61…0.87
+  /// with 5 ticks → 0.6, 0.7, 0.8, 0.9.
   init(
     _ values: [Double], ticks count: Int, format: ValueFormat, extends: Bool = true, integers: Bool = false,
     limits: ClosedRange<Double>? = nil
@@ -25,7 +25,7 @@ struct Axis {
     var low = finite.min() ?? 0
     var high = finite.max() ?? 1
     if high - low < max(abs(high), abs(low)) * 1e-9 || high == low {
-      // A single value gets room on both sides.
+      // A single value gets space on both sides.
       let room = low == 0 ? 1 : abs(low) * 0.1
       low -= room
       high += room
@@ -76,11 +76,11 @@ struct Axis {
     guard step > 0, step.isFinite else { return 1 }
     let power = pow(10, floor(log10(step)))
     let digit = step / power
-    // The borders are the geometric means of the neighbours: √2, √10, √50.
+    // The borders are the geometric means of neighbouring steps: √2, √10, √50.
     let nice = (digit * digit < 2 ? 1 : digit * digit < 10 ? 2 : digit * digit < 50 ? 5 : 10) * power
     return integers ? max(1, nice) : nice
   }
 }
 
-/// Whether both numbers fit on an axis: finite and at most 10¹⁵.
+/// True if both numbers fit on an axis: finite and at most 10¹⁵.
 func isDrawable(_ x: Double, _ y: Double) -> Bool { abs(x) <= 1e15 && abs(y) <= 1e15 }

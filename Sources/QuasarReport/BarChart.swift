@@ -1,4 +1,4 @@
-/// Horizontal bars in one or more panels side by side that share their rows, as an SVG picture.
+/// Horizontal bars in one or more panels next to each other that share their rows, as an SVG picture.
 public struct BarChart: Sendable {
   /// One row; consecutive rows of one group stand together under its name.
   public struct Row: Sendable {
@@ -18,9 +18,9 @@ public struct BarChart: Sendable {
   public struct Series: Sendable {
     /// Name in the legend and in hover titles.
     public var name: String
-    /// One value a row, in the order of the rows.
+    /// One value per row, in the order of the rows.
     public var values: [Double?]
-    /// Which of the plot colours, counted from 0.
+    /// Index of the plot colour, from 0.
     public var colour: Int
     /// 1 for the full colour, less for a tint of it.
     public var opacity: Double
@@ -38,11 +38,11 @@ public struct BarChart: Sendable {
     }
   }
 
-  /// How the series of a panel stand in a row.
+  /// The arrangement of a panel's series in a row.
   public enum Arrangement: Sendable {
     /// One bar, the series end to end.
     case stacked
-    /// One thin bar a series, one below the other.
+    /// One thin bar per series, one below the other.
     case grouped
   }
 
@@ -52,13 +52,13 @@ public struct BarChart: Sendable {
     public var title: String
     /// The bars, in the order of the legend.
     public var series: [Series]
-    /// How the series stand in a row.
+    /// The arrangement of the series in a row.
     public var arrangement: Arrangement
-    /// How values are written.
+    /// The format of the values.
     public var format: ValueFormat
     /// End of the axis; the largest bar when nil.
     public var maximum: Double?
-    /// Text after the bars, one a row; nil writes nothing.
+    /// Text after the bars, one per row; nil writes nothing.
     public var notes: [String]?
     /// Share of the width relative to the other panels.
     public var weight: Double
@@ -98,7 +98,7 @@ public struct BarChart: Sendable {
   private static let rowHeight = 17.0
   private static let groupGap = 7.0
 
-  /// The SVG element; with its own style sheet unless the page around it brings `HTMLReport`'s.
+  /// The SVG element, with its own style sheet unless the surrounding page has the style of `HTMLReport`.
   public func svg(includingStyle: Bool = true) -> String {
     var body = svgText(title, x: 0, y: 15, class: "title")
     let top = title.isEmpty ? 0 : 26.0

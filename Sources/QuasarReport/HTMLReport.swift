@@ -3,7 +3,7 @@
 /// The page follows the reader's light or dark setting and prints in light colours. Every text of the
 /// contents is escaped. Equal contents give equal bytes.
 public struct HTMLReport: Sendable {
-  /// What the page shows.
+  /// The contents of the page.
   public let content: ReportContent
 
   /// The page of these contents.
@@ -25,7 +25,7 @@ public struct HTMLReport: Sendable {
 
   /// Width of plots that take the whole column.
   static let plotWidth = 912.0
-  /// Width of each of two plots side by side.
+  /// Width of each of two plots next to each other.
   static let halfPlotWidth = 444.0
 
   private func facts() -> String {

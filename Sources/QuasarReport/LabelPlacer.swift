@@ -10,14 +10,14 @@ struct Box {
   }
 }
 
-/// Finds places for labels beside their points, with as little covered as possible.
+/// Finds places for labels next to their points that cover as little as possible.
 ///
-/// Labels are placed one after the other. Each tries the eight sides of its point, near and farther away, and
-/// takes the cheapest: leaving the plot or covering a label or a mark costs most, crossing a line less,
-/// covering an ordinary point least. A label that ends up far away comes with a line to its point.
+/// Labels are placed one after the other. Each tries the eight sides of its point, near and farther away, and takes the
+/// cheapest. Leaving the plot or covering a label or a mark costs most, crossing a line less, covering an ordinary
+/// point least. A label that ends up far away gets a line to its point.
 struct LabelPlacer {
   let area: Box
-  /// Things that should stay free, with the cost of covering each.
+  /// Areas that should stay free, with the cost of covering each.
   private var obstacles: [(box: Box, cost: Double)] = []
 
   init(area: Box) {
@@ -26,14 +26,14 @@ struct LabelPlacer {
 
   mutating func avoid(_ box: Box, cost: Double) { obstacles.append((box, cost)) }
 
-  /// A found place: where the text begins, and where a line from the point ends, when one is needed.
+  /// A place for a label: where the text begins and, if a line from the point is needed, where that line ends.
   struct Place {
     var x: Double
     var baseline: Double
     var lineEnd: (x: Double, y: Double)?
   }
 
-  /// A place for a text of this width beside the point (x, y); it is then taken.
+  /// The place of a text of this width next to the point (x, y); the place is then occupied.
   mutating func place(width: Double, beside x: Double, _ y: Double) -> Place {
     let height = 15.0
     var best = Box(left: x, top: y, right: x + width, bottom: y + height)

@@ -30,15 +30,15 @@ public struct LinePlot: Sendable {
 
   /// Heading above the picture.
   public var title: String
-  /// What the x axis shows, with its unit.
+  /// Label of the x axis, with its unit.
   public var xLabel: String
-  /// What the y axis shows, with its unit.
+  /// Label of the y axis, with its unit.
   public var yLabel: String
   /// Curves, in the order of the legend.
   public var series: [Series]
   /// Lines for comparison.
   public var references: [Reference]
-  /// How values of the y axis are written.
+  /// The format of values on the y axis.
   public var yFormat: ValueFormat
   /// Size in pixels, at least 240×160.
   public var width: Double
@@ -60,7 +60,7 @@ public struct LinePlot: Sendable {
     self.height = max(160, height)
   }
 
-  /// The SVG element; with its own style sheet unless the page around it brings `HTMLReport`'s.
+  /// The SVG element, with its own style sheet unless the surrounding page has the style of `HTMLReport`.
   public func svg(includingStyle: Bool = true) -> String {
     let finite = series.flatMap(\.points).filter { isDrawable($0.x, $0.y) }
     let references = references.filter { isDrawable($0.value, 0) }
@@ -114,7 +114,7 @@ public struct LinePlot: Sendable {
     return "<path class=\"line\" style=\"\(stroke(index))\" d=\"\(path)\"/>\n"
   }
 
-  /// At most four points a column of pixels: first, lowest, highest and last, so that no peak is lost.
+  /// At most four points per column of pixels (first, lowest, highest and last), so that no peak is lost.
   private func thinned(_ points: [PlotPoint], frame: PlotFrame) -> [PlotPoint] {
     let columns = Int(frame.right - frame.left)
     guard points.count > 4 * columns else { return points }
@@ -138,7 +138,7 @@ public struct LinePlot: Sendable {
     return Int(frame.x.position(point.x))
   }
 
-  /// Invisible circles with titles on at most 60 points, the last one among them; dots where points are few.
+  /// Invisible circles with titles on at most 60 points, including the last one; dots where points are few.
   private func hoverTargets(_ curve: Series, index: Int, frame: PlotFrame) -> String {
     let points = curve.points.filter { isDrawable($0.x, $0.y) }
     guard let last = points.last else { return "" }
@@ -157,7 +157,7 @@ public struct LinePlot: Sendable {
     }.joined()
   }
 
-  /// Above the line, or below where the curves' ends are nearer to the upper side.
+  /// The height above the line, or below it where the ends of the curves are nearer to the upper side.
   private func labelHeight(over position: Double, frame: PlotFrame, label: String) -> Double {
     let begin = frame.right - 4 - estimatedWidth(label)
     let near = series.flatMap(\.points).filter {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The text with the five characters escaped that mean something in HTML and SVG.
+/// The text with the five special characters of HTML and SVG escaped.
 ///
 /// Control characters that XML forbids are dropped. Example: `<b> & "c"` → `&lt;b&gt; &amp; &quot;c&quot;`.
 func escaped(_ text: String) -> String {
@@ -27,17 +27,17 @@ func coordinate(_ value: Double) -> String {
   return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
 }
 
-/// Width in pixels that a text takes at most in common sans-serif fonts: 0.6 of its size a character.
+/// An upper bound of a text's width in pixels in common sans-serif fonts: 0.6 of its size per character.
 func estimatedWidth(_ text: String, size: Double = 12) -> Double {
   Double(text.count) * size * 0.6
 }
 
-/// The text cut to `limit` characters, with an ellipsis when something was cut.
+/// The text cut to `limit` characters, with an ellipsis if anything was cut.
 func shortened(_ text: String, to limit: Int) -> String {
   text.count <= limit ? text : text.prefix(limit - 1) + "…"
 }
 
-/// How numbers are written on axes, in hover titles and in tables.
+/// The format of numbers on axes, in hover titles and in tables.
 public enum ValueFormat: Sendable, Hashable {
   /// 0.25 → "0.25", 12500 → "12,500".
   case number
@@ -46,7 +46,7 @@ public enum ValueFormat: Sendable, Hashable {
   /// 12500 → "12.5 k", 3200000 → "3.2 M".
   case short
 
-  /// The value with so many decimals; a missing or infinite value is a dash.
+  /// The value with this many decimals; a missing or infinite value is a dash.
   func text(_ value: Double?, decimals: Int) -> String {
     guard let value, value.isFinite else { return "–" }
     switch self {
@@ -65,7 +65,7 @@ public enum ValueFormat: Sendable, Hashable {
     }
   }
 
-  /// The value as exactly as a hover title needs it.
+  /// The value with the precision of a hover title.
   func detail(_ value: Double) -> String {
     switch self {
     case .number: text(value, decimals: abs(value) >= 1000 ? 0 : abs(value) >= 10 ? 1 : 3)

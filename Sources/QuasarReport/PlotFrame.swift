@@ -40,8 +40,7 @@ struct PlotFrame {
   }
 
   /// Lays the plot out; `band` is free space between legend and plot area, for labels at the top.
-  ///
-  /// Values keep 8 pixels of distance to the edges, so that marks on the outermost values stay inside.
+  /// The outermost values stay 8 pixels away from the edges, so that their marks stay inside.
   init(
     width: Double, height: Double, labels: Labels, legend: [LegendEntry], x: Axis, y: Axis, band: Double = 0
   ) {
@@ -91,14 +90,14 @@ struct PlotFrame {
     return svgElement(width: width, height: height, includingStyle: includingStyle, body: body)
   }
 
-  /// A note in the middle of a plot that has nothing to show.
+  /// The note in the middle of a plot that has nothing to show.
   var emptyNote: String {
     svgText(
       "no values were recorded", x: (left + right) / 2, y: (top + bottom) / 2, class: "soft", anchor: "middle"
     )
   }
 
-  /// The legend from left to right, in as many rows as it takes; its SVG text and the number of rows.
+  /// The legend from left to right, in as many rows as it needs; its SVG text and the number of rows.
   static func drawLegend(
     _ entries: [LegendEntry], left: Double, width: Double, top: Double
   ) -> (svg: String, rows: Int) {
@@ -122,7 +121,7 @@ struct PlotFrame {
 
 func svgElement(width: Double, height: Double, includingStyle: Bool, body: String) -> String {
   let size = "width=\"\(coordinate(width))\" height=\"\(coordinate(height))\""
-  // A picture of its own gets a margin; on a page the text around it gives one.
+  // A stand-alone picture gets a margin; on a page the surrounding text gives one.
   let (sideways, upright) = includingStyle ? (14.0, 10.0) : (0, 0)
   let view =
     "\(coordinate(-sideways)) \(coordinate(-upright)) \(coordinate(width + 2 * sideways)) "

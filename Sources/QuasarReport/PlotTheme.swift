@@ -1,6 +1,6 @@
 /// Colours and fonts of all plots, as one style sheet with a light, a dark and a printed look.
 enum PlotTheme {
-  /// Number of colours for series; further series begin again, dashed.
+  /// Number of colours for series; further series reuse them with dashed lines.
   static let colours = 6
 
   /// Colour of a series, as a CSS value.
@@ -8,8 +8,7 @@ enum PlotTheme {
 
   /// Variables: q1…q6 series, ink text, soft secondary text, grid lines, paper background.
   ///
-  /// The six hues keep their order of lightness, so that they part in grey print and for colour-blind
-  /// readers.
+  /// The six hues keep their order of lightness, so that they differ in grey print and for colour-blind readers.
   static let variables = """
     --q1:#2563a8;--q2:#d2691e;--q3:#2e8b6f;--q4:#8a5aa8;--q5:#b8860b;--q6:#b23a48;
     --ink:#1d2126;--soft:#626a73;--grid:#e6e8eb;--axis:#a3aab2;--paper:#ffffff
@@ -36,7 +35,7 @@ enum PlotTheme {
     .plot .hover:hover{fill:var(--soft);fill-opacity:.35}
     """
 
-  /// A style element for an SVG file that stands alone.
+  /// A style element for a stand-alone SVG file.
   static let standalone = """
     <style>.plot{\(variables)}
     @media screen and (prefers-color-scheme:dark){.plot{\(darkVariables)}}

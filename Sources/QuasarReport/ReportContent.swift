@@ -1,7 +1,7 @@
-/// Everything that the report page of one run shows, as plain numbers and texts.
+/// The contents of the report page of one run, as plain numbers and texts.
 ///
-/// Accuracies and shares are fractions of 1. A part that is absent (nil or an empty list) leaves its section
-/// out. Nothing here is computed from the clock or the machine, so equal contents give equal pages.
+/// Accuracies and shares are fractions of 1. If a part is absent (nil or an empty list), its section is left out.
+/// Nothing here is computed from the clock or the machine, so equal contents give equal pages.
 public struct ReportContent: Codable, Sendable, Equatable {
   /// Heading of the page: "Quickstart on Fashion-MNIST".
   public var title: String
@@ -9,7 +9,7 @@ public struct ReportContent: Codable, Sendable, Equatable {
   public var dataset: DatasetSummary
   /// A simple classifier on the same split, for comparison.
   public var baseline: Baseline?
-  /// The chosen sub-networks, one a target.
+  /// The chosen sub-networks, one per target.
   public var subnets: [SubnetSummary]
   /// Targets without a sub-network.
   public var unmetTargets: [UnmetTarget] = []
@@ -17,12 +17,12 @@ public struct ReportContent: Codable, Sendable, Equatable {
   public var supernet: TrainingRun?
   /// Curves of the fine-tuning of each sub-network.
   public var fineTunings: [TrainingRun] = []
-  /// What the search looked at.
+  /// The candidates of the search.
   public var search: SearchSummary?
-  /// How to make the run again.
+  /// The command, seed and version that make the run again.
   public var provenance: Provenance
 
-  /// The contents of a page; what else is known of the run is set afterwards.
+  /// The contents of a page; the other parts are set afterwards.
   public init(
     title: String, dataset: DatasetSummary, baseline: Baseline? = nil, subnets: [SubnetSummary], provenance: Provenance
   ) {
@@ -80,11 +80,11 @@ public struct Baseline: Codable, Sendable, Equatable {
   }
 }
 
-/// A target that no candidate met, and why.
+/// A target that no candidate met, with the reason.
 public struct UnmetTarget: Codable, Sendable, Equatable {
-  /// Frames a second that were asked for.
+  /// The target in frames per second.
   public var fpsTarget: Double
-  /// Why no candidate met it, in one sentence.
+  /// The reason why no candidate met it, in one sentence.
   public var reason: String
 
   /// The target and the reason.
@@ -145,7 +145,7 @@ public struct Curve: Codable, Sendable, Equatable {
   public var name: String
   /// Training steps, rising.
   public var steps: [Int]
-  /// As many as `steps`; where the lengths differ, the shorter one counts.
+  /// As many values as `steps`; if the lengths differ, the shorter one counts.
   public var values: [Double]
 
   /// The curve through these values.
@@ -156,9 +156,9 @@ public struct Curve: Codable, Sendable, Equatable {
   }
 }
 
-/// What the evolutionary search looked at.
+/// The candidates of the evolutionary search.
 public struct SearchSummary: Codable, Sendable, Equatable {
-  /// Where the accuracies below come from: "supernet weights, 1,000 held-out images".
+  /// The source of the accuracies below: "supernet weights, 1,000 held-out images".
   public var accuracySource: String
   /// Every candidate whose accuracy was measured.
   public var candidates: [CandidatePoint]
@@ -175,9 +175,9 @@ public struct SearchSummary: Codable, Sendable, Equatable {
 
 /// One sub-network that the search evaluated.
 public struct CandidatePoint: Codable, Sendable, Equatable {
-  /// Predicted frames a second.
+  /// Predicted frames per second.
   public var fps: Double
-  /// Measured during the search, before fine-tuning.
+  /// Accuracy measured during the search, before fine-tuning.
   public var accuracy: Double
   /// Bits of the codes between the layers.
   public var activationBits: Int
@@ -196,7 +196,7 @@ public struct CandidatePoint: Codable, Sendable, Equatable {
   }
 }
 
-/// How to make the same report again.
+/// The command, seed and version that make the same report again.
 public struct Provenance: Codable, Sendable, Equatable {
   /// Seed of all random numbers.
   public var seed: Int

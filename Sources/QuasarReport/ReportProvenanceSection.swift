@@ -1,4 +1,4 @@
-/// How to make the same run again: command, seed, version.
+/// The section on making the same run again: command, seed, version.
 struct ReportProvenanceSection {
   let content: ReportContent
 

@@ -1,4 +1,4 @@
-/// Speed against accuracy of every candidate, with the Pareto front, the targets and what was chosen.
+/// Speed against accuracy of every candidate, with the Pareto front, the targets and the chosen sub-networks.
 struct ReportSearchSection {
   let content: ReportContent
 

@@ -42,7 +42,7 @@ struct ReportSubnetSection {
     ]
   }
 
-  /// Heads and MLP ratio, one column a block.
+  /// Heads and MLP ratio, one column per block.
   private func genes(_ subnet: SubnetSummary) -> String {
     let blocks = max(subnet.genes.heads.count, subnet.genes.mlpRatios.count)
     guard blocks > 0 else { return "" }

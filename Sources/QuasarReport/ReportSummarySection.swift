@@ -1,4 +1,4 @@
-/// The table of targets: what was asked, what was found, what it costs and how well it sees.
+/// The table of targets: the target, the sub-network found, its cost and its accuracy.
 struct ReportSummarySection {
   let content: ReportContent
 
@@ -66,7 +66,7 @@ struct ReportSummarySection {
     return "<h3>Targets without a sub-network</h3>\n<ul>\(items.joined())</ul>"
   }
 
-  /// Difference to the baseline in points.
+  /// Difference from the baseline in points.
   private func gain(_ accuracy: Double) -> String {
     guard let baseline = content.baseline, accuracy.isFinite, baseline.accuracy.isFinite else { return "" }
     let points = (accuracy - baseline.accuracy) * 100
@@ -79,7 +79,7 @@ struct ReportSummarySection {
   }
 }
 
-/// Frames a second without needless decimals: 100 → "100", 101.5 → "101.5".
+/// Frames per second without needless decimals: 100 → "100", 101.5 → "101.5".
 func speed(_ framesPerSecond: Double) -> String {
   grouped(framesPerSecond, decimals: framesPerSecond == framesPerSecond.rounded() ? 0 : 1)
 }

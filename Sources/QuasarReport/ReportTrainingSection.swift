@@ -13,7 +13,7 @@ struct ReportTrainingSection {
       """
   }
 
-  /// What a curve may be called: by itself, or by its run (and itself, where the run has several).
+  /// Possible names of a curve: its own, or that of its run (with its own, if the run has several curves).
   private struct Names {
     var curve: String
     var run: String

@@ -47,13 +47,13 @@ public struct ScatterPlot: Sendable {
     }
   }
 
-  /// A marked point with a label beside it.
+  /// A marked point with a label next to it.
   public struct Mark: Sendable {
     /// Value on the x axis.
     public var x: Double
     /// Value on the y axis.
     public var y: Double
-    /// Text beside the mark.
+    /// Text next to the mark.
     public var label: String
     /// Text shown when the pointer rests on it.
     public var title: String
@@ -69,9 +69,9 @@ public struct ScatterPlot: Sendable {
 
   /// Heading above the picture.
   public var title: String
-  /// What the x axis shows, with its unit.
+  /// Label of the x axis, with its unit.
   public var xLabel: String
-  /// What the y axis shows, with its unit.
+  /// Label of the y axis, with its unit.
   public var yLabel: String
   /// Groups of points, in the order of the legend.
   public var series: [Series]
@@ -81,9 +81,9 @@ public struct ScatterPlot: Sendable {
   public var marks: [Mark]
   /// Name of the marks in the legend.
   public var markName = "chosen"
-  /// Whether the points that no other beats on both axes are joined by a step line.
+  /// True if a step line joins the points that no other point beats on both axes.
   public var showsFront = true
-  /// How values of the y axis are written.
+  /// The format of values on the y axis.
   public var yFormat = ValueFormat.number
   /// Width in pixels, at least 240.
   public var width = 720.0 { didSet { width = max(240, width) } }
@@ -116,7 +116,7 @@ public struct ScatterPlot: Sendable {
     return front.reversed()
   }
 
-  /// The SVG element; with its own style sheet unless the page around it brings `HTMLReport`'s.
+  /// The SVG element, with its own style sheet unless the surrounding page has the style of `HTMLReport`.
   public func svg(includingStyle: Bool = true) -> String {
     let points = series.flatMap(\.points).filter { isDrawable($0.x, $0.y) }
     let marks = marks.filter { isDrawable($0.x, $0.y) }
@@ -125,7 +125,7 @@ public struct ScatterPlot: Sendable {
       points.map(\.x) + marks.map(\.x) + guides.map(\.x), ticks: width < 500 ? 5 : 8, format: .number)
     let yAxis = Axis(
       points.map(\.y) + marks.map(\.y), ticks: 6, format: yFormat, limits: yFormat == .percent ? 0...1 : nil)
-    // The rows of guide labels are known only when x positions are; a first frame gives those.
+    // The rows of guide labels are known only when x positions are; a first frame gives these.
     func makeFrame(band: Double) -> PlotFrame {
       PlotFrame(
         width: width, height: height, labels: PlotFrame.Labels(title: title, x: xLabel, y: yLabel),
@@ -164,7 +164,7 @@ public struct ScatterPlot: Sendable {
     return drawn
   }
 
-  /// The step line: level at the best y that is still to be had at this x, down at each point of the front.
+  /// The step line: level at the best y that can still be reached at this x, and down at each point of the front.
   private func drawFront(_ front: [PlotPoint], _ frame: PlotFrame) -> String {
     guard let first = front.first else { return "" }
     var path = "M\(coordinate(frame.left)) \(coordinate(frame.y.position(first.y)))"
@@ -222,7 +222,7 @@ public struct ScatterPlot: Sendable {
       + "d=\"M\(coordinate(x)) \(coordinate(y - 7.5))l7.5 7.5l-7.5 7.5l-7.5 -7.5z\""
   }
 
-  /// Centre and row of each guide's label, in the first row where it meets no other.
+  /// Centre and row of each guide's label, in the first row where it overlaps no other label.
   private func guideRows(_ guides: [Guide], frame: PlotFrame) -> [(centre: Double, row: Int)] {
     var ends: [Double] = []
     return guides.map { guide in

@@ -2,17 +2,17 @@
 public struct SubnetSummary: Codable, Sendable, Equatable {
   /// "100 FPS"; also the label in the plot.
   public var name: String
-  /// Frames per second that were asked for.
+  /// The target in frames per second.
   public var fpsTarget: Double
   /// Predicted frames per second, one image after another.
   public var fps: Double
   public var board: BoardSummary
   public var genes: GeneSummary
-  /// Fake-quantised products, float non-linear functions.
+  /// Accuracy with fake-quantised products and float non-linear functions.
   public var accuracyFloat: Double
-  /// Integer arithmetic throughout, as on the device.
+  /// Accuracy with integer arithmetic throughout, as on the device.
   public var accuracyInteger: Double
-  /// In the order of execution.
+  /// The layers in the order of execution.
   public var layers: [LayerSummary]
 
   /// The summary of a sub-network.
@@ -36,10 +36,10 @@ public struct BoardSummary: Codable, Sendable, Equatable {
   /// One kind of resource.
   public struct Use: Codable, Sendable, Equatable {
     public var used: Int
-    /// Of the device; 0 when it is not known.
+    /// The amount in the device; 0 if it is not known.
     public var available: Int
 
-    /// What is used of what there is.
+    /// The amount used out of the amount available.
     public init(_ used: Int, of available: Int = 0) {
       self.used = used
       self.available = available
@@ -81,7 +81,7 @@ public struct GeneSummary: Codable, Sendable, Equatable {
   public var activationBits: Int
   /// 8-bit rows ÷ all rows of the searched weight matrices.
   public var share8Bit: Double
-  /// Over all weight matrices, first and last included.
+  /// Average over all weight matrices, first and last included.
   public var averageWeightBits: Double
 
   /// The genes of a sub-network.

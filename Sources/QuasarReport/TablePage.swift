@@ -1,6 +1,6 @@
 /// One self-contained HTML page of tables and line plots: no script, nothing fetched from elsewhere.
 ///
-/// Looks and escapes as `HTMLReport` does. Equal contents give equal bytes.
+/// It looks and escapes like `HTMLReport`. Equal contents give equal bytes.
 public struct TablePage: Sendable {
   /// A table whose first column is text and whose others are numbers.
   public struct Table: Sendable {
@@ -13,13 +13,13 @@ public struct TablePage: Sendable {
     }
   }
 
-  /// A heading with what stands below it.
+  /// A heading with the content below it.
   public struct Section: Sendable {
     public var heading: String
     /// Sentences above the table.
     public var note: String
     public var table: Table?
-    /// One below the other.
+    /// Plots, one below the other.
     public var plots: [LinePlot]
 
     public init(heading: String, note: String = "", table: Table? = nil, plots: [LinePlot] = []) {

@@ -3,7 +3,7 @@ import QuasarNetwork
 import QuasarTensor
 
 extension ImageSource {
-  /// Throws unless images and classes are those of the geometry.
+  /// Throws unless images and classes match the geometry.
   public func checkFits(_ geometry: ImageGeometry) throws {
     guard
       channels == geometry.channels, height == geometry.imageSize, width == geometry.imageSize,

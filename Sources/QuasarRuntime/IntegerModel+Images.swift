@@ -6,7 +6,8 @@ import QuasarTensor
 extension IntegerModel {
   /// int32 logit codes [images, classes] of a whole set; images on disk are read 1,000 at a time.
   ///
-  /// `observe` hears how many images are done. Throws as `logits`, and where an image cannot be read.
+  /// `observe` receives the number of images done. Throws the errors of `logits`, and an error where an image cannot be
+  /// read.
   public func logits(
     of source: any ImageSource, on units: any IntegerUnits = KernelUnits(), observe: (Int) -> Void = { _ in }
   ) throws -> NDArray<Int32> {

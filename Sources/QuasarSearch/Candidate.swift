@@ -8,13 +8,13 @@ public struct Candidate: Codable, Sendable {
   /// Number in the order of scoring.
   public var id: Int
   public var origin: Origin
-  /// Ids of the candidates it was made from.
+  /// Ids of the candidates that it was made from.
   public var parents: [Int]
   public var generation: Int
-  /// FPS target of the evolution that made it.
+  /// FPS target of the evolution that it belongs to.
   public var target: Double
   public var architecture: Architecture
-  /// One image after another.
+  /// Predicted frames per second, one image after another.
   public var fps: Double
   public var dsp: Int
   public var lut: Int
@@ -25,7 +25,7 @@ public struct Candidate: Codable, Sendable {
 }
 
 extension Candidate {
-  /// Higher accuracy first; among equals fewer weight bits, then more speed, then the earlier one.
+  /// Orders by higher accuracy; among equals by fewer weight bits, then higher speed, then the lower id.
   static func ranksBefore(_ a: Candidate, _ b: Candidate) -> Bool {
     if a.accuracy != b.accuracy { return a.accuracy > b.accuracy }
     if a.averageWeightBits != b.averageWeightBits { return a.averageWeightBits < b.averageWeightBits }
@@ -40,7 +40,7 @@ public struct TargetResult: Codable, Sendable {
   public var candidate: Candidate
 }
 
-/// Everything a search found out.
+/// The complete result of a search.
 public struct SearchResult: Codable, Sendable {
   public var space: String
   public var device: String
@@ -49,7 +49,7 @@ public struct SearchResult: Codable, Sendable {
   public var options: SearchOptions
   /// One per target, in ascending order of target; the architectures differ.
   public var results: [TargetResult]
-  /// Ids of candidates that no other beats in both FPS and accuracy, by falling FPS.
+  /// Ids of candidates that no other candidate beats in both FPS and accuracy, by falling FPS.
   public var pareto: [Int]
   /// Every scored candidate: the lineage.
   public var candidates: [Candidate]

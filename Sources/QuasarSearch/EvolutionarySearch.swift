@@ -8,9 +8,9 @@ import QuasarTrain
 
 /// Evolution under hardware constraints: one sub-network per FPS target.
 ///
-/// Speed and resources of a candidate are checked before its accuracy is measured. Accuracy is measured with
-/// the shared weights on held-out training images, never on test images. Equal seeds give equal lineages, with any
-/// number of processes: each draws the same candidates and measures its part of them.
+/// Speed and resources of a candidate are checked before its accuracy is measured. Accuracy is measured with the shared
+/// weights on held-out training images, never on test images. Equal seeds give equal lineages with any number of
+/// processes: each draws the same candidates and measures its part of them.
 public final class EvolutionarySearch {
   private let net: Supernet
   private let space: SearchSpace
@@ -23,7 +23,7 @@ public final class EvolutionarySearch {
   private var candidates: [Candidate] = []
   private var scored: [Architecture: Int] = [:]
   private var speeds: [Architecture: Speed] = [:]
-  /// Drawn, and not scored yet.
+  /// Candidates that are drawn and not yet scored.
   private var proposals: [Proposal] = []
   private var refused = 0
 
@@ -42,10 +42,10 @@ public final class EvolutionarySearch {
     var bram18: Int
   }
 
-  /// Progress: candidates scored so far, of about how many, the latest one.
+  /// Receives progress: candidates scored so far, their approximate total, the latest one.
   public typealias Observer = (_ done: Int, _ total: Int, _ candidate: Candidate) throws -> Void
 
-  /// `heldOut` are training images that were not trained on; the first `options.images` are used.
+  /// `heldOut` are training images that the training left out; the first `options.images` are used.
   public init(
     net: Supernet, space: SearchSpace, hardware: HardwareModel, heldOut: any ImageSource, options: SearchOptions,
     seed: UInt64, processes: any ProcessGroup = SingleProcess()
@@ -63,7 +63,7 @@ public final class EvolutionarySearch {
     random = RandomSource(seed: seed).generator("search")
   }
 
-  /// Searches every target; throws `infeasible` naming the limit when one is out of reach.
+  /// Searches every target; throws `infeasible` with the limit if a target is out of reach.
   public func run(targets: [Double], observe: Observer = { _, _, _ in }) throws -> SearchResult {
     guard !targets.isEmpty, targets.allSatisfy({ $0 > 0 && $0.isFinite }) else {
       throw QuasarError(.usage, "FPS targets must be positive numbers, such as 100,160,250")
@@ -162,7 +162,7 @@ public final class EvolutionarySearch {
     return speed.fits && speed.fps >= target
   }
 
-  /// Scores what was proposed, as many at a time as there are processes; returns the numbers of the candidates.
+  /// Scores the proposals, as many at a time as there are processes; returns the numbers of the candidates.
   private func scoreProposals(_ target: Double, total: Int, observe: Observer) throws -> [Int] {
     let proposed = proposals
     proposals = []
@@ -173,7 +173,7 @@ public final class EvolutionarySearch {
         let architecture = group[index].architecture
         if scored[architecture] != nil { return 0 }
         let evaluation = try Evaluation(net, architecture: architecture, mode: .quantized, data: images)
-        // A count of images, exact as a float.
+        // It is a count of images, which is exact as a float.
         return Float((evaluation.accuracy * Double(images.count)).rounded())
       }
       for (proposal, correct) in zip(group, correct) {

@@ -5,7 +5,7 @@ import QuasarTensor
 extension SearchSpace {
   /// Gene-wise uniform crossover: every gene of the child comes from one of the parents.
   ///
-  /// Depth comes from one parent; blocks that only the deeper one has come from it.
+  /// Depth comes from one parent; blocks that only the deeper parent has come from that parent.
   func crossover(_ a: Architecture, _ b: Architecture, _ random: inout RandomStream) -> Architecture {
     let depth = random.pick([a.depth, b.depth])
     let blocks = (0..<depth).map { i -> BlockGenes in
@@ -20,8 +20,9 @@ extension SearchSpace {
       activationBits: random.pick([a.activationBits, b.activationBits]), blocks: blocks)
   }
 
-  /// Block mutation: blocks are redrawn whole or in their precision alone, network genes with a chance of
-  /// their own; at least one gene changes place in the draw.
+  /// Block mutation: blocks are redrawn, whole or only in their precision, and network genes with their own probability.
+  ///
+  /// At least one block is always redrawn.
   func mutation(_ parent: Architecture, _ options: SearchOptions, _ random: inout RandomStream)
     -> Architecture
   {

@@ -2,32 +2,32 @@ import QuasarTensor
 
 /// Sees the numbers between the layers during forward passes; blocks then run operation by operation.
 public protocol ActivationObserver: AnyObject {
-  /// The values in front of a quantiser with a step for each of `parts` equal parts of a row, by its name; or the
+  /// The values before a quantiser, by its name, with one step for each of `parts` equal parts of a row; or the
   /// residual stream as "residual".
   func record(_ name: String, _ x: Tensor, parts: Int)
   /// The input of a linear layer as its products see it: fake-quantised unless the pass is in `full` mode.
   func recordInput(_ name: String, _ x: Tensor)
 }
 
-/// What calibration needs to know of activations, gathered during forward passes in `full` mode.
+/// The statistics of activations that calibration needs, gathered during forward passes in `full` mode.
 public final class ActivationRecorder: ActivationObserver {
-  /// Values kept of each tensor of each batch.
+  /// Values kept per tensor and batch.
   private let samplesPerTensor = 4096
-  /// Quantisers whose codes have no sign: of their values only those above 0 count.
+  /// Quantisers whose codes have no sign; only their values above 0 count.
   private let unsigned: Set<String>
-  /// True: every value goes into `magnitudes`, and no samples are kept.
+  /// True if every value goes into `magnitudes` and no samples are kept.
   private let countsMagnitudes: Bool
   private(set) var samples: [String: [[Float]]] = [:]
   private(set) var magnitudes: [String: [MagnitudeHistogram]] = [:]
   private(set) var inputSquares: [String: [Double]] = [:]
   private(set) var largest: [String: Float] = [:]
 
-  /// Keeps samples.
+  /// A recorder that keeps samples.
   public init() {
     (unsigned, countsMagnitudes) = ([], false)
   }
 
-  /// Counts magnitudes instead: |x|, or max(x, 0) for the quantisers named.
+  /// A recorder that counts magnitudes instead: |x|, or max(x, 0) for the quantisers named.
   init(magnitudesWithUnsigned unsigned: Set<String>) {
     (self.unsigned, countsMagnitudes) = (unsigned, true)
   }
@@ -38,7 +38,7 @@ public final class ActivationRecorder: ActivationObserver {
     if countsMagnitudes { count(name, x, parts: parts) } else { sample(name, x, parts: parts) }
   }
 
-  /// Keeps evenly spaced values of x, for each equal part of its rows.
+  /// Keeps evenly spaced values of x, separately for each equal part of its rows.
   private func sample(_ name: String, _ x: Tensor, parts: Int) {
     let width = x.width / parts
     var kept = samples[name] ?? Array(repeating: [], count: parts)
@@ -46,7 +46,7 @@ public final class ActivationRecorder: ActivationObserver {
     for part in 0..<parts {
       var row = 0
       var column = 0
-      // A walk with an odd stride over the values of this part visits rows and columns evenly.
+      // A walk over the values of this part with an odd stride visits rows and columns evenly.
       let stride = rowStride | 1
       while row < x.rowCount {
         kept[part].append(x.pointer[row * x.width + part * width + column])
@@ -60,7 +60,7 @@ public final class ActivationRecorder: ActivationObserver {
 
   private func count(_ name: String, _ x: Tensor, parts: Int) {
     let width = x.width / parts
-    // Taken out while it grows: a second reference would copy it.
+    // Removed while it grows: a second reference would copy it.
     var counts = magnitudes.removeValue(forKey: name) ?? Array(repeating: MagnitudeHistogram(), count: parts)
     let least: Float = unsigned.contains(name) ? 0 : -.infinity
     for row in 0..<x.rowCount {

@@ -2,17 +2,17 @@ import CKernels
 import QuasarAutograd
 import QuasarTensor
 
-/// What a block's forward pass leaves for its backward pass.
+/// The activations that a block's forward pass keeps for its backward pass.
 final class BlockActivations: FusedOperation {
   private(set) var block: TrainingBlock
   let y: Tensor
-  /// Codes of y in exact mode.
+  /// The codes of y in exact mode.
   let outputCodes: NDArray<Int16>?
   private let x: Tensor
   private let inputCodes: NDArray<Int16>?
   private var descriptor = qk_training_block()
   private var owners: [Any] = []
-  /// What the forward pass writes beside y and its codes.
+  /// The buffers that the forward pass writes in addition to y and its codes.
   private var buffers: [Any] = []
 
   private var rows: Int { block.shape.batch * block.shape.tokens }
@@ -28,7 +28,7 @@ final class BlockActivations: FusedOperation {
     fillConstants()
   }
 
-  /// Computes y; keeps what the backward pass reads, unless the block is to be computed again then.
+  /// Computes y and keeps what the backward pass reads, unless the block will be computed again then.
   func forward(keeping: Bool) throws {
     try compute().check("\(block.name): forward pass")
     if !keeping {
@@ -48,7 +48,7 @@ final class BlockActivations: FusedOperation {
   }
 
   private func allocate() {
-    // In one piece, so that it comes back in one piece.
+    // One allocation, so that it is also released as one.
     let memory = NDArray<Int8>(uninitialized: [place(nil)])
     buffers.append(memory)
     _ = place(UnsafeMutableRawPointer(memory.pointer))
@@ -57,7 +57,8 @@ final class BlockActivations: FusedOperation {
     fillExact()
   }
 
-  /// Points at the arrays that are kept, one behind the other from `base`, and returns their bytes; nil: counts only.
+  /// Points the descriptor at the kept arrays, placed one after the other from `base`, and returns their bytes; nil
+  /// only counts.
   private func place(_ base: UnsafeMutableRawPointer?) -> Int {
     var bytes = 0
     func take<Scalar>(_ count: Int, _ type: Scalar.Type) -> UnsafeMutablePointer<Scalar>? {
@@ -71,7 +72,7 @@ final class BlockActivations: FusedOperation {
     descriptor.attention_rest = take(rows * inner, Int8.self)
     descriptor.hidden_codes = take(rows * block.hidden, Int8.self)
     descriptor.hidden_rest = take(rows * block.hidden, Int8.self)
-    // Products read codes by fours, the last of them beyond the end.
+    // Products read codes in groups of four, so the last read may end up to 3 bytes beyond the codes.
     descriptor.probabilities = take(rows * block.shape.heads * block.shape.tokens + 3, UInt8.self)
     return bytes
   }
@@ -159,7 +160,7 @@ final class BlockActivations: FusedOperation {
     let status = qk_training_block_backward(&descriptor, g.pointer, gx.pointer, &out)
     // The forward pass has checked everything else.
     precondition(status == QK_OK, "\(block.name): no memory for the backward pass")
-    // Latent weight, and the gradient read and written.
+    // The latent weight is read; the gradient is read and written.
     let bytes = 12 * weights.reduce(0) { $0 + Double($1.count) }
     Profile.measure("gradients into slices", .memory, work: bytes) {
       for (layer, (weight, bias)) in zip(layers, zip(weights, biases)) {

@@ -6,12 +6,11 @@ import QuasarTensor
 extension Supernet {
   /// Sets every quantiser step, the residual step and (with `rankRows`) the ranking of rows from data.
   ///
-  /// Runs `architecture` in `full` mode over the batches. Activation steps minimise the squared rounding
-  /// error of the recorded samples; with a `percentile` above 0 (99.9, say) the largest code is instead the
-  /// magnitude that this part of all values does not exceed. Weight steps minimise the error of each row. A
-  /// row's rank is the error its 4-bit codes
-  /// would leave in the layer's output, Σ_k E[x_k²]·(Q4(w_k) − w_k)²: the largest errors get 8 bits first
-  /// (the criterion of FILM-QNN, FPGA 2022, with a diagonal second moment).
+  /// Runs `architecture` in `full` mode over the batches. Activation steps minimise the squared rounding error of the
+  /// recorded samples. With a `percentile` above 0 (for example 99.9), the largest code is instead the magnitude that
+  /// this percentage of all values does not exceed. Weight steps minimise the error of each row. A row's rank is the
+  /// error that its 4-bit codes would leave in the layer's output, Σ_k E[x_k²]·(Q4(w_k) − w_k)²: the rows with the
+  /// largest errors get 8 bits first (the criterion of FILM-QNN, FPGA 2022, with a diagonal second moment).
   public func calibrate(
     _ batches: [PatchBatch], architecture: Architecture, weights: Bool = true, rankRows: Bool = true,
     percentile: Double = 0
@@ -37,7 +36,7 @@ extension Supernet {
         }
       }
     }
-    // Twice the largest value seen still fits; saturation beyond that is exact and harmless.
+    // Twice the largest value seen still fits. Saturation beyond that is exact and harmless.
     if let largest = recorder.largest["residual"] {
       residualStep = max(2 * largest, 1e-3) / Float(CodeRange.residual.high)
     }
@@ -48,14 +47,14 @@ extension Supernet {
     }
   }
 
-  /// Quantisers behind a table: their codes have no sign.
+  /// The quantisers after a table: their codes have no sign.
   private var unsignedSteps: [ActivationSteps] {
     layers.compactMap { $0.tableSteps == nil ? nil : $0.steps }
   }
 
   private func calibrateWeights(_ linear: LinearParameters) throws {
     let (rows, depth) = (linear.weight.value.shape[0], linear.weight.value.width)
-    // One step for both: the rounding of 4 bits is 16 times that of 8, so the 4-bit step decides.
+    // One step for both precisions: the rounding of 4 bits is 16 times that of 8, so the 4-bit step decides.
     let isShared = linear.isMixed && linear.scale4 == nil
     let steps = try parallelMap(rows) { row in
       let values = UnsafeBufferPointer(start: linear.weight.value.pointer + row * depth, count: depth)
@@ -76,7 +75,7 @@ extension Supernet {
       for k in 0..<depth {
         let w = linear.weight.value.pointer[row * depth + k]
         let code = min(max((w / step).rounded(.toNearestOrEven), -7), 7)
-        // Columns beyond the calibrated width were not seen; they count with weight one.
+        // Columns beyond the calibrated width were not seen; they count with a weight of one.
         error +=
           Double((w - step * code) * (w - step * code)) * (k < inputSquares.count ? inputSquares[k] : 1)
       }

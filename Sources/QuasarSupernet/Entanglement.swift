@@ -1,10 +1,10 @@
 import CKernels
 
-/// How the two precisions of a row share one latent weight.
+/// The ways in which the two precisions of a row share one latent weight.
 public enum Entanglement: String, Codable, CaseIterable, Sendable {
-  /// E1: both precisions quantise the same latent row, each with a learned step of its own.
+  /// E1: both precisions quantise the same latent row, each with its own learned step.
   case independentSteps = "independent-steps"
-  /// E2: one learned step a row; the 4-bit step is 16 times the 8-bit step.
+  /// E2: one learned step per row; the 4-bit step is 16 times the 8-bit step.
   case tiedSteps = "tied-steps"
   /// E3: as E2, and the 4-bit code is the 8-bit code rounded to its upper four bits, clamp((q8 + 8) >> 4, −7, 7).
   case nestedCodes = "nested-codes"

@@ -54,7 +54,7 @@ extension Supernet {
         to.value.pointer[i] = from.value.pointer[Int(row)]
       }
     }
-    // The order among the kept rows stays; their numbers become positions in the slice.
+    // The kept rows stay in their order; their numbers become positions in the slice.
     let place = Dictionary(uniqueKeysWithValues: slice.rows.enumerated().map { ($1, Int32($0)) })
     target.ranking = source.ranking.compactMap { place[$0] }
   }

@@ -1,28 +1,28 @@
 import CKernels
 
-/// What the numbers between the layers are.
+/// The kind of numbers between the layers.
 public enum ForwardMode: String, Codable, CaseIterable, Sendable {
   /// fp32 everywhere.
   case full
-  /// Fake-quantised products, float non-linear functions.
+  /// Products are fake-quantised; non-linear functions are float.
   case quantized
-  /// The very integers of deployment, dequantised; gradients as in `quantized` at those values.
+  /// Exactly the integers of deployment, dequantised; gradients as in `quantized`, at those values.
   case exact
 }
 
-/// What multiplies the matrices of the blocks in `quantized` and `exact` mode.
+/// The kind of products that compute the matrices of the blocks in `quantized` and `exact` mode.
 public enum TrainingProducts: String, Codable, CaseIterable, Sendable {
-  /// What is used unless something else is asked for: paired runs show no difference to 15-bit gradients (article Training).
+  /// The default: paired runs show no difference to 15-bit gradients (article Training).
   public static let standard = TrainingProducts.integer8
 
   /// Integer kernels: the accumulators of deployment forward, gradients as 15-bit codes backward.
   case integer
-  /// The same with gradients as 8-bit codes, which take half the time.
+  /// As `integer`, with gradients as 8-bit codes, which take half the time.
   case integer8
   /// fp32 products of dequantised values, operation by operation.
   case float
 
-  /// How the fused blocks round the gradients of their linear layers; nil without fused blocks.
+  /// The form in which the fused blocks round the gradients of their linear layers; nil without fused blocks.
   var gradientForm: qk_gradient_form? {
     switch self {
     case .integer: QK_GRADIENT_WORDS

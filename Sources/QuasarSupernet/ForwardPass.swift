@@ -8,7 +8,7 @@ import QuasarTensor
 public struct ForwardResult {
   /// [batch, classes]
   public let logits: Variable
-  /// The int32 codes behind the logits in `exact` mode.
+  /// The int32 codes of the logits in `exact` mode.
   public let logitCodes: NDArray<Int32>?
 }
 
@@ -19,7 +19,7 @@ extension Supernet {
   /// Logits of the sub-network `architecture` for a batch.
   ///
   /// With `recomputed`, quantised blocks are computed again in the backward pass instead of keeping their activations.
-  /// Throws in `exact` mode when a layer cannot be expressed in integers (its name is in the message). The
+  /// In `exact` mode, throws when a layer cannot be expressed in integers; the message contains its name. The
   /// architecture must fit (`checkFits`).
   public func forward(
     _ tape: Tape, _ input: PatchBatch, architecture: Architecture, mode: ForwardMode,
@@ -43,7 +43,7 @@ private struct LayerValues {
   }
 
   var value: Variable
-  /// The codes behind the values; nil but in `exact` mode.
+  /// The codes of the values; nil except in `exact` mode.
   var codes: Codes?
 
   /// The codes as the operand of an integer product.
@@ -68,10 +68,11 @@ private struct LayerValues {
   }
 }
 
-/// One walk over the layers of a graph. In `exact` mode each integer layer runs next to its float layer and its codes
-/// replace the float values, so the backward pass sees what deployment computes.
+/// One walk over the layers of a graph.
 ///
-/// Blocks whose sizes the kernels take run as one fused operation instead (`TrainingBlock`).
+/// In `exact` mode each integer layer runs together with its float layer, and its codes replace the float values; so
+/// the backward pass sees what deployment computes. Blocks whose sizes the kernels support run as one fused operation
+/// instead (`TrainingBlock`).
 private struct ForwardPass {
   let tape: Tape
   let net: Supernet
@@ -94,7 +95,7 @@ private struct ForwardPass {
     while let layer = layers.first {
       if let block = layer.id.block, layer.id == graph.block(block).first?.id {
         if prepared.isEmpty { prepared = try fusedBlocks(from: block) }
-        // Out of the list, so that its packed weights live no longer than the tape wants them.
+        // Removed from the list, so that its packed weights live no longer than the tape needs them.
         if let fused = prepared.removeFirst() {
           layers = layers.dropFirst(graph.block(block).count)
           try outputs.finish(graph.block(block), self.fused(fused, layer, outputs))
@@ -128,7 +129,7 @@ private struct ForwardPass {
 
   // MARK: Fused operations
 
-  /// The form of gradients of layers on integer products; a recorder wants to see every value.
+  /// The form of gradients of layers on integer products; nil with a recorder, which has to see every value.
   private var fusedForm: qk_gradient_form? { mode == .full || recorder != nil ? nil : products.gradientForm }
 
   private func fused(
@@ -139,8 +140,8 @@ private struct ForwardPass {
     return LayerValues(value: y, codes: codes.map { .stream($0) })
   }
 
-  /// The next blocks, one for each thread: those that run as one operation, their weights quantised and packed side by
-  /// side, and nil for others.
+  /// The next blocks, one per thread. A block that runs as one operation comes with its weights quantised and packed,
+  /// which the threads do at the same time; the others are nil.
   private func fusedBlocks(from first: Int) throws -> [TrainingBlock?] {
     try parallelMap(min(Int(qk_thread_count()), graph.depth - first)) { offset in
       let i = first + offset
@@ -204,7 +205,7 @@ private struct ForwardPass {
     return embedding
   }
 
-  /// Norm and quantiser; of fewer tokens than the stream has, those of the class tokens.
+  /// Norm and quantiser. If the layer reads fewer tokens than the stream has, it reads the class tokens.
   private func norm(_ layer: Layer, _ stream: LayerValues) throws -> LayerValues {
     let tokens = graph.geometry.tokens
     var x = stream.value
@@ -245,7 +246,7 @@ private struct ForwardPass {
     return exact(layer, value, codes)
   }
 
-  /// 8-bit codes, GELU, and the codes of its output.
+  /// 8-bit codes, then GELU, then the codes of its output.
   private func table(_ layer: Layer, _ sizes: Layer.Linear, _ source: LayerValues) throws -> LayerValues {
     guard let inputSteps = net[layer.id].tableSteps else { preconditionFailure("\(layer.id) has no table") }
     var input = quantize(linear(layer, source.value), inputSteps, 8)
@@ -317,7 +318,7 @@ private struct ForwardPass {
       x, scales: tape.parameter(steps.parameter(bits: bits)), low: Float(range.low), high: Float(range.high))
   }
 
-  /// The dequantised codes in place of the float value.
+  /// The dequantised codes instead of the float value.
   private func exact(_ layer: Layer, _ x: Variable, _ codes: NDArray<Int8>) -> LayerValues {
     LayerValues(value: dequantized(x, codes, steps(layer), bits: layer.outputCodes.bits), codes: .int8(codes))
   }
@@ -338,7 +339,7 @@ private struct ForwardPass {
 }
 
 extension Optional {
-  /// The output of an earlier layer; in `exact` mode every layer leaves codes.
+  /// The output of an earlier layer; in `exact` mode every layer gives codes.
   fileprivate var required: Wrapped {
     guard let self else { preconditionFailure("a layer of the pass left no output for the next") }
     return self

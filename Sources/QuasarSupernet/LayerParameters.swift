@@ -8,13 +8,13 @@ final class LinearParameters {
   let name: String
   let weight: Parameter
   let bias: Parameter
-  /// Learned steps of the rows at 4 bits; nil where every row has 8 bits, or the step is tied to that of 8 bits.
+  /// Learned steps of the rows at 4 bits; nil where every row has 8 bits or the 4-bit step is tied to the 8-bit step.
   let scale4: Parameter?
-  /// Whether rows may have 4 bits.
+  /// True if rows may have 4 bits.
   let isMixed: Bool
   let entanglement: Entanglement
   let scale8: Parameter
-  /// Rows, the one that deserves 8 bits most first; prefixes are the nested sets of 8-bit rows.
+  /// The rows, those that deserve 8 bits most first; prefixes are the nested sets of 8-bit rows.
   var ranking: [Int32]
 
   init(
@@ -63,7 +63,7 @@ final class NormParameters {
   var parameters: [Parameter] { [weight, bias] }
 }
 
-/// Learned steps of one activation quantiser: one parameter for each choice of bits, with `parts` steps.
+/// Learned steps of one activation quantiser: one parameter with `parts` steps for each choice of bits.
 final class ActivationSteps {
   let name: String
   let byBits: [Int: Parameter]
@@ -91,14 +91,14 @@ final class ActivationSteps {
   var parameters: [Parameter] { byBits.keys.sorted(by: >).compactMap { byBits[$0] } }
 }
 
-/// What the first values of a network's parameters depend on.
+/// The settings that the initial values of a network's parameters depend on.
 struct LayerStart {
-  /// Activation bits that have steps of their own.
+  /// Activation bits that have their own steps.
   var activationBits: [Int]
   var entanglement: Entanglement
   /// γ of every residual branch.
   var gain: Float
-  /// Mean deviation of the pixels, which the patch embedding divides by.
+  /// Mean standard deviation of the pixels, by which the patch embedding divides.
   var pixelDeviation: Float
   var random: RandomSource
 }
@@ -108,7 +108,7 @@ final class LayerParameters {
   let id: LayerID
   let linear: LinearParameters?
   let norm: NormParameters?
-  /// Steps of the signed 8-bit codes in front of a table, whatever the activation bits are.
+  /// Steps of the signed 8-bit codes before a table, the same for all activation bits.
   let tableSteps: ActivationSteps?
   /// Steps of the output codes; nil where they go into the residual stream or are logits.
   let steps: ActivationSteps?
@@ -144,7 +144,7 @@ final class LayerParameters {
     }
   }
 
-  /// Standard deviation of the weights of first and last layer; nil: the rule for all others.
+  /// Standard deviation of the weights of the first and the last layer; nil for the rule of all others.
   private static func deviation(_ linear: Layer.Linear, _ start: LayerStart) -> Float? {
     switch linear.finish {
     case .embedding: 1 / (Float(linear.depth).squareRoot() * start.pixelDeviation)

@@ -2,7 +2,7 @@ import QuasarAutograd
 import QuasarNetwork
 import QuasarTensor
 
-/// Which rows and columns of the supernet's matrices an architecture uses, and the precision of each row.
+/// The rows and columns of the supernet's matrices that an architecture uses, with the precision of each row.
 struct LayerSlice {
   /// Rows of the latent matrix, ascending within each section.
   var rows: [Int32]
@@ -21,9 +21,10 @@ extension LinearParameters {
 }
 
 extension LinearParameters {
-  /// The rows, columns and precisions that a layer of an architecture takes of these.
+  /// The rows, columns and precisions that a layer of an architecture takes from these weights.
   ///
-  /// Of each part the leading rows, of each row the leading columns; in each group of rows the best-ranked have 8 bits.
+  /// The slice has the leading rows of each part and the leading columns of each row. In each group of rows the
+  /// best-ranked have 8 bits.
   func slice(_ layer: Layer.Linear) -> LayerSlice {
     let section = weight.value.shape[0] / layer.parts
     let used = layer.groups * layer.groupRows
@@ -40,7 +41,7 @@ extension LinearParameters {
     return LayerSlice(rows: rows, width: layer.depth, bits: bits)
   }
 
-  /// Walks down the ranking and gives 8 bits to the first `quota` rows of each group; all others get 4.
+  /// Goes down the ranking and gives 8 bits to the first `quota` rows of each group; all others get 4.
   private func precisions(
     groups: [Range<Int>], quota: Int, slotOfRow: (Int) -> Int, count: Int
   ) -> [UInt8] {

@@ -5,27 +5,28 @@ import QuasarTensor
 
 /// Shares of the latent weights of all quantised matrices.
 public struct OscillationShares: Equatable, Sendable {
-  /// Whose codes turn back in more than 0.5 % of the updates (moving average) and that are not frozen.
+  /// Share of the weights whose codes turn back in more than 0.5 % of the updates (moving average) and that are not
+  /// frozen.
   public var oscillating: Double
-  /// That are held at their code.
+  /// Share of the weights that are held at their code.
   public var frozen: Double
 }
 
 /// Follows the codes of latent weights over the updates and freezes those that swing between two of them.
 ///
-/// After every update the code q of each weight is compared with the one before. A change against the direction of the
-/// last change is an oscillation, o = 1, otherwise o = 0; f ← f + m·(o − f) and the mean code a ← a + m·(q − a). Above
-/// the threshold the weight is frozen: from then on it is s·round(a), with the present step s of its row. Example:
-/// m = 0.01, a weight that turns back at every second update → f tends to 0.5. Source: Nagel et al. 2022,
+/// After every update the code q of each weight is compared with the previous one. A change against the direction of
+/// the last change is an oscillation, o = 1; otherwise o = 0. Then f ← f + m·(o − f), and the mean code a ← a + m·(q −
+/// a). Above the threshold the weight is frozen: from then on it is s·round(a), with the present step s of its row.
+/// Example: m = 0.01, a weight that turns back at every second update → f tends to 0.5. Source: Nagel et al. 2022,
 /// iterative weight freezing.
 ///
-/// A row of a supernet has a code of 4 and one of 8 bits. Followed is that of the architecture given: the row's
+/// A row of a supernet has a 4-bit and an 8-bit code. The tracker follows the code of the given architecture: the row's
 /// precision in a single network; 4 bits in a supernet, whose step is 16 times as coarse. A weight that swings across a
-/// border of 4 bits moves the output by 16 times as much as at 8 bits, where a swing of one code is noise, and in every
-/// entanglement (with steps of their own, tied or nested) s·q for the 4-bit code q is a weight with that code, so one
-/// frozen value serves both precisions; at 8 bits the weight then stays on the coarse grid.
+/// border of 4 bits moves the output 16 times as much as at 8 bits, where a swing of one code is noise. In every
+/// entanglement (independent steps, tied or nested), s·q for the 4-bit code q is a weight with that code, so one frozen
+/// value serves both precisions. At 8 bits the weight then stays on the coarse grid.
 public final class OscillationTracker {
-  /// Everything that is followed of one matrix, each [rows, width].
+  /// The state of one matrix, each array [rows, width].
   public final class Matrix {
     fileprivate let linear: LinearParameters
     public let codes: NDArray<Int8>
@@ -51,11 +52,11 @@ public final class OscillationTracker {
   public let matrices: [Matrix]
   private let net: Supernet
   private let architecture: Architecture
-  /// Of the last update.
+  /// The shares after the last update.
   public private(set) var shares = OscillationShares(oscillating: 0, frozen: 0)
 
-  /// `threshold`: frequency above which a weight is frozen; `momentum`: m. `architecture` says which code of each row
-  /// is followed: with the precisions it has by the present ranking of rows.
+  /// `threshold`: frequency above which a weight is frozen; `momentum`: m. `architecture` selects the code of each row
+  /// that is followed, by the row's precision in the present ranking of rows.
   public init(_ net: Supernet, following architecture: Architecture, threshold: Float, momentum: Float) throws {
     try net.checkFits(architecture)
     self.net = net
@@ -65,7 +66,7 @@ public final class OscillationTracker {
     matrices = net.layers.compactMap(\.linear).map(Matrix.init)
   }
 
-  /// Begins with the present codes: when quantisers have been calibrated.
+  /// Starts from the present codes; called once the quantisers are calibrated.
   public func start() {
     forEach { matrix, arguments in qk_oscillation_start(&arguments, matrix.linear.weight.value.pointer) }
     shares = OscillationShares(oscillating: 0, frozen: 0)
@@ -79,7 +80,7 @@ public final class OscillationTracker {
     }
   }
 
-  /// Takes in the codes after an update, and puts frozen weights back to their codes.
+  /// Reads the codes after an update and moves frozen weights back to their codes.
   public func update() {
     var (oscillating, frozen) = (0, 0)
     forEach { matrix, arguments in
@@ -94,7 +95,8 @@ public final class OscillationTracker {
     shares = OscillationShares(oscillating: Double(oscillating) / total, frozen: Double(frozen) / total)
   }
 
-  /// Puts frozen weights among other values of the parameters (averages, say) to their codes, with the steps there.
+  /// Moves frozen weights among other values of the parameters (averages, for example) to their codes, with the steps
+  /// there.
   public func holdFrozen(in values: (Parameter) -> Tensor) {
     guard shares.frozen > 0 else { return }
     forEach { matrix, arguments in
@@ -107,7 +109,7 @@ public final class OscillationTracker {
     }
   }
 
-  /// To be called when the matrices have been read from a checkpoint: counts what is frozen.
+  /// Counts the frozen weights; to be called once the matrices have been read from a checkpoint.
   public func restored() {
     let frozen = matrices.reduce(0) { $0 + $1.states.scalars.count { $0 == QK_WEIGHT_FROZEN } }
     shares = OscillationShares(
@@ -120,7 +122,7 @@ public final class OscillationTracker {
     for matrix in matrices {
       let linear = matrix.linear
       let (rows, width) = (linear.weight.value.shape[0], linear.weight.value.width)
-      // Rows that the architecture does not have count as coarse as they can be.
+      // Rows that the architecture does not have get the coarsest precision possible.
       var bits = [UInt8](repeating: linear.isMixed ? 4 : 8, count: rows)
       if let slice = slices[linear.name] {
         for (row, own) in zip(slice.rows, slice.bits) { bits[Int(row)] = own }

@@ -2,7 +2,7 @@ import Foundation
 import QuasarNetwork
 import QuasarTensor
 
-/// The choices of every gene: all sub-networks that a supernet can be sliced into.
+/// The choices of every gene: all sub-networks that can be cut from a supernet.
 public struct SearchSpace: Codable, Hashable, Sendable {
   public var name: String
   public var geometry: ImageGeometry
@@ -28,9 +28,9 @@ public struct SearchSpace: Codable, Hashable, Sendable {
     self.activationBits = activationBits
   }
 
-  /// Every gene at its largest: all rows of 8 bits, the most activation bits.
+  /// The architecture with every gene at its largest: 8-bit rows only, the most activation bits.
   public var largest: Architecture { extreme { $0.max() } }
-  /// Every gene at its smallest.
+  /// The architecture with every gene at its smallest.
   public var smallest: Architecture { extreme { $0.min() } }
 
   private func extreme(_ choose: ([Double]) -> Double?) -> Architecture {
@@ -77,7 +77,7 @@ public struct SearchSpace: Codable, Hashable, Sendable {
 }
 
 extension SearchSpace {
-  /// Throws for choices outside what any network can have; `source` is the file they come from.
+  /// Throws for choices outside what any network can have; `source` is the file that they come from.
   public func validate(source: String) throws {
     for choices in [embedDimensions.isEmpty, depths.isEmpty, heads.isEmpty, mlpRatios.isEmpty, shares.isEmpty]
     where choices {

@@ -15,7 +15,7 @@ extension SearchSpace {
       let url = Bundle.module.url(forResource: "Spaces/\(nameOrPath)", withExtension: "yaml")
       guard let url, let text = try? String(contentsOf: url, encoding: .utf8) else {
         throw QuasarError(
-          .missing, "the built-in space '\(nameOrPath)' is not beside the program; build the package again")
+          .missing, "the built-in space '\(nameOrPath)' is not next to the program; build the package again")
       }
       return try SearchSpace(yaml: text, file: "\(nameOrPath).yaml")
     }

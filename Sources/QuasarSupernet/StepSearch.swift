@@ -14,10 +14,12 @@ public enum StepSearch {
     }
   }
 
-  /// (v + depth)/high, v the magnitude that `percent` % of the values do not exceed: what lies beyond is clipped.
+  /// (v + depth)/high, where v is the magnitude that `percent` % of the values do not exceed; larger values are
+  /// clipped.
   ///
-  /// `depth`: what the codes must reach below 0 where they have no sign. Never below 1e-6. Example: 99.9 % of |x| up to
-  /// 3.2, codes −127…127 → 3.2/127. Source: percentile calibration of McKinstry et al. 2019 and Wu et al. 2020.
+  /// `depth` is the amount that codes without a sign must reach below 0. The result is never below 1e-6.
+  /// Example: 99.9 % of |x| up to 3.2, codes −127…127 → 3.2/127. Source: percentile calibration of McKinstry et al. 2019
+  /// and Wu et al. 2020.
   public static func percentileStep(
     _ values: MagnitudeHistogram, _ percent: Double, range: CodeRange, depth: Float = 0
   ) -> Float {
@@ -33,7 +35,7 @@ public enum StepSearch {
   private static func leastSquaresStep(_ x: UnsafeBufferPointer<Float>, low: Float, high: Float) -> Float {
     let positive = x.reduce(0) { max($0, $1) }
     let negative = x.reduce(0) { max($0, -$1) }
-    // A side without codes sets no step: whatever lies there is clamped.
+    // A side without codes sets no step: all its values are clamped.
     let full = max(high > 0 ? positive / high : 0, low < 0 ? negative / -low : 0, 1e-6)
     let steps = (4...40).map { max(1e-6, full * Float($0) / 40) }
     var errors = [Float](repeating: 0, count: steps.count)

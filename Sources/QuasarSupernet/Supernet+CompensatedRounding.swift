@@ -6,7 +6,7 @@ import QuasarTensor
 /// 2·X·Xᵀ of the inputs of some linear layers, over every forward pass that it observes.
 final class InputHessians: ActivationObserver {
   private let layers: Set<String>
-  /// [inputs][inputs], by the name of the layer.
+  /// [inputs][inputs] by the name of the layer.
   private(set) var sums: [String: [Double]] = [:]
 
   init(of layers: Set<String>) {
@@ -15,7 +15,7 @@ final class InputHessians: ActivationObserver {
 
   func record(_ name: String, _ x: Tensor, parts: Int) {}
 
-  /// Products of one batch in fp32, batches added in double.
+  /// Adds the products of one batch, computed in fp32; the sum over batches is in double.
   func recordInput(_ name: String, _ x: Tensor) {
     guard layers.contains(name) else { return }
     let width = x.width
@@ -25,7 +25,7 @@ final class InputHessians: ActivationObserver {
     precondition(status == QK_OK, "\(name): no memory for the product of its inputs")
     var sum = sums.removeValue(forKey: name) ?? Array(repeating: 0, count: width * width)
     for i in 0..<width {
-      // Both halves from the upper one: exactly symmetric.
+      // Both halves are taken from the upper one, so that the sum is exactly symmetric.
       for j in i..<width {
         sum[i * width + j] += 2 * Double(product.pointer[i * width + j])
         sum[j * width + i] = sum[i * width + j]
@@ -36,13 +36,14 @@ final class InputHessians: ActivationObserver {
 }
 
 extension Supernet {
-  /// Moves every weight of the quantised matrices of `architecture` to a value of its code, errors compensated (GPTQ).
+  /// Moves every weight of the quantised matrices of `architecture` to a value of its code, with compensated errors
+  /// (GPTQ).
   ///
-  /// Expects calibrated quantisers. Stage by stage in the order of execution (patch embedding, each block, head) the
-  /// batches run in `quantized` mode, so a stage sees the inputs that the rounded stages before it give; then its
-  /// matrices are rounded by `CompensatedRounding`, each row in its precision in `architecture`. The codes of these
-  /// rows are then those of GPTQ, the latent weights s·code: in a supernet the rows that have 4 bits here start on
-  /// the grid of 4 bits at 8 bits as well. Throws `badData` with the name of a layer whose inputs cannot be used.
+  /// Expects calibrated quantisers. The stages run in the order of execution (patch embedding, each block, head). For
+  /// each, the batches run in `quantized` mode, so it sees the inputs that the rounded stages before it give. Then
+  /// `CompensatedRounding` rounds its matrices, each row in its precision in `architecture`. The codes of these rows
+  /// are then those of GPTQ and the latent weights are s·code. In a supernet, rows with 4 bits here therefore start on
+  /// the 4-bit grid at 8 bits as well. Throws `badData` with the name of a layer whose inputs cannot be used.
   public func startFromCompensatedCodes(_ batches: [PatchBatch], architecture: Architecture) throws {
     try checkFits(architecture)
     for stage in quantizedStages(architecture) {

@@ -7,7 +7,7 @@ import QuasarTensor
 extension IntegerModel {
   /// The integers of one sub-network of a trained supernet.
   ///
-  /// Throws with the layer's name when a bias or a factor leaves the range of the contract.
+  /// Throws with the layer's name when a bias or a factor exceeds the range of the contract.
   public init(packing net: Supernet, architecture: Architecture, classNames: [String]) throws {
     try net.checkFits(architecture)
     let graph = LayerGraph(architecture)
@@ -45,7 +45,7 @@ extension SlicedLinear {
     return codes
   }
 
-  /// The codes with bias and factors folded for these scales; `scales.rows` is filled in.
+  /// The codes with bias and factors folded for these scales; fills in `scales.rows`.
   func integers(_ scales: IntegerLinear.Scales) throws -> IntegerLinear {
     try IntegerLinear(name: linear.name, codes: codes, rowBits: slice.bits, realBias: realBias, scales: scales)
   }
@@ -56,7 +56,7 @@ struct NetworkIntegers {
   let net: Supernet
   let graph: LayerGraph
 
-  /// The integers of one layer of the graph; throws with its name when they leave the range of the contract.
+  /// The integers of one layer of the graph; throws with its name when they exceed the range of the contract.
   func layer(_ layer: Layer) throws -> IntegerLayer {
     switch layer.kind {
     case .linear(let sizes):
@@ -73,7 +73,7 @@ struct NetworkIntegers {
     }
   }
 
-  /// A linear layer with the slice that it was made of.
+  /// A linear layer with the slice that it was made from.
   func linear(_ layer: Layer, _ sizes: Layer.Linear) throws -> (sliced: SlicedLinear, integers: IntegerLinear) {
     guard let sliced = net.sliced(layer) else { preconditionFailure("\(layer.id) has no weights") }
     let (input, zero) = inputScale(layer)
@@ -122,7 +122,7 @@ struct NetworkIntegers {
     return logitStep(head, sliced)
   }
 
-  /// Patch embedding with pixel means and 1/255 folded into bias and factor, and the codes that are added to it.
+  /// The patch embedding with pixel means and 1/255 folded into bias and factor, and the codes added to its output.
   private func embedding(_ layer: Layer, _ linear: IntegerLinear) throws -> IntegerEmbedding {
     let tokens = layer.tokens + 1
     let full = net.size.embedDimension
@@ -135,13 +135,13 @@ struct NetworkIntegers {
       tokens: tokens)
   }
 
-  /// Step of the signed 8-bit codes in front of a table.
+  /// Step of the signed 8-bit codes before a table.
   func tableStep(_ layer: Layer) -> Float {
     guard let steps = net[layer.id].tableSteps else { preconditionFailure("\(layer.id) has no table") }
     return steps.parameter(bits: 8).value.pointer[0]
   }
 
-  /// The quantiser behind the table of a layer.
+  /// The quantiser after the table of a layer.
   func quantizer(_ layer: Layer) -> GELUQuantizer {
     GELUQuantizer(step: step(layer.id, bits: layer.outputCodes.bits), bits: layer.outputCodes.bits)
   }

@@ -4,7 +4,7 @@ import QuasarAutograd
 import QuasarNetwork
 import QuasarTensor
 
-// The fused operations of training from the present weights and steps of a supernet.
+// The fused operations of training, from the present weights and steps of a supernet.
 
 extension NetworkIntegers {
   /// A linear layer of a training step; throws with its name when it cannot be expressed in integers.
@@ -21,14 +21,15 @@ extension NetworkIntegers {
       realBias: sliced.realBias)
   }
 
-  /// The patch embedding on integer products, `integers` being its integers.
+  /// The patch embedding on integer products; `integers` are its integers.
   func trainingPatches(_ layer: Layer, _ integers: IntegerLinear, form: qk_gradient_form) -> TrainingPatches {
     guard let sliced = net.sliced(layer) else { preconditionFailure("\(layer.id) has no weights") }
     return TrainingPatches(
       layer: trainingLayer(sliced, integers), gradientForm: form, inputStep: net.pixelStep, means: net.pixelMeans)
   }
 
-  /// Block i as one operation on integer products. Throws when a layer cannot be expressed in integers, with its name.
+  /// Block i as one operation on integer products. Throws with the layer's name when a layer cannot be expressed in
+  /// integers.
   func trainingBlock(
     _ i: Int, shape: AttentionShape, form: qk_gradient_form, isExact: Bool, dropPath: DropPath?
   ) throws -> TrainingBlock {

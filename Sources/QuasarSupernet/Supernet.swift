@@ -4,9 +4,9 @@ import QuasarTensor
 
 /// A vision transformer whose weights are shared by every sub-network of a space.
 ///
-/// One latent fp32 matrix per layer; widths, depths and both precisions are slices of it. A single network is
-/// a supernet whose sizes are those of one architecture: `extract` makes it, and everything else (training,
-/// exact integers, packing) is the same code. Layer scaling: x ← x + γ ⊙ branch (Touvron et al. 2021).
+/// There is one latent fp32 matrix per layer; widths, depths and both precisions are slices of it. A single network is
+/// a supernet whose sizes are those of one architecture. `extract` makes it, and everything else (training, exact
+/// integers, packing) is the same code. Layer scaling: x ← x + γ ⊙ branch (Touvron et al. 2021).
 public final class Supernet {
   public let size: SupernetSize
   public let entanglement: Entanglement
@@ -14,7 +14,7 @@ public final class Supernet {
 
   /// The layers of the largest network.
   let graph: LayerGraph
-  /// What is learned at each of them, in the same order.
+  /// The learned parameters of each of these layers, in the same order.
   let layers: [LayerParameters]
   private let places: [LayerID: Int]
   let classToken: Parameter
@@ -25,10 +25,10 @@ public final class Supernet {
   /// Every learned tensor, in a fixed order.
   public let parameters: [Parameter]
 
-  /// γ of every block, in their order: what `layer_scale: false` holds at 1.
+  /// γ of every block, in the order of the blocks; `layer_scale: false` holds them at 1.
   public var layerScales: [Parameter] { layers.compactMap(\.gain) }
 
-  /// `gain`: γ at the start; nil: small numbers by depth.
+  /// `gain` is the initial γ; nil sets small numbers that depend on the depth.
   public init(
     size: SupernetSize, preprocessing: Preprocessing, random: RandomSource,
     entanglement: Entanglement = .independentSteps, gain: Float? = nil
@@ -42,7 +42,7 @@ public final class Supernet {
     self.preprocessing = preprocessing
     let (geometry, width) = (size.geometry, size.embedDimension)
     graph = size.graph
-    // CaiT's rule: the deeper the network, the smaller the first branches.
+    // CaiT's rule: the deeper the network, the smaller the branches at the start.
     let gain = gain ?? (graph.depth <= 18 ? 0.1 : (graph.depth <= 24 ? 1e-5 : 1e-6))
     let start = LayerStart(
       activationBits: size.activationBits, entanglement: entanglement, gain: gain,
@@ -59,7 +59,7 @@ public final class Supernet {
       layers[0].parameters + [classToken, position] + layers.dropFirst().flatMap(\.parameters)
   }
 
-  /// What is learned at one layer.
+  /// The learned parameters of one layer.
   subscript(id: LayerID) -> LayerParameters {
     guard let place = places[id] else { preconditionFailure("\(id) is not a layer of these weights") }
     return layers[place]

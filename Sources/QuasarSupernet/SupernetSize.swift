@@ -1,13 +1,13 @@
 import QuasarNetwork
 
-/// The largest sizes of every axis: what the shared weights must hold.
+/// The largest size on every axis, which the shared weights must hold.
 public struct SupernetSize: Codable, Hashable, Sendable {
   public var geometry: ImageGeometry
   public var embedDimension: Int
   /// heads·headDimension of each block.
   public var attentionWidths: [Int]
   public var hiddenWidths: [Int]
-  /// Activation bits that have steps of their own.
+  /// Activation bits that have their own steps.
   public var activationBits: [Int]
 
   public init(
@@ -21,7 +21,7 @@ public struct SupernetSize: Codable, Hashable, Sendable {
     self.activationBits = activationBits
   }
 
-  /// Exactly one architecture.
+  /// The sizes of exactly one architecture.
   public init(_ architecture: Architecture) {
     self.init(
       geometry: architecture.geometry, embedDimension: architecture.embedDimension,

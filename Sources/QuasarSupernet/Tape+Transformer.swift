@@ -23,7 +23,7 @@ public struct AttentionShape: Sendable, Equatable {
 }
 
 extension Tape {
-  /// [B, T, D] tokens from [B, T−1, D] patches: the class token in front, position embedding [T, D] added.
+  /// [B, T, D] tokens from [B, T−1, D] patches: the class token goes first, and the position embedding [T, D] is added.
   public func embed(_ patches: Variable, cls: Variable, position: Variable) -> Variable {
     precondition(patches.shape.count == 3, "embed: patches must be [batch, patches, width]")
     let (batch, count, width) = (patches.shape[0], patches.shape[1], patches.shape[2])
@@ -53,8 +53,8 @@ extension Tape {
 
   /// softmax(q·kᵀ/√d)·v for all images and heads; qkv [B·T, 3·heads·d] → [B·T, heads·d].
   ///
-  /// With `probabilityBits` A, e^(s−max) is rounded to A-bit codes before it is used, as the integer unit
-  /// does; the backward pass goes straight through that rounding.
+  /// With `probabilityBits` A, e^(s−max) is rounded to A-bit codes before it is used, as in the integer unit. The
+  /// backward pass goes straight through that rounding.
   public func attention(_ qkv: Variable, shape: AttentionShape, probabilityBits: Int? = nil) -> Variable {
     let inner = shape.heads * shape.headDimension
     let rows = shape.batch * shape.tokens
@@ -108,7 +108,7 @@ private struct ScaledResidual: FusedOperation {
   }
 }
 
-/// Gradient of q, k and v.
+/// Gradients of q, k and v.
 private struct SoftmaxAttention: FusedOperation {
   var qkv: Tensor
   var shape: AttentionShape

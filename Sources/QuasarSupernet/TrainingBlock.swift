@@ -2,7 +2,7 @@ import CKernels
 import QuasarAutograd
 import QuasarTensor
 
-/// A linear layer on integer products: the codes of this step, and the slices that take its gradients.
+/// A linear layer on integer products: the codes of this step, and the slices that receive its gradients.
 struct TrainingLayer {
   var descriptor: qk_training_linear
   /// Owners of the memory that the descriptor points to.
@@ -12,7 +12,7 @@ struct TrainingLayer {
   var weight: WeightSlice
   var bias: WeightSlice
 
-  /// Releases what only the forward pass reads.
+  /// Releases the memory that only the forward pass reads.
   mutating func releaseForward() {
     forwardOwners = []
     descriptor.weights = nil
@@ -31,7 +31,7 @@ struct ExactTrainingBlock {
   var residualStep: Float
 }
 
-/// LayerNorm and the quantiser behind it, as parameters of a training block.
+/// LayerNorm and the quantiser after it, as parameters of a training block.
 struct TrainingNorm {
   var weight: Parameter
   var bias: Parameter
@@ -40,9 +40,9 @@ struct TrainingNorm {
 
 /// One transformer block whose products run on the integer kernels, forward and backward (`qk_training_block`).
 ///
-/// Written by hand for speed; `TrainingBlockTests` holds it against the layers of the graph that it stands for.
+/// Written by hand for speed; `TrainingBlockTests` compares it with the layers of the graph that it replaces.
 struct TrainingBlock {
-  /// Sizes that the kernels take: widths are multiples of 8, at most 256 tokens and heads of 64.
+  /// True for sizes that the kernels support: widths divisible by 8, at most 256 tokens and heads of 64.
   static func supports(_ shape: AttentionShape, width: Int, hidden: Int) -> Bool {
     width % 8 == 0 && hidden % 8 == 0 && shape.headDimension % 8 == 0
       && shape.tokens <= Int(QK_TRAINING_MAX_TOKENS)
@@ -54,7 +54,7 @@ struct TrainingBlock {
   var width: Int
   var hidden: Int
   var activationBits: Int
-  /// Codes of the gradients in the backward products of the four layers.
+  /// The codes of the gradients in the backward products of the four layers.
   var gradientForm: qk_gradient_form
   var norm1: TrainingNorm
   var norm2: TrainingNorm
@@ -65,20 +65,20 @@ struct TrainingBlock {
   var hiddenInputStep: Parameter
   var hiddenStep: Parameter
   var hiddenZero: Int32
-  /// GELU code of hidden input code + 128.
+  /// The GELU code at the index "hidden input code + 128".
   var hiddenTable: [UInt8]
   var qkv: TrainingLayer
   var projection: TrainingLayer
   var expand: TrainingLayer
   var contract: TrainingLayer
-  /// Factor of each image's branch (drop-path), or nil.
+  /// The factor of each image's branch (drop-path), or nil.
   var keep1: Tensor?
   var keep2: Tensor?
   var exact: ExactTrainingBlock?
-  /// Keep only input and output, and compute the block again in the backward pass: the same bits in less memory.
+  /// Keeps only input and output and computes the block again in the backward pass: the same bits in less memory.
   var recomputed = false
 
-  /// Everything that the backward pass gives a gradient.
+  /// Every parameter that gets a gradient in the backward pass.
   var parameters: [Parameter] {
     [qkv, projection, expand, contract].flatMap { $0.weight.parameters + $0.bias.parameters }
       + [
@@ -89,7 +89,7 @@ struct TrainingBlock {
 }
 
 extension Tape {
-  /// y = block(x) for x [batch·tokens, width]; an exact block takes the codes of x too and gives those of y.
+  /// y = block(x) for x [batch·tokens, width]; an exact block also takes the codes of x and gives those of y.
   func trainingBlock(_ x: Variable, codes: NDArray<Int16>? = nil, _ block: TrainingBlock) throws -> (
     Variable, NDArray<Int16>?
   ) {

@@ -5,7 +5,7 @@ import QuasarTensor
 // The integer layers of deployment as parts of a training block.
 
 extension IntegerLinear {
-  /// This layer in a training step: `weight` and `bias` take its gradients.
+  /// This layer in a training step; `weight` and `bias` receive its gradients.
   ///
   /// `rowSteps` are the values of one weight code, `realBias` the biases before they became codes.
   func trainingLayer(
@@ -26,7 +26,7 @@ extension IntegerLinear {
 }
 
 extension IntegerLayerNorm {
-  /// The constants of this layer, and the owners of their memory; rows and buffers are filled in by the block.
+  /// The constants of this layer and the owners of their memory; the block fills in rows and buffers.
   func blockArguments() -> (qk_layer_norm_arguments, owners: [Any]) {
     let scales = StableArray(scales)
     let offsets = StableArray(offsets)
@@ -41,7 +41,7 @@ extension IntegerLayerNorm {
 }
 
 extension IntegerAttention {
-  /// The constants of this layer, and the owners of their memory; sizes and buffers are filled in by the block.
+  /// The constants of this layer and the owners of their memory; the block fills in sizes and buffers.
   func blockArguments() -> (qk_attention_arguments, owners: [Any]) {
     let table = StableArray(exponentTable)
     var arguments = qk_attention_arguments()

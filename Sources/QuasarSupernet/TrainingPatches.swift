@@ -2,17 +2,17 @@ import CKernels
 import QuasarAutograd
 import QuasarTensor
 
-/// The patch embedding whose products run on the integer kernels, forward and backward (`qk_training_patches`).
+/// The patch embedding with its products on the integer kernels, forward and backward (`qk_training_patches`).
 struct TrainingPatches {
-  /// Numbers of outputs that the kernels take: multiples of 8.
+  /// True for the numbers of outputs that the kernels support: multiples of 8.
   static func supports(width: Int) -> Bool { width % 8 == 0 }
 
   var layer: TrainingLayer
-  /// Codes of the gradients in the product of the weights.
+  /// The codes of the gradients in the product of the weights.
   var gradientForm: qk_gradient_form
   /// Value of one pixel code.
   var inputStep: Float
-  /// What is subtracted from the value of each input.
+  /// The value that is subtracted from each input.
   var means: [Float]
 }
 
@@ -29,7 +29,7 @@ extension Tape {
   }
 }
 
-/// What the patch embedding leaves for its backward pass.
+/// The values that the patch embedding keeps for its backward pass.
 final class PatchesNode: FusedOperation {
   private let patches: TrainingPatches
   private let codes: NDArray<UInt8>
@@ -39,7 +39,7 @@ final class PatchesNode: FusedOperation {
     self.codes = codes
   }
 
-  /// Everything that the backward pass gives a gradient.
+  /// Every parameter that gets a gradient in the backward pass.
   var parameters: [Parameter] { patches.layer.weight.parameters + patches.layer.bias.parameters }
 
   func withDescriptor(_ body: (inout qk_training_patches) -> qk_status) -> qk_status {

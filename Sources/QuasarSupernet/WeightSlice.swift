@@ -4,8 +4,8 @@ import QuasarTensor
 
 /// Rows `rows` and the first `width` columns of a latent parameter, with a precision for each row.
 ///
-/// bits[i] = 32: the latent values. 8 or 4: s·clamp(round(w/s), −Q, Q) with Q = 127 or 7 and s the row's
-/// learned step for that precision, as `entanglement` says: every slice and both precisions read the same latent rows.
+/// bits[i] = 32: the latent values. 8 or 4: s·clamp(round(w/s), −Q, Q) with Q = 127 or 7 and s the row's learned step
+/// for that precision, as given by `entanglement`. Every slice and both precisions read the same latent rows.
 public struct WeightSlice {
   public var latent: Parameter
   public var scale4: Parameter?
@@ -50,7 +50,7 @@ public struct WeightSlice {
     isColumn = asColumn
   }
 
-  /// True where the slice is the latent parameter as it is stored, whatever its precisions.
+  /// True if the slice is the latent parameter as it is stored, whatever its precisions.
   var isWhole: Bool {
     width == stride && rows.count * width == latent.value.count && rows.indices.allSatisfy { rows[$0] == $0 }
   }
@@ -88,7 +88,7 @@ extension WeightSlice: FusedOperation {
 
   /// Adds the gradient of the quantised slice to latent weights and steps: straight through inside the clamp, LSQ.
   ///
-  /// `isOwn`: nobody else uses `g`, which may become the latent gradient.
+  /// `isOwn` is true if nothing else uses `g`, which may then become the latent gradient.
   func addGradient(_ g: Tensor, isOwn: Bool) {
     let isFirst = latent.gradientSoFar == nil
     if isFirst {
@@ -105,7 +105,7 @@ extension WeightSlice: FusedOperation {
       scale8?.gradient.pointer)
   }
 
-  /// Rows of the latent matrix that the slice leaves out.
+  /// Rows of the latent matrix that are not in the slice.
   private var otherRows: [Int32] {
     var isLeftOut = Array(repeating: true, count: latent.value.count / stride)
     for row in rows { isLeftOut[Int(row)] = false }

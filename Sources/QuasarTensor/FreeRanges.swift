@@ -1,16 +1,17 @@
-/// Free ranges of a piece of memory by offset: neighbours join, a block is cut from the first range that holds it.
+/// Free ranges of a piece of memory by offset: neighbours are joined, a block is cut from the first range that holds
+/// it.
 ///
 /// First fit keeps blocks together at the front, and a loop that asks for the same sizes in the same order gets the
-/// same places. There are at most some hundred ranges: a search is a walk.
+/// same places. There are at most a few hundred ranges, so a search is a linear walk.
 struct FreeRanges {
   private(set) var ranges: [Range<Int>]
 
-  /// All of `0..<count` is free.
+  /// A memory of which all of `0..<count` is free.
   init(count: Int) {
     ranges = [0..<count]
   }
 
-  /// The offset of `count` bytes that belong to the caller from now on, or nil where no range is long enough.
+  /// The offset of `count` bytes that belong to the caller from now on; nil if no range is long enough.
   mutating func take(_ count: Int) -> Int? {
     guard let i = ranges.firstIndex(where: { $0.count >= count }) else { return nil }
     let found = ranges[i]
@@ -22,7 +23,7 @@ struct FreeRanges {
     return found.lowerBound
   }
 
-  /// Adds bytes that nobody uses, and joins them to free neighbours.
+  /// Adds bytes that are no longer used, and joins them to free neighbours.
   mutating func add(_ range: Range<Int>) {
     var (low, high) = (0, ranges.count)
     while low < high {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Files as bytes, with errors that say which file and what to do.
+/// Reads files as bytes, with errors that name the file and what to do.
 public enum InputFile {
   /// The bytes of one file; throws `missing`, `badData` for a folder, or `inputOutput`.
   public static func read(_ path: String) throws(QuasarError) -> [UInt8] {

@@ -11,8 +11,8 @@ extension Int64: ArrayScalar {}
 
 /// A dense row-major n-dimensional array on 64-byte aligned storage.
 ///
-/// A value of reference kind: copies and views (`reshaped`, `rows`) share storage, `copied()` does not.
-/// Reshaping and taking leading rows are free; every other rearrangement is an operation that copies.
+/// It has reference semantics: copies and views (`reshaped`, `rows`) share storage, `copied()` does not. Reshaping and
+/// taking leading rows are free; every other rearrangement is an operation that copies.
 public struct NDArray<Scalar: ArrayScalar> {
   public let shape: [Int]
   @usableFromInline let storage: StorageReference
@@ -66,13 +66,13 @@ public struct NDArray<Scalar: ArrayScalar> {
 
   /// Number of scalars: the product of the dimensions.
   public var count: Int { shape.reduce(1, *) }
-  /// Product of all dimensions but the last (1 for a vector): how row-wise kernels see the array.
+  /// Product of all dimensions but the last (1 for a vector): the number of rows for row-wise kernels.
   public var rowCount: Int { shape.dropLast().reduce(1, *) }
   /// The last dimension (1 for a scalar).
   public var width: Int { shape.last ?? 1 }
 
-  /// The first scalar. Valid while this array lives: hold it in a variable, or in `withExtendedLifetime`, for as long
-  /// as a kernel uses the pointer; the storage of a temporary is recycled at once.
+  /// A pointer to the first scalar, valid while this array lives. Hold the array in a variable, or in
+  /// `withExtendedLifetime`, for as long as a kernel uses the pointer; the storage of a temporary is recycled at once.
   public var pointer: UnsafeMutablePointer<Scalar> {
     storage.base.assumingMemoryBound(to: Scalar.self) + offset
   }
@@ -124,12 +124,12 @@ public struct NDArray<Scalar: ArrayScalar> {
     pointer.update(from: other.pointer, count: count)
   }
 
-  /// Sets every scalar.
+  /// Sets every scalar to one value.
   public func fill(_ value: Scalar) {
     pointer.update(repeating: value, count: count)
   }
 
-  /// True when shapes and all scalars are equal.
+  /// True if the shapes and all scalars are equal.
   public func contentsEqual(_ other: NDArray) -> Bool {
     guard shape == other.shape else { return false }
     let a = pointer

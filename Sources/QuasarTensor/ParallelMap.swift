@@ -2,7 +2,7 @@ import CKernels
 
 /// [body(0), body(1), …, body(count − 1)], computed by the threads of the kernels.
 ///
-/// Kernels that a body calls run on its own thread. Throws the error of the lowest index.
+/// Kernels called in a body run on the thread of that body. Throws the error of the lowest index.
 public func parallelMap<Element>(_ count: Int, _ body: (Int) throws -> Element) throws -> [Element] {
   guard count > 0 else { return [] }
   return try withoutActuallyEscaping(body) { body in
@@ -15,12 +15,12 @@ public func parallelMap<Element>(_ count: Int, _ body: (Int) throws -> Element) 
   }
 }
 
-/// What the C callback sees: it cannot be generic.
+/// The type that the C callback sees; it cannot be generic.
 private class AnyParallelWork {
   func run(_ range: Range<Int>) {}
 }
 
-/// Results by index; every index is written by one thread, and read after all have ended.
+/// Results by index; every index is written by one thread and read after all threads have ended.
 private final class ParallelWork<Element>: AnyParallelWork {
   private let body: (Int) throws -> Element
   private let storage: UnsafeMutableBufferPointer<Result<Element, any Error>?>

@@ -1,23 +1,24 @@
 import CKernels
 import Foundation
 
-/// Where the time of steps goes: sums over named phases of all threads, and the intervals behind them.
+/// The time of steps: sums over named phases of all threads, and the intervals that they come from.
 ///
-/// Records from its making until `stop` or its end; one recording at a time in a process. Phases are measured in the C core
-/// (`qk_phase_begin`) and with `measure`; nothing that is measured flows back into the work.
+/// A profile records from its initialisation until `stop` or its end. There is one recording at a time in a process.
+/// Phases are measured in the C core (`qk_phase_begin`) and with `measure`. Nothing that is measured influences the
+/// work.
 public final class Profile {
-  /// What bounds the speed of a phase, and what its work counts.
+  /// The resource that bounds the speed of a phase, and the unit of its work.
   public enum Resource: String, Codable, CaseIterable, Sendable {
     case none
-    /// Operations, two a multiplication with its addition, on 8-bit codes.
+    /// Operations on 8-bit codes; a multiplication with its addition counts as two.
     case int8
     /// Operations on 16-bit codes.
     case int16
     /// Operations in fp32.
     case float
-    /// Bytes of rows that the cache of a core holds, read and written.
+    /// Bytes of rows that fit the cache of a core, read and written.
     case cache
-    /// Bytes of arrays that it does not hold.
+    /// Bytes of arrays that do not fit it.
     case memory
 
     fileprivate var kernel: qk_resource {
@@ -51,12 +52,13 @@ public final class Profile {
     }
   }
 
-  /// All intervals of one name within the steps; what several threads do of one interval counts once.
+  /// All intervals of one name within the steps; an interval shared by several threads counts once.
   public struct Phase: Codable, Equatable, Sendable {
     public var name: String
     public var resource: Resource
     public var count = 0
-    /// Time outside nested intervals, over all threads. A step 0…10 with a product 2…5 in it: step 7, product 3.
+    /// Time outside nested intervals, over all threads. Example: a step 0…10 with a product 2…5 in it → step 7, product
+    /// 3.
     public var seconds = 0.0
     /// Operations or bytes.
     public var work = 0.0
@@ -70,14 +72,14 @@ public final class Profile {
     }
   }
 
-  /// All that was recorded.
+  /// The totals of everything recorded.
   public struct Sums: Equatable, Sendable {
     public var steps = 0
-    /// Of all steps.
+    /// Time of all steps.
     public var seconds = 0.0
-    /// The longest first, equal times by name.
+    /// The phases, the longest first, equal times by name.
     public var phases: [Phase] = []
-    /// Intervals that the buffer did not hold: times are too small by what they were.
+    /// Number of intervals that the buffer could not hold; the times are too small by these intervals.
     public var lost = 0
 
     public init(steps: Int = 0, seconds: Double = 0, phases: [Phase] = [], lost: Int = 0) {
@@ -97,8 +99,9 @@ public final class Profile {
   private var total = Sums()
   private var phases: [String: Phase] = [:]
 
-  /// `step`: the phase that counts as a step; what lies outside is left out. `capacity`: intervals between two calls of
-  /// `collect`. `clock` gives nanoseconds and never goes back; nil: the monotonic clock.
+  /// `step` is the phase that counts as a step; intervals outside it are left out. `capacity` is the number of
+  /// intervals between two calls of `collect`. `clock` gives nanoseconds and never goes back; nil means the monotonic
+  /// clock.
   public init(
     step: String = "step", tracedSteps: Int = 10, capacity: Int = 1 << 18, clock: (@convention(c) () -> UInt64)? = nil
   ) {
@@ -118,7 +121,8 @@ public final class Profile {
     qk_profile_stop()
   }
 
-  /// body(), recorded under `name` with `work` units of `resource`, also when it throws; just body() with no recording.
+  /// Runs `body`, recorded under `name` with `work` units of `resource`, even if it throws; without a recording it only
+  /// runs `body`.
   public static func measure<Value>(
     _ name: StaticString, _ resource: Resource = .none, work: Double = 0, _ body: () throws -> Value
   ) rethrows -> Value {
@@ -133,7 +137,7 @@ public final class Profile {
     }
   }
 
-  /// Adds what has been recorded to the sums; call it between steps, while nothing runs.
+  /// Adds the recorded intervals to the sums; call it between steps, while nothing runs.
   public func collect() {
     var lostNow = 0
     let recorded = buffer.prefix(qk_profile_count(&lostNow))

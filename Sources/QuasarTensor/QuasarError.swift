@@ -1,17 +1,17 @@
 /// A user-facing failure: what is wrong, where, and what to do, in one line.
 ///
-/// The kinds follow sysexits, so that the command line can map them to exit codes.
+/// The kinds follow sysexits, so the command line can map them to exit codes.
 public struct QuasarError: Error, Sendable, CustomStringConvertible {
   public enum Kind: Int32, Sendable {
     /// Wrong use of a command or an interface.
     case usage = 64
-    /// Input exists but does not mean what it should: wrong magic number, shape, key, checksum.
+    /// Input exists but is not what it should be: wrong magic number, shape, key, checksum.
     case badData = 65
     /// Input is missing.
     case missing = 66
     /// A speed or resource target cannot be met.
     case infeasible = 69
-    /// A defect of ours.
+    /// A bug in Quasar.
     case `internal` = 70
     /// Output cannot be created.
     case cannotWrite = 73

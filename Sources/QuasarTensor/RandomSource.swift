@@ -1,9 +1,9 @@
 import CKernels
 
-/// Random numbers as a pure function of (seed, stream, index): nothing to save, nothing to restore.
+/// Random numbers as a pure function of (seed, stream, index), without state to save or restore.
 ///
-/// Philox 4×32-10 (Salmon et al., SC 2011). Streams are named by strings or numbers; drawing from one stream
-/// never changes another.
+/// Philox 4×32-10 (Salmon et al., SC 2011). Streams are named by strings or numbers; drawing from one stream never
+/// changes another.
 public struct RandomSource: Sendable {
   public let seed: UInt64
 
@@ -23,7 +23,7 @@ public struct RandomSource: Sendable {
     qk_random_bits(seed, stream, index)
   }
 
-  /// A tensor of values with mean 0, the given deviation and |value| ≤ 6·deviation.
+  /// A tensor of values with mean 0, the given standard deviation and |value| ≤ 6·deviation.
   public func normal(_ name: String, shape: [Int], deviation: Float) -> Tensor {
     let tensor = Tensor(uninitialized: shape)
     qk_random_normal(seed, RandomSource.stream(name), tensor.count, deviation, tensor.pointer)

@@ -1,4 +1,4 @@
-/// A copy of an array at an address that stays valid as long as this object: for C structs that point to it.
+/// A copy of an array at an address that stays valid as long as this object, for C structs that point to it.
 public final class StableArray<Element> {
   public let pointer: UnsafeMutablePointer<Element>
   public let count: Int

@@ -2,9 +2,9 @@ import Synchronization
 
 /// Raw 64-byte aligned memory, recycled so that a training loop allocates nothing once it is warm.
 ///
-/// Contents are not cleared. Small blocks are recycled by size. Large ones are cut from slabs, the oldest first: what
-/// one phase of a step has given back serves the next one, whatever its sizes are, and memory grows to what is in use
-/// at once.
+/// Contents are not cleared. Small blocks are recycled by size. Large ones are cut from slabs, the oldest slab first.
+/// So memory released by one phase of a step serves the next one, whatever its sizes are, and the total grows only to
+/// the amount in use at once.
 final class StorageBlock {
   let base: UnsafeMutableRawPointer
   let byteCount: Int
@@ -18,7 +18,8 @@ final class StorageBlock {
     StoragePool.giveBack(base, byteCount)
   }
 
-  /// Up to a multiple of 64 bytes; from 4 KiB on of an eighth of the power of two below; of 4 KiB for large blocks.
+  /// The size rounded up to a multiple of 64 bytes; from 4 KiB on, to a multiple of an eighth of the power of two
+  /// below; for large blocks, to a multiple of 4 KiB.
   private static func rounded(_ bytes: Int) -> Int {
     let unit: Int
     switch bytes {

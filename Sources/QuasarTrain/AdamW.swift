@@ -3,19 +3,19 @@ import Foundation
 import QuasarAutograd
 import QuasarTensor
 
-/// How a step follows from the moments of the gradient.
+/// The rule by which a step follows from the moments of the gradient.
 public enum OptimizerRule: String, Codable, CaseIterable, Sendable {
-  /// Loshchilov & Hutter 2019.
+  /// AdamW: Loshchilov & Hutter 2019.
   case adamw
-  /// The same direction scaled to the size of each weight matrix, ‖p‖/‖direction‖ (You et al. 2020), for large batches;
-  /// vectors and quantiser steps move as with AdamW.
+  /// LAMB: the direction of AdamW scaled to the size of each weight matrix, ‖p‖/‖direction‖ (You et al. 2020), for
+  /// large batches. Vectors and quantiser steps move as with AdamW.
   case lamb
 }
 
 /// AdamW (Loshchilov & Hutter 2019) or LAMB over a fixed list of parameters.
 ///
-/// Weights are decayed, vectors are not; quantiser steps move relative to their size (the gradient of ln s is
-/// used), so one learning rate serves steps of any magnitude and they stay positive.
+/// Weights are decayed, vectors are not. Quantiser steps move relative to their size (the gradient of ln s is used), so
+/// one learning rate serves steps of any magnitude and they stay positive.
 public final class AdamW {
   public struct Settings: Codable, Sendable, Equatable {
     public var rule = OptimizerRule.adamw
@@ -35,7 +35,7 @@ public final class AdamW {
   public let settings: Settings
   /// First and second moments, in the order of `parameters`.
   public private(set) var moments: [(first: Tensor, second: Tensor)]
-  /// Steps taken.
+  /// Number of steps taken.
   public var step = 0
 
   public init(_ parameters: [Parameter], settings: Settings = Settings()) {
@@ -44,7 +44,7 @@ public final class AdamW {
     moments = parameters.map { (Tensor(zeros: $0.value.shape), Tensor(zeros: $0.value.shape)) }
   }
 
-  /// ‖all gradients‖₂, summed in parameter order; steps enter with the gradient of ln s, g·s, as the update uses it.
+  /// ‖all gradients‖₂, summed in parameter order; steps enter with the gradient of ln s, g·s, as in the update.
   public func gradientNorm() -> Float {
     var total = 0.0
     for parameter in parameters {
@@ -63,7 +63,7 @@ public final class AdamW {
     return Float(total.squareRoot())
   }
 
-  /// One update with the gradients of all parameters, which are cleared; returns the gradient norm.
+  /// Makes one update with the gradients of all parameters, clears the gradients and returns their norm.
   @discardableResult
   public func update(learningRate: Float) -> Float {
     // The gradient is read twice; value and both moments are read and written.

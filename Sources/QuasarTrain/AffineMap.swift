@@ -1,20 +1,20 @@
-/// Where the points of a moved image come from: source = A·(point − middle) + middle − shift.
+/// The source of each point of a moved image: source = A·(point − middle) + middle − shift.
 ///
 /// With X = 2x − (W − 1) and Y = 2y − (H − 1), twice the distance from the middle, and entries of A in units of 2⁻¹⁶,
-/// the source column in units of 1/256 is ⌊(xx·X + xy·Y + 2¹⁶·(W − 1) − 2¹⁷·right + 256) / 512⌋, and rows likewise. The
-/// four points around it weigh (256 − f)·(256 − g) and so on in 2⁻¹⁶; a sum is rounded once. A = 1 without a shift gives
-/// the very image.
+/// the source column in units of 1/256 is ⌊(xx·X + xy·Y + 2¹⁶·(W − 1) − 2¹⁷·right + 256) / 512⌋; rows likewise. The
+/// four points around it have weights (256 − f)·(256 − g) and so on in 2⁻¹⁶, and their sum is rounded once. A = 1
+/// without a shift gives exactly the same image.
 struct AffineMap {
   var xx = 65_536
   var xy = 0
   var yx = 0
   var yy = 65_536
-  /// Columns that the image moves to the right.
+  /// Number of columns by which the image moves to the right.
   var right = 0
-  /// Rows that the image moves down.
+  /// Number of rows by which the image moves down.
   var down = 0
 
-  /// The image turned clockwise by −30…30 whole degrees.
+  /// A clockwise turn by −30…30 whole degrees.
   static func rotation(degrees: Int) -> AffineMap {
     let (sine, cosine) = (degrees < 0 ? -sines[-degrees] : sines[degrees], cosines[abs(degrees)])
     return AffineMap(xx: cosine, xy: sine, yx: -sine, yy: cosine)
@@ -30,13 +30,13 @@ struct AffineMap {
     62997, 62672, 62328, 61966, 61584, 61183, 60764, 60326, 59870, 59396, 58903, 58393, 57865, 57319, 56756,
   ]
 
-  /// Moves an image in place; points from outside are `fill`, one byte a channel, and mix with the edge.
+  /// Moves an image in place; points outside are `fill`, one byte per channel, and mix with the edge.
   func apply(to image: PlanarImage, fill: [UInt8], scratch: UnsafeMutablePointer<UInt8>) {
     let (height, width, area, channels) = (image.height, image.width, image.area, image.channels)
     scratch.update(from: image.pixels, count: image.count)
     for y in 0..<height {
       let distance = 2 * y - (height - 1)
-      // Both sums at x = 0; a step of x adds 2·xx and 2·yx.
+      // Both sums at x = 0; a step in x adds 2·xx and 2·yx.
       var column = xx * (1 - width) + xy * distance + (width - 1) << 16 - right << 17 + 256
       var row = yx * (1 - width) + yy * distance + (height - 1) << 16 - down << 17 + 256
       for x in 0..<width {
@@ -47,7 +47,7 @@ struct AffineMap {
         let (f, g) = (qx & 255, qy & 255)
         let place = top * width + left
         let target = image.pixels + y * width + x
-        /// Of the four points, row by row.
+        /// The mean of the four points, given row by row.
         func mean(_ a: Int, _ b: Int, _ c: Int, _ d: Int) -> UInt8 {
           let (upper, lower) = ((256 - f) * a + f * b, (256 - f) * c + f * d)
           return UInt8(truncatingIfNeeded: ((256 - g) * upper + g * lower + 32_768) >> 16)

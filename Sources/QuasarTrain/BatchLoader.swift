@@ -1,20 +1,21 @@
 import Foundation
 import QuasarTensor
 
-/// The batches of a `BatchSource`, computed ahead by background threads: the same bytes, one after another.
+/// The batches of a `BatchSource`, computed ahead by background threads: the same bytes in the same order.
 ///
-/// Every batch is a function of (seed, step, index), so the number of threads and their timing change nothing but the wait. At
-/// most `depth` batches are ready or in work. The threads run at the lowest priority of the scheduler: they take what
-/// the compute threads leave, and all of a CPU when those wait for them. They end with the loader.
+/// Every batch is a function of (seed, step, index), so the number of threads and their timing change only the time
+/// spent waiting. At most `depth` batches are ready or in progress. The threads run at the lowest priority of the
+/// scheduler. They use the CPU time that the compute threads leave, and a whole CPU when those wait for them. They end
+/// with the loader.
 final class BatchLoader {
   private let shared: Shared
-  /// The batches of each step that are asked for.
+  /// The batches of each step that this loader computes.
   private let batches: Range<Int>
   private let clock = ContinuousClock()
   /// Seconds that `batch` has waited so far.
   private(set) var waitingSeconds = 0.0
 
-  /// Reads `batches` of each step up to `steps`, from the first one that is asked for.
+  /// Reads `batches` of each step up to `steps`, from the first one requested.
   init(_ source: BatchSource, batches: Range<Int> = 0..<1, steps: Int, depth: Int = 4, threads: Int = 1) {
     self.batches = batches
     shared = Shared(source, batches: batches, steps: steps, depth: max(1, depth))
@@ -27,7 +28,7 @@ final class BatchLoader {
 
   deinit { shared.stop() }
 
-  /// Batch `index` of a step. Batches are cheap to ask for in order; any other order starts the reading anew.
+  /// Batch `index` of a step. Requests in order are cheap; any other order restarts the reading.
   func batch(step: Int, index: Int = 0) throws -> BatchSource.Batch {
     precondition(batches.contains(index), "batch \(index) is not among \(batches)")
     let start = clock.now
@@ -35,18 +36,18 @@ final class BatchLoader {
     return try shared.take(step * batches.count + index - batches.lowerBound)
   }
 
-  /// What the threads share, under one lock.
+  /// The state shared by the threads, under one lock.
   private final class Shared: @unchecked Sendable {
-    // @unchecked: the variables are read and written under `condition` only; a batch belongs to one thread at a time,
-    // to the one that fills it and then to the one that takes it.
-    // A place counts the batches of this loader: step·(batches a step) + number within the step.
+    // @unchecked: the variables are read and written only under `condition`. A batch belongs to one thread at a time,
+    // first to the one that fills it, then to the one that takes it.
+    // A place counts the batches of this loader: step·(batches per step) + number within the step.
     private let source: BatchSource
     private let batches: Range<Int>
     private let places: Int
     private let depth: Int
     private let condition = NSCondition()
     private var ready: [Int: Result<BatchSource.Batch, any Error>] = [:]
-    /// The place that is taken next; wanted..<wanted + depth may be computed.
+    /// The place that is taken next; the places wanted..<wanted + depth may be computed.
     private var wanted: Int?
     private var next = 0
     /// Counts restarts, so that a batch of an abandoned order is dropped.
@@ -89,7 +90,8 @@ final class BatchLoader {
 
     /// Computes batches until the loader ends.
     func work() {
-      // On Linux the priority belongs to the thread, 0 being the calling one; a refusal costs only politeness.
+      // On Linux the priority belongs to the thread; 0 means the calling one. If the call is refused, only the priority
+      // is lost.
       #if os(Linux)
         _ = setpriority(__priority_which_t(0), 0, 19)
       #endif

@@ -1,16 +1,17 @@
 import QuasarData
 import QuasarTensor
 
-/// One image on its way into a batch: crop, mirror and shift, random operations, erasing, each where it is on.
+/// The steps of one image on its way into a batch: crop, mirror and shift, random operations, erasing, each if switched
+/// on.
 extension BatchSource {
-  /// Random numbers of the images of one step. Crops and operations have streams of their own, so that switching them
-  /// on changes neither mirrors and shifts nor erasing.
+  /// Random numbers of the images of one step. Crops and operations have their own streams, so switching them on
+  /// changes neither mirrors and shifts nor erasing.
   struct Streams {
     var placement: RandomStream
     var crop: RandomStream
     var operations: RandomStream
 
-    /// Those of the batch with this number, counted over all steps.
+    /// The streams of the batch with this number, counted over all steps.
     init(_ random: RandomSource, batch: Int) {
       placement = random.generator("augmentation", batch)
       crop = random.generator("crop", batch)
@@ -18,7 +19,7 @@ extension BatchSource {
     }
   }
 
-  /// target ← the augmented `source`; `scratch` holds as many bytes.
+  /// target ← the augmented `source`; `scratch` holds as many bytes as the image.
   func augment(
     _ source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>,
     scratch: UnsafeMutablePointer<UInt8>, _ streams: inout Streams
@@ -42,9 +43,9 @@ extension BatchSource {
 
   /// A rectangle of s·area with width/height = r: s uniform in smallest…1, ln r uniform in ln ¾…ln 4/3.
   ///
-  /// Sides √(s·area·r) and √(s·area/r) are rounded to whole points, and drawn anew up to ten times until they fit; then
-  /// the whole image is taken (Szegedy et al. 2015, with the bounds that are usual today). Square roots, products and
-  /// quotients are exactly rounded, so the rectangle is the same on every CPU.
+  /// The sides √(s·area·r) and √(s·area/r) are rounded to whole points. They are drawn again up to ten times until they
+  /// fit; after that the rectangle is the whole image (Szegedy et al. 2015, with the bounds in common use today).
+  /// Square roots, products and quotients are exactly rounded, so the rectangle is the same on every CPU.
   static func crop(height: Int, width: Int, smallest: Double, _ generator: inout RandomStream) -> ImageCrop {
     for _ in 0..<10 {
       let area = Double(height * width) * (smallest + (1 - smallest) * generator.unit())
@@ -58,7 +59,7 @@ extension BatchSource {
     return ImageCrop(left: 0, top: 0, width: width, height: height)
   }
 
-  /// ¾·(16/9)^(u/2¹⁶), 0 ≤ u < 2¹⁶, from ¾ to 4/3: the product of the square roots that the bits of u name.
+  /// ¾·(16/9)^(u/2¹⁶), 0 ≤ u < 2¹⁶, from ¾ to 4/3: the product of one square root for each bit set in u.
   static func ratio(_ u: Int) -> Double {
     var (ratio, power) = (0.75, 16.0 / 9)
     for bit in (0..<16).reversed() {
@@ -100,9 +101,9 @@ extension BatchSource {
 }
 
 extension ImageSet {
-  /// Every image once as a training with these options may show it, before any mixing: for people to look at.
+  /// Every image once, as a training with these options may show it before any mixing, for people to look at.
   ///
-  /// The mean pixel that fills gaps is that of this set. Throws `usage` for options out of range.
+  /// The mean pixel that fills gaps is the mean of this set. Throws `usage` for options out of range.
   public func augmented(_ options: TrainingOptions, seed: UInt64) throws -> ImageSet {
     try options.validate()
     var single = options

@@ -27,7 +27,7 @@ extension BatchSource {
     return Float(weight) / 256
   }
 
-  /// Copies one rectangle of about (1 − share) of the area from the partners; returns the share that is left.
+  /// Copies one rectangle of about (1 − share) of the area from the partners; returns the share that remains.
   private func cut(
     _ images: NDArray<UInt8>, _ original: NDArray<UInt8>, _ share: Double, _ generator: inout RandomStream
   ) -> Float {
@@ -51,7 +51,7 @@ extension BatchSource {
     return 1 - Float((bottom - top) * (right - left)) / Float(height * width)
   }
 
-  /// A number from the symmetric Beta(a, a): Jöhnk's method for a ≤ 1, rejection under the peak at ½ above.
+  /// A number from the symmetric Beta(a, a): Jöhnk's method for a ≤ 1, rejection under the peak at ½ for larger a.
   static func beta(_ a: Double, _ generator: inout RandomStream) -> Double {
     while true {
       if a <= 1 {

@@ -2,15 +2,15 @@ import QuasarData
 import QuasarNetwork
 import QuasarTensor
 
-/// Training batches as a pure function of (seed, step, index in the step): nothing to save for a resume, and any process
-/// can compute any batch.
+/// Training batches as a pure function of (seed, step, index in the step). A resume needs no saved state of them, and
+/// any process can compute any batch.
 struct BatchSource {
   let data: any ImageSource
   let options: TrainingOptions
   let random: RandomSource
   /// Mean pixel of each channel, rounded to a code.
   let meanCodes: [UInt8]
-  /// Random operations, where the options ask for them.
+  /// The random operations, if the options ask for them.
   let operations: RandAugment?
 
   init(data: any ImageSource, options: TrainingOptions, random: RandomSource) throws {
@@ -24,13 +24,13 @@ struct BatchSource {
       : RandAugment(operations: options.randAugment, magnitude: options.randAugmentMagnitude, fill: meanCodes)
   }
 
-  /// Whole batches of one epoch; the rest of the last one is left out (other images each epoch).
+  /// Number of whole batches in one epoch; the rest of the last one is left out (other images each epoch).
   ///
-  /// Repeats do not change it: an epoch then holds each image of its first 1/repeats repeats times.
+  /// Repeats do not change it: with r repeats, an epoch holds the first 1/r of its images, each r times.
   var stepsPerEpoch: Int { max(1, data.count / imagesPerStep) }
   var imagesPerStep: Int { options.imagesPerStep }
 
-  /// Whether a batch costs little more than copying it: no file is read, nothing is resampled.
+  /// True if a batch costs little more than copying it: no file is read, nothing is resampled.
   ///
   /// Other batches are worth a thread of their own where many CPUs wait for them.
   var isCheap: Bool { data.isInMemory && operations == nil && options.cropScale == 1 }
@@ -38,7 +38,7 @@ struct BatchSource {
   struct Batch {
     let images: NDArray<UInt8>
     let labels: [UInt16]
-    /// Labels of the images that were mixed in, and the share of the first ones.
+    /// Labels of the images that were mixed in, and the share of the original images.
     var partners: [UInt16]?
     var share: Float = 1
 
@@ -53,9 +53,9 @@ struct BatchSource {
     }
   }
 
-  /// Batch `index` of those that a step accumulates; augmentation ends in u8 pixels.
+  /// Batch `index` of those that a step accumulates; the augmented images are u8 pixels.
   ///
-  /// With repeats r, slots k·r..<(k + 1)·r of the step hold its k-th image, each augmented for itself.
+  /// With repeats r, slots k·r..<(k + 1)·r of the step hold its k-th image, each augmented separately.
   func batch(step: Int, index: Int = 0, order: [Int]) throws -> Batch {
     let first = step % stepsPerEpoch * imagesPerStep / options.repeats
     let slots = index * options.batchSize..<(index + 1) * options.batchSize

@@ -5,13 +5,13 @@ import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
 
-/// Everything a run needs to go on, in one safetensors file: weights, quantiser steps, row rankings, optimiser.
+/// Everything that a run needs to continue, in one safetensors file: weights, quantiser steps, row rankings, optimiser.
 ///
-/// Holds no time, host, path or number of threads: equal runs give equal bytes. Tensor names: the parameter's
-/// own name; `ranking.L`; `moment1.P` and `moment2.P`; `average.P` where weights are averaged; `residual_step`;
+/// It holds no time, host, path or number of threads, so equal runs give equal bytes. Tensor names: the parameter's own
+/// name; `ranking.L`; `moment1.P` and `moment2.P`; `average.P` where weights are averaged; `residual_step`;
 /// `oscillation.code.L`, `.state.L`, `.frequency.L` and `.mean.L` where codes are followed.
 public struct Checkpoint {
-  /// What the weights are.
+  /// The network and the options that the weights belong to.
   public struct Description: Codable, Sendable, Equatable {
     public var size: SupernetSize
     public var entanglement: Entanglement
@@ -53,7 +53,7 @@ public struct Checkpoint {
   private let file: SafetensorsFile
   private let path: String
 
-  /// Writes a checkpoint; the file appears whole or not at all.
+  /// Writes a checkpoint; the file appears completely or not at all.
   public static func write(
     _ description: Description, net: Supernet, optimizer: AdamW?, average: WeightAverage? = nil,
     oscillation: OscillationTracker? = nil, to path: String
@@ -88,12 +88,12 @@ public struct Checkpoint {
     try file.write(to: path)
   }
 
-  /// Reads a checkpoint; every tensor must be there with its shape.
+  /// Reads a checkpoint; every tensor must be present with its shape.
   public init(contentsOf path: String) throws {
     file = try SafetensorsFile.read(path)
     self.path = path
     guard file.metadata["format"] == "quasar-checkpoint", let json = file.metadata["description"] else {
-      throw QuasarError(.badData, "\(path): a safetensors file, but no checkpoint of this program")
+      throw QuasarError(.badData, "\(path): a safetensors file, but not a checkpoint of Quasar")
     }
     do {
       description = try Checkpoint.description(json)
@@ -141,8 +141,8 @@ public struct Checkpoint {
     net.residualStep = step[0]
   }
 
-  /// The description, with the defaults of options that did not exist when it was written: defaults of new options change
-  /// nothing, so the run is still the same.
+  /// The description, with the defaults of options that did not exist when it was written. Defaults of new options
+  /// change nothing, so the run is still the same.
   private static func description(_ json: String) throws -> Description {
     let text = Data(json.utf8)
     do {
@@ -160,13 +160,14 @@ public struct Checkpoint {
     return defaults.merging(value) { completed($1, $0) }
   }
 
-  /// Gives the network its averaged weights, where the run has them: what is evaluated, searched and packed.
+  /// Gives the network its averaged weights if the run has them. These are the weights that are evaluated, searched and
+  /// packed.
   public func applyAverage() throws {
     guard description.options.average > 0 else { return }
     for parameter in net.parameters { try read("average.\(parameter.name)", into: parameter.value) }
   }
 
-  /// Puts optimiser, averaged weights and followed codes of a trainer where the checkpoint left them.
+  /// Restores optimiser, averaged weights and followed codes of a trainer to the state of the checkpoint.
   public func restore(_ trainer: Trainer) throws {
     if let average = trainer.average {
       for (parameter, value) in zip(average.parameters, average.values) {
@@ -194,7 +195,7 @@ public struct Checkpoint {
     oscillation.restored()
   }
 
-  /// Puts an optimiser where the checkpoint left it.
+  /// Restores an optimiser to the state of the checkpoint.
   public func restore(_ optimizer: AdamW) throws {
     for (parameter, moment) in zip(optimizer.parameters, optimizer.moments) {
       try read("moment1.\(parameter.name)", into: moment.first)

@@ -9,11 +9,11 @@ import QuasarTensor
 public struct Evaluation {
   /// [images, classes]: values in `full` and `quantized` mode, dequantised codes in `exact` mode.
   public let logits: Tensor
-  /// [images, classes] in `exact` mode.
+  /// The integer logit codes [images, classes] in `exact` mode.
   public let logitCodes: NDArray<Int32>?
   public let accuracy: Double
 
-  /// Images that run together.
+  /// Number of images that run together.
   static let batchSize = 100
 
   public init(

@@ -2,12 +2,12 @@ import Foundation
 import QuasarInterchange
 import QuasarTensor
 
-/// The log of a run once more, as the event file that TensorBoard reads.
+/// The log of a run as the event file that TensorBoard reads.
 ///
-/// Tags: train/loss, train/learning_rate, train/images_per_second, weights/oscillating, weights/frozen, accuracy/largest,
-/// …/smallest, …/network. The wall time of an entry stands here only; log and checkpoint are without.
+/// Tags: train/loss, train/learning_rate, train/images_per_second, weights/oscillating, weights/frozen,
+/// accuracy/largest, …/smallest, …/network. Only this file holds the wall time of an entry; log and checkpoint do not.
 struct EventFile {
-  /// TensorBoard takes every file with "tfevents" in its name; this one holds neither host nor time.
+  /// TensorBoard reads every file with "tfevents" in its name; this name contains neither host nor time.
   static let name = "events.out.tfevents.quasar"
 
   let path: String
@@ -18,11 +18,11 @@ struct EventFile {
     self.path = path
   }
 
-  /// Writes the file anew with these entries of the log; those that it had keep their times.
+  /// Writes the file again with these entries of the log; entries that it already had keep their times.
   func restart(keeping entries: [LogEntry]) throws {
     let old = (FileManager.default.contents(atPath: path)).map { RecordFile.decode([UInt8]($0)) } ?? []
     let events = old.compactMap(EventMessage.timeAndStep)
-    // The first record is the version of the file; its step is 0 as that of a first entry may be.
+    // The first record is the version of the file. Its step is 0, like that of a first entry.
     let times = Dictionary(events.dropFirst().map { ($0.step, $0.wallTime) }, uniquingKeysWith: { first, _ in first })
     let present = now()
     let start = EventMessage.fileStart(wallTime: events.first?.wallTime ?? present)
@@ -49,7 +49,7 @@ struct EventFile {
 }
 
 extension Data {
-  /// Adds the bytes at the end of a file that exists; `what` is what errors call it.
+  /// Appends the bytes to an existing file; errors call it `what`.
   func append(to path: String, what: String) throws {
     guard let handle = FileHandle(forWritingAtPath: path) else {
       throw QuasarError(.cannotWrite, "\(path): the \(what) cannot be opened for writing; check its permissions")

@@ -16,7 +16,7 @@ struct EventMessage {
     EventMessage(wallTime: wallTime, fileVersion: "brain.Event:2")
   }
 
-  /// Fields in the order of their numbers; a step of 0 is the default and left out.
+  /// The fields in the order of their numbers; a step of 0 is the default and is left out.
   var bytes: [UInt8] {
     var bytes: [UInt8] = [1 << 3 | 1] + EventMessage.littleEndian(wallTime.bitPattern)
     if step != 0 { bytes += [2 << 3] + EventMessage.varint(UInt64(bitPattern: Int64(step))) }
@@ -34,7 +34,7 @@ struct EventMessage {
     return bytes
   }
 
-  /// Time and step of an event that `bytes` wrote; nil for anything else.
+  /// Time and step of an event written by `bytes`; nil for anything else.
   static func timeAndStep(_ bytes: [UInt8]) -> (wallTime: Double, step: Int)? {
     guard bytes.count >= 9, bytes[0] == 1 << 3 | 1 else { return nil }
     let time = bytes[1..<9].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
@@ -53,7 +53,7 @@ struct EventMessage {
     [number << 3 | 2] + varint(UInt64(content.count)) + content
   }
 
-  /// Seven bits a byte, the lowest first, the top bit set on all but the last.
+  /// Seven bits per byte, the lowest first; the top bit is set in every byte but the last.
   private static func varint(_ value: UInt64) -> [UInt8] {
     var rest = value
     var bytes: [UInt8] = []

@@ -4,13 +4,13 @@ import QuasarTensor
 
 /// The gradient of a step: the sum of its batches' gradients over a binary tree.
 ///
-/// sum(batches) = sum(first half) + sum(second half). With n = 2^k processes each holds the subtree of an equal run of
-/// batches, and `SumOverProcesses` adds the k levels above: the bits do not depend on how many processes there are.
+/// sum(batches) = sum(first half) + sum(second half). With n = 2^k processes, each holds the subtree of an equal run of
+/// batches, and `SumOverProcesses` adds the k levels above. So the bits do not depend on the number of processes.
 ///
-/// The last backward pass of a process hands over every parameter as soon as its gradient is complete, so that the
-/// processes exchange the gradients of deep layers while those of shallow ones are computed.
+/// The last backward pass of a process hands over every parameter as soon as its gradient is complete. The processes
+/// can then exchange the gradients of deep layers while those of shallow ones are computed.
 final class GradientTree {
-  /// Walks a tape backwards, as the last one of the step.
+  /// The backward walk over a tape that is the last one of the step.
   typealias LastWalk = (Tape, Variable) throws -> Void
 
   /// The batches of a step that this process computes.
@@ -21,7 +21,7 @@ final class GradientTree {
   /// Gradients of left halves whose right halves are being computed, outermost first.
   private var left: [[ObjectIdentifier: Tensor]] = []
 
-  /// Throws `usage` unless the batches of a step can be dealt evenly to the processes.
+  /// Throws `usage` unless the batches of a step can be divided evenly among the processes.
   init(_ parameters: [Parameter], batches: Int, processes: any ProcessGroup) throws {
     guard batches % processes.size == 0 else {
       throw QuasarError(
@@ -36,9 +36,9 @@ final class GradientTree {
     isAlone = processes.size == 1
   }
 
-  /// Leaves the gradients of a step in the parameters and returns the sum of the batches' losses.
+  /// Adds the gradients of a step to the parameters and returns the sum of the batches' losses.
   ///
-  /// `addGradients` adds the gradients of one batch to the parameters and returns its loss; where it gets a walk, it
+  /// `addGradients` adds the gradients of one batch to the parameters and returns its loss. If it receives a walk, it
   /// uses it for its last backward pass.
   func sum(_ addGradients: (_ batch: Int, LastWalk?) throws -> Float) throws -> Float {
     left = []
@@ -76,7 +76,7 @@ final class GradientTree {
       }
       try self.exchange.progress()
     }
-    // What this network does not have.
+    // Parameters that this network does not have.
     for parameter in parameters where !completed.contains(ObjectIdentifier(parameter)) { try complete(parameter) }
   }
 

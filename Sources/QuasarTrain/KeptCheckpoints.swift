@@ -4,20 +4,21 @@ import QuasarTensor
 
 /// Checkpoints of single epochs that a run keeps: those of the best held-out accuracy, and the last ones.
 ///
-/// Each lies in a folder of its own, `kept/step-N/`, which is a run folder for every command; `kept/index.json` says
-/// which ones there are and why. A kept checkpoint shares its bytes on disk with the run's own until that is replaced.
+/// Each is in its own folder, `kept/step-N/`, which every command accepts as a run folder. `kept/index.json` lists them
+/// with the reasons. A kept checkpoint shares its bytes on disk with the run's own checkpoint until that one is
+/// replaced.
 public struct KeptCheckpoints: Sendable {
   /// One kept checkpoint.
   public struct Entry: Codable, Sendable, Equatable {
-    /// Steps taken.
+    /// Number of steps taken.
     public var step: Int
-    /// Of the largest sub-network, or of the one network, on held-out training images.
+    /// Accuracy of the largest sub-network, or of the one network, on held-out training images.
     public var accuracy: Double?
     public var isBest: Bool
     public var isLast: Bool
   }
 
-  /// How many are kept of each kind.
+  /// Number of checkpoints kept for their accuracy.
   public var best = 0
   public var last = 0
 
@@ -26,7 +27,7 @@ public struct KeptCheckpoints: Sendable {
     self.last = last
   }
 
-  /// Throws `usage` for a negative number, or for best ones of a run without held-out images.
+  /// Throws `usage` for a negative number, or for kept best checkpoints in a run without held-out images.
   func validate(hasAccuracy: Bool) throws {
     guard best >= 0, last >= 0 else {
       throw QuasarError(.usage, "\(best) best and \(last) last checkpoints cannot be kept; use 0 or more")
@@ -44,19 +45,19 @@ public struct KeptCheckpoints: Sendable {
     RunDirectory("\(folder(directory))/step-\(step)")
   }
 
-  /// What the index of a run says; empty without one.
+  /// The entries of a run's index; empty without an index.
   public static func entries(in directory: RunDirectory) -> [Entry] {
     guard let data = FileManager.default.contents(atPath: folder(directory) + "/index.json") else { return [] }
     return (try? JSONDecoder().decode([Entry].self, from: data)) ?? []
   }
 
-  /// Drops what a resumed run will make again: checkpoints of more than `step` steps.
+  /// Drops the checkpoints of more than `step` steps, which a resumed run will make again.
   func restart(after step: Int, in directory: RunDirectory) throws {
     guard best + last > 0 else { return }
     try write(KeptCheckpoints.entries(in: directory).filter { $0.step <= step }, in: directory)
   }
 
-  /// Keeps the run's checkpoint if it is among the best or the last, and lets go of those that are not any more.
+  /// Keeps the run's checkpoint if it is among the best or the last, and drops those that no longer are.
   func add(step: Int, accuracy: Double?, in directory: RunDirectory) throws {
     guard best + last > 0 else { return }
     var entries = KeptCheckpoints.entries(in: directory).filter { $0.step != step }
@@ -69,14 +70,14 @@ public struct KeptCheckpoints: Sendable {
       do {
         try FileManager.default.linkItem(atPath: directory.checkpointPath, toPath: run.checkpointPath)
       } catch {
-        // A file system without links.
+        // The file system has no links.
         try FileManager.default.copyItem(atPath: directory.checkpointPath, toPath: run.checkpointPath)
       }
     }
     try write(kept, in: directory)
   }
 
-  /// The best and the last of the entries, by step; of equal accuracies the earlier one is better.
+  /// The best and the last of the entries, by step; the earlier of two equal accuracies is better.
   func chosen(_ entries: [Entry]) -> [Entry] {
     let bySteps = entries.sorted { $0.step < $1.step }
     let lastSteps = Set(bySteps.suffix(last).map(\.step))

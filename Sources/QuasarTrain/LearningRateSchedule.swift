@@ -1,10 +1,10 @@
 import Foundation
 
-/// How the learning rate falls after the warm-up.
+/// The form in which the learning rate falls after the warm-up.
 public enum LearningRateDecay: String, Codable, Sendable, CaseIterable {
   /// Half a cosine down to a floor (Loshchilov & Hutter 2017).
   case cosine
-  /// Times a factor at each of some points.
+  /// Multiplied by a factor at each of several points.
   case step
 }
 
@@ -15,9 +15,9 @@ public struct LearningRateSchedule: Sendable {
   public var warmUpSteps: Int
   public var totalSteps: Int
   public var decay: LearningRateDecay
-  /// What multiplies the rate at each point of `step` decay.
+  /// The factor that multiplies the rate at each point of `step` decay.
   public var factor: Float
-  /// Points of `step` decay as parts of all steps, 0…1.
+  /// Points of `step` decay as fractions of all steps, 0…1.
   public var points: [Double]
 
   public init(
@@ -35,8 +35,8 @@ public struct LearningRateSchedule: Sendable {
 
   /// peak·(step + 1)/warmUp, then floor + (peak − floor)·(1 + cos π·progress)/2, or peak·factor^(points passed).
   ///
-  /// A point p is passed from the first step on with step/total ≥ p. Examples: peak 1, floor 0, no warm-up, 100 steps:
-  /// step 50 → 0.5; with steps down by 0.1 at 0.6 and 0.85: step 59 → 1, 60 → 0.1, 85 → 0.01.
+  /// A point p is passed from the first step with step/total ≥ p on. Examples: peak 1, floor 0, no warm-up, 100 steps:
+  /// step 50 → 0.5. With steps down by 0.1 at 0.6 and 0.85: step 59 → 1, 60 → 0.1, 85 → 0.01.
   public func rate(at step: Int) -> Float {
     if step < warmUpSteps { return peak * Float(step + 1) / Float(warmUpSteps) }
     switch decay {

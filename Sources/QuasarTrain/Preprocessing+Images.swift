@@ -7,7 +7,7 @@ extension Preprocessing {
     self.init(sums: set.channelSums(), count: Double(set.count * set.height * set.width))
   }
 
-  /// The same of images that may lie on disk; throws where their sums cannot be read.
+  /// The same for images that may be on disk; throws where their sums cannot be read.
   public init(of source: any ImageSource) throws {
     self.init(sums: try source.channelSums(), count: Double(source.count * source.height * source.width))
   }

@@ -1,20 +1,21 @@
 import QuasarTensor
 
-/// N operations of one magnitude, drawn anew for each image: RandAugment (Cubuk et al. 2020).
+/// N operations of one magnitude, drawn again for each image: RandAugment (Cubuk et al. 2020).
 ///
-/// Each draw takes one of the 14 operations with equal chance, and a sign with equal chance where there is one. M goes
-/// from 0, which leaves every image as it is except under auto-contrast and equalise, to 30, the largest magnitudes of
-/// that paper. All results are whole numbers of whole numbers, so the bytes are the same on every CPU.
+/// Each draw takes one of the 14 operations with equal chance, and a sign with equal chance where there is one. M
+/// ranges from 0 to 30. At 0 every image stays as it is except under auto-contrast and equalise; 30 is the largest
+/// magnitudes of that paper. All results are whole numbers computed from whole numbers, so the bytes are the same on
+/// every CPU.
 public struct RandAugment: Sendable {
-  /// Steps of magnitude.
+  /// The largest M.
   public static let largestMagnitude = 30
 
   let operations: Int
   let magnitude: Int
-  /// What fills the points that come from outside the image, one byte a channel.
+  /// The colour of points that come from outside the image, one byte per channel.
   let fill: [UInt8]
 
-  /// Changes an image in place; `scratch` holds as many bytes.
+  /// Changes an image in place; `scratch` holds as many bytes as the image.
   func apply(to image: PlanarImage, scratch: UnsafeMutablePointer<UInt8>, _ generator: inout RandomStream) {
     for _ in 0..<operations {
       let operation = Operation.allCases[generator.below(Operation.allCases.count)]
@@ -25,19 +26,19 @@ public struct RandAugment: Sendable {
 
   /// The operations, each with its strength at magnitude M.
   enum Operation: CaseIterable {
-    /// Nothing.
+    /// No change.
     case identity
     /// Each channel stretched to 0…255.
     case autoContrast
-    /// Each channel with all values equally frequent, as far as a table of 256 entries can.
+    /// Each channel with all values equally frequent, as far as a table of 256 entries allows.
     case equalize
-    /// ±M degrees about the middle.
+    /// A turn by ±M degrees about the middle.
     case rotate
-    /// Values from 256 − round(256·M/30) on inverted.
+    /// Values from 256 − round(256·M/30) on are inverted.
     case solarize
-    /// Distance from the grey image times 1 ± 3M/100; a grey image stays.
+    /// Distance from the grey image times 1 ± 3M/100; a grey image does not change.
     case color
-    /// The upper 8 − round(4·M/30) bits.
+    /// Only the upper 8 − round(4·M/30) bits stay.
     case posterize
     /// Distance from the mean brightness times 1 ± 3M/100.
     case contrast
@@ -45,13 +46,13 @@ public struct RandAugment: Sendable {
     case brightness
     /// Distance from the smoothed image times 1 ± 3M/100.
     case sharpness
-    /// ±M/100 columns for each row from the middle.
+    /// A shift by ±M/100 columns per row of distance from the middle.
     case shearX
-    /// ±M/100 rows for each column from the middle.
+    /// A shift by ±M/100 rows per column of distance from the middle.
     case shearY
-    /// ±round(150/331·width·M/30) columns.
+    /// A shift by ±round(150/331·width·M/30) columns.
     case translateX
-    /// ±round(150/331·height·M/30) rows.
+    /// A shift by ±round(150/331·height·M/30) rows.
     case translateY
 
     func apply(

@@ -2,7 +2,7 @@ import QuasarAutograd
 import QuasarData
 import QuasarTensor
 
-/// Softmax regression on raw pixels: the baseline every network has to beat.
+/// Softmax regression on raw pixels: the baseline that every network has to beat.
 public enum SoftmaxRegression {
   /// Test accuracy after `epochs` of AdamW on centred pixels.
   public static func accuracy(train: any ImageSource, test: any ImageSource, epochs: Int = 20, seed: UInt64) throws

@@ -2,7 +2,7 @@ import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
 
-/// Which sub-networks a training step runs.
+/// The sub-networks that a training step runs.
 public enum SubnetPlan: Sendable {
   /// The supernet of a space.
   case space(SearchSpace)
@@ -33,7 +33,7 @@ public enum SubnetPlan: Sendable {
     if case .fixed(let architecture) = self { architecture } else { nil }
   }
 
-  /// The largest architecture with the fewest 8-bit rows: it has the coarsest code that a row may get.
+  /// The largest architecture with the fewest 8-bit rows: each row has the coarsest code it may get.
   var coarsest: Architecture {
     switch self {
     case .fixed(let architecture): return architecture
@@ -55,7 +55,7 @@ public enum SubnetPlan: Sendable {
 extension SearchSpace {
   /// The space with the larger `share` of every list of choices, at least one of each.
   ///
-  /// At 0 the largest network alone, from 1 on everything. Example: depths 3, 4, 5, 6 at ½ → 5, 6.
+  /// At 0 it is the largest network alone; from 1 on it is the whole space. Example: depths 3, 4, 5, 6 at ½ → 5, 6.
   func opened(_ share: Double) -> SearchSpace {
     if share >= 1 { return self }
     func larger<Choice: Comparable>(_ choices: [Choice]) -> [Choice] {

@@ -14,8 +14,8 @@ public struct Teacher {
     self.mode = mode
   }
 
-  /// The network of a run, or the largest one of its supernet, with the numbers that its training ended in: a run that
-  /// was in fp32 throughout teaches in fp32.
+  /// The network of a run, or the largest one of its supernet, with the kind of numbers in which its training ended: a
+  /// run in fp32 throughout teaches in fp32.
   public init(_ run: Checkpoint) throws {
     net = run.net
     let description = run.description
@@ -29,7 +29,7 @@ public struct Teacher {
   /// The same from the run's folder.
   public init(folder: String) throws { try self.init(RunDirectory(folder).load()) }
 
-  /// Throws `badData` unless it takes the images and knows the classes of a network of this geometry.
+  /// Throws `badData` unless the teacher accepts the images and has the classes of a network of this geometry.
   func checkFits(_ geometry: ImageGeometry) throws {
     let own = net.size.geometry
     guard

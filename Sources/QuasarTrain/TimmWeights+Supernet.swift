@@ -4,9 +4,9 @@ import QuasarSupernet
 import QuasarTensor
 
 extension TimmWeights {
-  /// A supernet of these sizes whose largest network has the logits of the file's network in `full` mode.
+  /// A supernet of these sizes whose largest network has the same logits as the file's network in `full` mode.
   ///
-  /// What the file does not hold stays random. Throws as `parameters`.
+  /// Parameters that are not in the file stay random. Throws the errors of `parameters`.
   public func supernet(
     size: SupernetSize, random: RandomSource, entanglement: Entanglement = .independentSteps
   ) throws -> Supernet {

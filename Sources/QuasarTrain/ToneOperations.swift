@@ -20,7 +20,7 @@ extension PlanarImage {
     return hundredths <= 0 ? 0 : UInt8(truncatingIfNeeded: min(255, hundredths / 100))
   }
 
-  /// Brightness of a colour: ⌊(19595·R + 38470·G + 7471·B + 2¹⁵) / 2¹⁶⌋, weights of ITU-R BT.601 that sum to 2¹⁶.
+  /// Brightness of a colour: ⌊(19595·R + 38470·G + 7471·B + 2¹⁵) / 2¹⁶⌋; weights of ITU-R BT.601 with the sum 2¹⁶.
   @inline(__always)
   private static func luma(_ red: UInt8, _ green: UInt8, _ blue: UInt8) -> Int {
     (19_595 * Int(red) + 38_470 * Int(green) + 7_471 * Int(blue) + 32_768) >> 16

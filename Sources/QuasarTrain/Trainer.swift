@@ -17,14 +17,14 @@ public struct TrainingStep: Codable, Sendable {
   public var loss: Double
   public var learningRate: Double
   public var gradientNorm: Double
-  /// Shares of the quantised weights that swing between codes, and that are frozen; nil where they are not followed.
+  /// Shares of the quantised weights that swing between codes and that are frozen; nil where they are not followed.
   public var oscillating: Double?
   public var frozen: Double?
 }
 
-/// Trains a supernet, or one network, with quantisation switched on on the way.
+/// Trains a supernet, or one network; quantisation is switched on during the run.
 ///
-/// Every step is a function of (weights, seed, step number): the bits do not depend on the number of threads or of
+/// Every step is a function of (weights, seed, step number): the bits do not depend on the number of threads or
 /// processes, and a run that resumes from a checkpoint continues as if it had never stopped.
 public final class Trainer {
   public let net: Supernet
@@ -32,20 +32,20 @@ public final class Trainer {
   public let options: TrainingOptions
   public let seed: UInt64
   public let optimizer: AdamW
-  /// Averaged weights, where the options ask for them.
+  /// Averaged weights, if the options ask for them.
   public let average: WeightAverage?
   /// The processes that share the batches of a step.
   public let processes: any ProcessGroup
-  /// Codes of the weights over the updates, where the options ask for them.
+  /// Codes of the weights over the updates, if the options ask for them.
   public let oscillation: OscillationTracker?
-  /// Compute quantised blocks again in the backward pass: less memory, the same bits, about a quarter more time.
+  /// Computes quantised blocks again in the backward pass: less memory, the same bits, about a quarter more time.
   public var recomputes = false
   private let source: BatchSource
   private let gradients: GradientTree
   private let random: RandomSource
   private let teacher: Teacher?
   private var order: (epoch: Int, images: [Int]) = (-1, [])
-  /// Computes batches ahead where images lie on disk or are changed at length.
+  /// Computes batches ahead where images are on disk or take long to augment.
   private let loader: BatchLoader?
 
   public init(
@@ -84,17 +84,17 @@ public final class Trainer {
   public var stepsPerEpoch: Int { source.stepsPerEpoch }
   public var imagesPerStep: Int { source.imagesPerStep }
   public var totalSteps: Int { options.epochs * stepsPerEpoch }
-  /// Steps taken so far; set by a checkpoint.
+  /// Number of steps taken so far; a checkpoint sets it.
   public var step: Int { optimizer.step }
 
-  /// The numbers between the layers at a step.
+  /// The kind of numbers between the layers at a step.
   public func mode(at step: Int) -> ForwardMode {
     let position = Double(step) / Double(totalSteps)
     if position < options.fullPrecision { return .full }
     return position >= 1 - options.exact ? .exact : .quantized
   }
 
-  /// Runs until the end or until `shouldStop` says so, of any process; `observe` sees every step.
+  /// Runs until the end, or until `shouldStop` of any process returns true; `observe` sees every step.
   ///
   /// Returns true when the last step was taken. Throws `badData` with step and loss when training diverges.
   public func run(
@@ -153,7 +153,7 @@ public final class Trainer {
       frozen: oscillation?.shares.frozen)
   }
 
-  /// What happens once, before the first quantised step.
+  /// The work done once, before the first quantised step.
   private func startQuantizers() throws {
     let batches = try Trainer.calibrationBatches(source.data, geometry: net.size.geometry)
     try calibrate(batches, weights: true)
@@ -163,7 +163,7 @@ public final class Trainer {
 
   /// Adds the gradients of batch `index` of the step, and returns its part of the loss of the first sub-network.
   ///
-  /// `walk` is the backward pass that is the last one of the step here.
+  /// `walk` is the backward pass that is the last one of the step in this process.
   private func addGradients(
     of batch: BatchSource.Batch, _ index: Int, _ architectures: [Architecture], _ mode: ForwardMode,
     _ walk: GradientTree.LastWalk?
@@ -171,7 +171,7 @@ public final class Trainer {
     let patches = PatchBatch(images: batch.images, geometry: net.size.geometry)
     let labels = batch.targets(classes: net.size.geometry.classes, smoothing: options.labelSmoothing)
     var targets = try targetsOfTeacher(batch.images, patches, labels)
-    // The mean over all images of the step.
+    // The mean is taken over all images of the step.
     let share = 1 / Float(options.accumulation)
     var firstLoss: Float = 0
     for (i, architecture) in architectures.enumerated() {
@@ -241,7 +241,7 @@ public final class Trainer {
       percentile: options.calibrationPercentile)
   }
 
-  /// Evenly spaced images, eight batches of 64 (fewer for small sets).
+  /// Evenly spaced images in eight batches of 64 (fewer for small sets).
   public static func calibrationBatches(_ data: any ImageSource, geometry: ImageGeometry) throws -> [PatchBatch] {
     let count = min(512, data.count)
     let chosen = (0..<count).map { $0 * data.count / count }

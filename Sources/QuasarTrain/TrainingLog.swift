@@ -5,7 +5,7 @@ import QuasarTensor
 /// One line of a run's `log.jsonl`.
 public struct LogEntry: Codable, Sendable {
   public enum Event: String, Codable, Sendable {
-    /// Means over the steps since the last such line.
+    /// Means over the steps since the last training line.
     case training
     /// Accuracy of one sub-network on held-out training images.
     case evaluation
@@ -33,7 +33,7 @@ public struct TrainingLog {
     self.path = path
   }
 
-  /// All entries; a torn last line (a killed process) is dropped.
+  /// All entries; a torn last line (from a killed process) is dropped.
   public func read() -> [LogEntry] {
     guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return [] }
     let decoder = JSONDecoder()

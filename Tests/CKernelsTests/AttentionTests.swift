@@ -17,7 +17,7 @@ final class AttentionProblem {
       (0..<batch * tokens * 3 * heads * dimension).map { _ in Int8(random.code(in: bottom...top)) })
     table = Guarded(count: 256)
     precondition(qk_exponent_table(Int32(bits), table.base) == QK_OK)
-    // Typical distances span a few powers of two; sometimes all or nothing.
+    // Typical distances span a few powers of two; sometimes all of the range or nothing.
     let spread = sqrt(Double(dimension)) * Double(top * top)
     var s = random.requantiser((20 / spread)...(4000 / spread))
     s.multiplier = abs(s.multiplier)

@@ -1,6 +1,6 @@
 import CKernels
 
-/// A product with operands in guarded memory: it ends at an unreadable page, and so does every operand and the output.
+/// A product with operands in guarded memory: every operand and the output ends at an unreadable page.
 final class BFloat16Problem {
   enum Values {
     case plain
@@ -91,7 +91,7 @@ final class BFloat16Problem {
     case QK_BF16_INT8: return Double(o.values.load(fromByteOffset: i, as: Int8.self))
     case QK_BF16_UINT8: return Double(o.values.load(fromByteOffset: i, as: UInt8.self))
     default:
-      // To a multiple of the last of 8 significant bits.
+      // Rounds to a multiple of the last of 8 significant bits.
       let x = Double(o.values.load(fromByteOffset: 4 * i, as: Float.self))
       guard x != 0 else { return 0 }
       let unit = Double(sign: .plus, exponent: x.exponent - 7, significand: 1)

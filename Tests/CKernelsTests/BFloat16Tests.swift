@@ -7,7 +7,7 @@ import Testing
     let cases: [(Float, UInt16)] = [
       (0, 0), (-0.0, 0x8000), (1, 0x3f80), (-1, 0xbf80),
       (1 + 0x1p-8, 0x3f80), (1 + 3 * 0x1p-8, 0x3f82),  // ties: to even, down and up
-      (1 + 0x1p-8 + 0x1p-23, 0x3f81), (1 + 3 * 0x1p-8 - 0x1p-23, 0x3f81),  // beside the ties
+      (1 + 0x1p-8 + 0x1p-23, 0x3f81), (1 + 3 * 0x1p-8 - 0x1p-23, 0x3f81),  // next to the ties
       (2 - 0x1p-8, 0x4000), (2 - 0x1p-8 - 0x1p-23, 0x3fff),  // a carry into the exponent
       (0x1.fep127, 0x7f7f), (0x1.fefffep127, 0x7f7f), (0x1.ffp127, 0x7f80), (-0x1.fffffep127, 0xff80),
       (.infinity, 0x7f80), (-.infinity, 0xff80), (.nan, 0x7fc0), (Float(bitPattern: 0x7f80_0001), 0x7fc0),
@@ -61,7 +61,7 @@ import Testing
     let tiles = Array(1...13) + [15, 16, 17, 23, 24, 25, 31, 32, 33, 47, 48, 49, 63, 64, 65, 96, 97, 129]
     func any() -> Int { tiles.randomElement(using: &random)! }
     var sizes = tiles.flatMap { size in [[size, any(), any()], [any(), size, any()], [any(), any(), size]] }
-    // Two blocks of depth, and of columns.
+    // Two blocks of depth and two of columns.
     sizes += [[7, 33, 2049], [26, 5, 4099], [3, 4113, 9]]
     for size in sizes {
       for form in 0..<4 {
@@ -87,8 +87,8 @@ import Testing
     }
   }
 
-  /// |error| ≤ k'·u/(1 − k'·u)·Σ|a·b| with k' = k + 1 roundings of u = 2^−24 against the exact sum of the rounded
-  /// operands (two more for the scales, one for the sum with the old output); plain values stay far from 2^−126.
+  /// |error| ≤ k'·u/(1 − k'·u)·Σ|a·b| with k' = k + 1 roundings of u = 2^−24, against the exact sum of the rounded
+  /// operands (two more for the scales, one for the sum with the old output). Plain values stay far from 2^−126.
   @Test func boundAgainstDouble() {
     var random = SplitMix(64)
     for isa in instructionSets {

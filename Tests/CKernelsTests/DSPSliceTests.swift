@@ -53,7 +53,7 @@ struct DSPSliceTests {
     }
   }
 
-  /// Σ over a column of slices through PCIN equals Σ over time in one slice.
+  /// The sum over a column of slices through PCIN equals the sum over time in one slice.
   @Test("A cascade of slices adds as one slice does over time")
   func cascade() {
     var random = SplitMix(12)

@@ -1,6 +1,6 @@
 import CKernels
 
-/// Processing elements a second time, from their description: lanes by division and remainder on Int128.
+/// Processing elements computed independently from their description: lanes by division and remainder on Int128.
 struct DatapathOracle {
   var mode: qk_packing_mode
   var unsigned: Bool

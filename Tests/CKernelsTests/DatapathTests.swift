@@ -1,7 +1,7 @@
 import CKernels
 import Testing
 
-/// Products on processing elements: the definition against an oracle of its own, every kernel against the definition.
+/// Products on processing elements: the definition against its own oracle, every kernel against the definition.
 @Suite("Datapath products")
 struct DatapathTests {
   struct Named: CustomTestStringConvertible, Sendable {
@@ -34,7 +34,7 @@ struct DatapathTests {
     Named("W4A6 2x2 E1", QK_DSP48E1, 2, 2, 10, bits: (4, 6)),
   ]
 
-  /// One product with random sizes and codes, and what stands around it.
+  /// One product with random sizes and codes, and the memory around it.
   struct Problem {
     var product = qk_datapath_product()
     var weights: [Int8]
@@ -98,7 +98,7 @@ struct DatapathTests {
       return withExtendedLifetime((w, x, rows, workspace)) { output.array }
     }
 
-    /// Rows and tokens in their groups, as the description says.
+    /// Rows and tokens in groups, according to the description.
     func expected() -> [Int32] {
       var result = [Int32](repeating: -77, count: outputs)
       let e = product.element

@@ -1,7 +1,7 @@
 import CKernels
 import Testing
 
-/// The units behind the processing elements, exact and not, against the oracle with its own roundings.
+/// The units after the processing elements, exact and inexact, against the oracle with its own roundings.
 @Suite("Units of the datapath")
 struct DatapathUnitTests {
   /// ⌊v / 2^s⌋ or ⌊(v + 2^(s−1)) / 2^s⌋

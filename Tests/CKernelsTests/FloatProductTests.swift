@@ -20,8 +20,8 @@ import Testing
     return c
   }
 
-  /// Edges of tiles, panels and blocks of depth, operands that are multiplied where they lie; all forms; operands and
-  /// output between guard pages.
+  /// Edges of tiles, panels and blocks of depth, and operands that are multiplied in place, in all forms; operands and
+  /// output are between guard pages.
   @Test func setsEqualTheOracle() {
     var random = SplitMix(11)
     let edges = Array(1...8) + [15, 16, 17, 23, 24, 25, 47, 48, 63, 64, 65, 97]
@@ -32,7 +32,7 @@ import Testing
       let (m, n, k) = (size[0], size[1], size[2])
       for form in 0..<4 {
         let transposed = (form & 1 == 1, form & 2 == 2)
-        // Operands whose lines lie 2 KiB apart take another way.
+        // Operands whose lines are 2 KiB apart take another path.
         let slack = size.contains(512) ? 0 : Int(random.next() % 3)
         let strides = ((transposed.0 ? m : k) + slack, (transposed.1 ? k : n) + slack)
         func values(_ rows: Int, _ stride: Int, _ width: Int) -> Guarded<Float> {
@@ -54,7 +54,7 @@ import Testing
     }
   }
 
-  /// Ranges of columns and the rows that are fetched ahead follow from the number of threads; no bit does.
+  /// Ranges of columns and the rows that are fetched ahead depend on the number of threads; the bits do not.
   @Test func threadsChangeNothing() {
     var random = SplitMix(13)
     for (m, n, k) in [(301, 640, 97), (150, 1100, 1030), (1600, 33, 70)] {
@@ -76,7 +76,8 @@ import Testing
     }
   }
 
-  /// The bias is added to the finished chain, wherever its sums were formed: in the output, beside it, over blocks of depth.
+  /// The bias is added to the finished chain, wherever its sums were formed: in the output, next to it, or over blocks
+  /// of depth.
   @Test func linearAddsTheBias() {
     var random = SplitMix(12)
     for (m, n, k) in [(1, 1, 1), (7, 16, 40), (25, 33, 19), (50, 64, 1030), (49, 96, 2049)] {
@@ -92,7 +93,8 @@ import Testing
     }
   }
 
-  /// What a chain of fused multiply–adds keeps and a sum of rounded products does not, signs of zero, what is not finite.
+  /// The bits that a chain of fused multiply–adds keeps and a sum of rounded products loses; signs of zero; values that
+  /// are not finite.
   @Test func specialValues() {
     let cases: [(a: [Float], b: [Float], sum: Float)] = [
       ([-1, 1 + 0x1p-12], [1 + 0x1p-11, 1 + 0x1p-12], 0x1p-24), ([-0.0], [1], 0), ([0x1p-100], [0x1p-49], 0x1p-149),

@@ -27,7 +27,7 @@ final class GemmProblem {
       }
     matrix = Matrix(rows: rows, depth: depth, share: share, random: &random)
     packed = Packed(matrix)
-    // The last row ends at the guard page: it has no slack behind it.
+    // The last row ends at the guard page; there is no slack after it.
     activations = Guarded(
       (0..<(tokens - 1) * activationStride + depth).map { _ in
         UInt8(truncatingIfNeeded: random.code(in: isUnsigned ? 0...255 : -128...127))
@@ -38,14 +38,14 @@ final class GemmProblem {
         let wide = Bool.random(using: &random)
         return Int32(wide ? random.code(in: -limit...limit) : Int.random(in: -9999...9999, using: &random))
       })
-    // Anywhere in the range, or where all factors, or all of them doubled, fit the upper word of a product.
+    // Anywhere in the range, or such that all factors, or all of them doubled, fit the upper word of a product.
     let factors = [0x1p-31...30000, 0x1p-16...0.49, 0x1p-16...0.24, 0x1p-16...0.24].randomElement(using: &random)!
     requantisers = Guarded(
       (0..<rows).map { _ in
         Int.random(in: 0..<10, using: &random) == 0
           ? qk_requantiser(multiplier: 0, shift: 1) : random.requantiser(factors)
       })
-    // For codes, whose range holds 256 values, often small.
+    // Often small for codes, whose range holds 256 values.
     let isCode = form == QK_OUTPUT_CODE_AND_REST || form == QK_OUTPUT_EXACT_AND_REST
     scales = Guarded(
       (0..<rows).map { _ in
@@ -88,8 +88,8 @@ final class GemmProblem {
     return a
   }
 
-  /// Every byte of the output block and of the rests, 0xA5 where the kernel wrote nothing; row constants made before the
-  /// call or in it.
+  /// Every byte of the output block and of the rests, 0xA5 where the kernel wrote nothing. Row constants are made
+  /// before the call or in it.
   func run(_ isa: qk_isa, prepared: Bool = false) -> [UInt8] {
     let output = Guarded<UInt8>(count: outputBytes, alignment: elementBytes)
     output.fill(byte: 0xA5)

@@ -41,7 +41,7 @@ import Testing
     }
   }
 
-  /// Every number of tokens up to two of the largest tiles and one, every number of panels up to two groups and one.
+  /// Every number of tokens up to two of the largest tiles plus one; every number of panels up to two groups plus one.
   @Test func everyTileAndGroup() {
     var seed = 2500
     for isa in fastSets {
@@ -96,7 +96,7 @@ import Testing
     }
   }
 
-  /// Largest and smallest operands in every remainder of the depth: the sums at which a saturating step would show.
+  /// Largest and smallest operands in every remainder of the depth: sums at which a saturating step would be visible.
   @Test func cornersAtEveryDepth() {
     for isa in fastSets {
       for depth in 1...72 {
@@ -189,7 +189,7 @@ import Testing
     }
   }
 
-  /// v = 2.3 → code 2, 252·(2 − 2.3) = −75.6 → −76; 2.5 → 2 (even), −126; −7.5 → −8; beyond 7 and below −8: sides.
+  /// v = 2.3 → code 2, 252·(2 − 2.3) = −75.6 → −76; 2.5 → 2 (even), −126; −7.5 → −8; beyond 7 and below −8: the limits.
   @Test func codesAndWhatRoundingTook() {
     let values: [(Int32, Int, Int)] = [
       (23, 2, -76), (25, 2, -126), (-75, -8, -126), (75, 7, 127), (70, 7, 0), (71, 7, 127), (-80, -8, 0),

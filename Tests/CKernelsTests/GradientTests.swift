@@ -1,9 +1,9 @@
 import CKernels
 import Testing
 
-/// Backward products: the oracle multiplies unpacked matrices in Int64 and rounds as the header says.
+/// Backward products: the oracle multiplies unpacked matrices in Int64 and rounds as specified in the header.
 @Suite struct GradientTests {
-  /// No bytes to fetch on the way.
+  /// No bytes to fetch during the product.
   private let nothing = (qk_fetch_range(), qk_fetch_range(), qk_fetch_range(), qk_fetch_range())
 
   private static func aligned<T>(_ count: Int, _: T.Type) -> UnsafeMutablePointer<T> {
@@ -38,7 +38,7 @@ import Testing
 
   private static func group(_ form: qk_gradient_form) -> Int { form == QK_GRADIENT_WORDS ? 2 : 4 }
 
-  /// Panels of the exact operand, of some sizes from the transpose.
+  /// Panels of the exact operand; those of some sizes are made from the transpose.
   private static func panels(_ m: Matrix, _ form: qk_gradient_form, transposed: Bool) -> UnsafeMutablePointer<UInt8> {
     let out = aligned(qk_gradient_panel_bytes(form, m.rows, m.columns), UInt8.self)
     if transposed && form != QK_GRADIENT_UNSIGNED_BYTES {
@@ -136,7 +136,7 @@ import Testing
       let whole = (depth + group - 1) / group * group
       let rowsLeft: [UInt8] = (0..<rows).flatMap { i in
         (0..<whole).flatMap { k -> [UInt8] in
-          // What stands behind unsigned bytes meets zeros.
+          // Bytes after the unsigned ones are multiplied by zeros.
           let value = k < depth ? left[i, k] : form == QK_GRADIENT_UNSIGNED_BYTES ? 201 : 0
           return (0..<4 / group).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
         }
@@ -168,7 +168,7 @@ import Testing
     }
   }
 
-  /// Leaves are added pairwise, then pairs, …; the order of a list would give other bits.
+  /// Leaves are added in pairs, then pairs in pairs, and so on; the order of a list would give other bits.
   @Test(arguments: [QK_GRADIENT_WORDS, QK_GRADIENT_BYTES])
   func weightGradientsAddLeavesOverTheTree(form: qk_gradient_form) {
     var random = SplitMix(6)

@@ -25,7 +25,7 @@ final class LayerNormProblem {
         case .corners: Int16(random.code(in: -32768...32767))
         }
       })
-    // |c·F| < 2^30 for a code of some tens: factors around 2^−25; the extremes appear too.
+    // |c·F| < 2^30 for a code of a few tens: factors around 2^−25; the extremes occur too.
     scales = Guarded(
       (0..<width).map { _ in
         let wild = Int.random(in: 0..<8, using: &random) == 0

@@ -1,5 +1,5 @@
-// The arithmetic contract a second time, from its text: unbounded-width integers and floor divisions instead of
-// shifts, and no call into CKernels.
+// The arithmetic contract implemented independently from its text, with unbounded-width integers and floor divisions
+// instead of shifts, and without calls into CKernels.
 
 enum Oracle {
   /// ⌊a / b⌋, b > 0.
@@ -17,7 +17,7 @@ enum Oracle {
     clamp(roundHalfUp(Int128(acc) * Int128(m), s), lo, hi)
   }
 
-  /// Bit by bit: the largest r with r² ≤ v.
+  /// The largest r with r² ≤ v, found bit by bit.
   static func squareRoot(_ v: UInt64) -> UInt64 {
     var r: Int128 = 0
     for bit in (0..<32).reversed() where (r + power(bit)) * (r + power(bit)) <= Int128(v) { r += power(bit) }

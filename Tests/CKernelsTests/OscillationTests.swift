@@ -53,7 +53,7 @@ private struct FollowedWeight: Equatable {
     }
   }
 
-  /// Weights that wander, steps that move, 60 updates; every number after every update, equal to the bit.
+  /// Weights that wander and steps that move over 60 updates; every number after every update is equal to the bit.
   @Test(
     arguments: [QK_SHARING_INDEPENDENT, QK_SHARING_TIED, QK_SHARING_NESTED], [(1, 1), (5, 37), (3, 64), (2, 4099)])
   func everyNumberIsThatOfTheDefinition(sharing: qk_sharing, shape: (Int, Int)) {
@@ -117,7 +117,7 @@ private struct FollowedWeight: Equatable {
         #expect(counts.base[2 * row] == own.count { !$0.isFrozen && $0.frequency > 0.005 })
         #expect(counts.base[2 * row + 1] == own.count { $0.isFrozen })
       }
-      // A frozen weight keeps its code by the rule of every slice.
+      // A frozen weight keeps its code under the rule of every slice.
       for i in 0..<count where oracle[i].isFrozen { #expect(problem.code(latent.base[i], i / width) == oracle[i].code) }
     }
     if count > 100 {
@@ -125,7 +125,7 @@ private struct FollowedWeight: Equatable {
       #expect(frozen > count / 20 && frozen < count, "\(frozen) of \(count) frozen")
     }
 
-    // Other values of the same weights, with steps of their own; gradients.
+    // Other values of the same weights with their own steps; gradients.
     let other = Guarded((0..<count).map { Float($0) })
     let other8 = Guarded(problem.scale8.map { 2 * $0 })
     let other4 = Guarded(problem.scale4.map { 2 * $0 })

@@ -28,7 +28,7 @@ import Testing
             + rows4 + Array(repeating: -1, count: slots4 - rows4.count)
           #expect(packed.slotRow.array.map(Int.init) == slots)
 
-          // The layout byte by byte, in the order in which memory holds it.
+          // The layout byte by byte, in memory order.
           func code(_ slot: Int, _ k: Int) -> Int {
             slots[slot] < 0 || k >= depth ? 0 : Int(matrix.codes[slots[slot] * depth + k])
           }
@@ -114,7 +114,7 @@ struct Matrix {
   }
 }
 
-/// Its packed form, in memory that ends at a guard page.
+/// The packed form of a matrix, in memory that ends at a guard page.
 final class Packed {
   let panels: Guarded<UInt8>, slotRow: Guarded<Int32>, slotSum: Guarded<Int32>
   var weights = qk_packed_weights()

@@ -75,7 +75,7 @@ private final class Record {
     #expect(qk_thread_count() >= 1)
   }
 
-  /// What an operation may plan with: another body has the other threads.
+  /// The threads that an operation may plan with: another body has the others.
   @Test func regionsInsideABodyHaveOneThread() {
     qk_set_thread_count(2)
     defer { qk_set_thread_count(0) }
@@ -144,7 +144,7 @@ private final class Record {
       for operation in (0..<QK_OPERATION_COUNT.rawValue).map({ qk_operation($0) }) where missing != nil {
         #expect(text { qk_kernel_missing(operation, isa, $0, $1) } == nil)
       }
-      // A buffer that is too small cuts the text.
+      // A buffer that is too small truncates the text.
       #expect(text({ qk_isa_missing(isa, $0, $1) }, 3).map { $0 == missing?.prefix(2).description } != false)
       #expect(qk_isa_missing(isa, nil, 0) == nil)
     }
@@ -152,7 +152,7 @@ private final class Record {
     #expect(text { qk_kernel_missing(QK_OPERATION_COUNT, QK_ISA_AVX512VNNI, $0, $1) } == nil)
     #expect(text { qk_kernel_missing(QK_OPERATION_GEMM, QK_ISA_REFERENCE, $0, $1) } == nil)
     if qk_isa_available(QK_ISA_AVX512VNNI) == 1 {
-      // The list agrees with the table about the features that are needed beyond the set.
+      // The list agrees with the table on the features that are needed in addition to the set.
       for operation in [QK_OPERATION_GEMM, QK_OPERATION_ATTENTION] {
         let serves = String(cString: qk_kernel_name(operation, QK_ISA_AVX512VNNI)).hasSuffix("vbmi")
         #expect((text { qk_kernel_missing(operation, QK_ISA_AVX512VNNI, $0, $1) } == nil) == serves)

@@ -12,7 +12,7 @@ struct SplitMix: RandomNumberGenerator {
     z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
     return z ^ (z >> 31)
   }
-  /// Half of the values are corners, half lie anywhere in `range`.
+  /// Half of the values are corners, half are anywhere in `range`.
   mutating func code(in range: ClosedRange<Int>) -> Int {
     guard Bool.random(using: &self) else { return Int.random(in: range, using: &self) }
     let corners = [range.lowerBound, range.lowerBound + 1, -1, 0, 1, range.upperBound - 1, range.upperBound]
@@ -27,9 +27,9 @@ struct SplitMix: RandomNumberGenerator {
   }
 }
 
-/// Memory that ends at an unreadable page, so that a read or write past its end is a crash.
+/// Memory that ends at an unreadable page, so that a read or write past its end crashes.
 ///
-/// With an alignment above the element's, up to alignment − 1 bytes lie between the end and that page. The page
+/// With an alignment above the element's, up to alignment − 1 bytes remain between the end and that page. The page
 /// before the buffer is unreadable too.
 final class Guarded<Element> {
   let count: Int

@@ -48,7 +48,7 @@ import Testing
   @Test(arguments: shapes)
   func residualFormSaturates(shape: [Int]) throws {
     var random = AwkwardValues(shape[1])
-    // Factors up to 30: the product alone leaves int16, and so does its sum with the stream.
+    // Factors up to 30: the product alone exceeds int16, and so does its sum with the stream.
     let layer = try layer(shape[1], shape[2], &random, factor: 0.01...30)
     let input = (0..<shape[0] * shape[2]).map { _ in random.code(in: 0...255) }
     let x = IntegerLinear.Input.unsigned(NDArray(input.map { UInt8($0) }, shape: [shape[0], shape[2]]))
@@ -108,7 +108,7 @@ import Testing
         name: "block 4 expand", codes: codes, rowBits: [8], realBias: [bias],
         scales: .init(input: 1, rows: [1], output: [1]))
     }
-    // The largest float below 2^30 fits, 2^30 itself does not.
+    // The largest float below 2^30 fits; 2^30 itself does not.
     #expect(try make(Float(0x1p30).nextDown).bias == [Int32(Float(0x1p30).nextDown)])
     for bias in [Float(0x1p30), -0x1p30, 1e20, .infinity, .nan] {
       let error = #expect(throws: QuasarError.self) { try make(bias) }
@@ -128,7 +128,7 @@ import Testing
         name: "head", codes: good.codes, rowBits: [8], bias: good.bias, requantisers: good.requantisers)
     }
     #expect(error?.message.contains("head") == true)
-    // A code of a 4-bit row outside −8…7.
+    // A code of a 4-bit row is outside −8…7.
     #expect(throws: QuasarError.self) {
       try IntegerLinear(
         name: "head", codes: NDArray([100], shape: [1, 1]), rowBits: [4], bias: [0],

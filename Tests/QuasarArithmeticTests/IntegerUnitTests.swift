@@ -17,8 +17,8 @@ import Testing
     return (norm, weight, bias)
   }
 
-  /// Error in codes: ½ from the last rounding; the mean is an integer, so c errs by ½ code: ½·|w|/(s_y·σ);
-  /// ⌊√V⌋ and ⌊2^30/s⌋ lose 1/s and s/2^30 of the value and M loses 2^−16.
+  /// Error in codes: ½ from the last rounding. The mean is an integer, so c errs by ½ code: ½·|w|/(s_y·σ). ⌊√V⌋ and
+  /// ⌊2^30/s⌋ lose 1/s and s/2^30 of the value, and M loses 2^−16.
   @Test(arguments: [1, 7, 16, 64, 131])
   func againstDouble(width: Int) throws {
     var random = AwkwardValues(width)
@@ -91,8 +91,8 @@ import Testing
     Sizes(batch: 2, tokens: 7, heads: 1, width: 13, bits: 4),
   ]
 
-  /// P_j = L·e_j + δ_j with L = 2^A − 1 and |δ_j| ≤ ½ + 0.0016·L·e_j (the exponent is rounded to 2^−9, the factor
-  /// to 2^−16); the weighted mean then errs by Σ|δ_j|·|v_j − o|/Σ P_j. U adds 2^−9·(1 + 2^−7), the rounding ½.
+  /// P_j = L·e_j + δ_j with L = 2^A − 1 and |δ_j| ≤ ½ + 0.0016·L·e_j (the exponent is rounded to 2^−9, the factor to
+  /// 2^−16). The weighted mean then errs by Σ|δ_j|·|v_j − o|/Σ P_j. U adds 2^−9·(1 + 2^−7), the rounding ½.
   @Test(arguments: sizes.indices)
   func againstDouble(index: Int) throws {
     let s = Self.sizes[index]
@@ -138,7 +138,7 @@ import Testing
     }
   }
 
-  /// Equal keys weigh all values equally: the codes are the rounded means, exactly.
+  /// Equal keys weight all values equally, so the codes are exactly the rounded means.
   @Test func equalKeysAverage() throws {
     let unit = try IntegerAttention(
       name: "attention", heads: 1, headDimension: 8, activationBits: 8, queryStep: 0.01, keyStep: 0.01,

@@ -3,7 +3,7 @@ import QuasarArithmetic
 import QuasarTestSupport
 import Testing
 
-/// The decoders of CKernels against plain products: they must give w·x and know nothing of words.
+/// The decoders of CKernels against plain products: they must give w·x; the oracle uses no packed words.
 @Suite("Decoders of packed products")
 struct PackingDecodeTests {
   /// One mode with one kind of codes.
@@ -25,7 +25,7 @@ struct PackingDecodeTests {
   }
   static let usable = cases.filter { $0.depth >= 1 }
 
-  /// One chain through the model, into buffers that are made once.
+  /// One chain through the model, in buffers that are allocated once.
   final class Chain {
     private var mode: qk_packing_mode
     private let unsigned: Int32
@@ -82,7 +82,7 @@ struct PackingDecodeTests {
     let (weight, activation) = (test.weight, test.activation)
     let size = (weight.highest - weight.lowest + 1, activation.highest - activation.lowest + 1)
     let total = (0..<w).reduce(1) { n, _ in n * size.0 } * (0..<x).reduce(1) { n, _ in n * size.1 }
-    // Above 2^21 words the parallel decoder takes turns with the exact one.
+    // Above 2^21 words the parallel decoder alternates with the exact one.
     let step = total > 1 << 21 ? 2 : 1
     var codes = ([Int32](repeating: 0, count: w), [Int32](repeating: 0, count: x))
     var found = [Int64](repeating: 0, count: 4)
@@ -145,8 +145,8 @@ struct PackingDecodeTests {
     #expect(failing == [true, true], "depth \(test.depth) is not the largest")
   }
 
-  /// Over all 16⁴ words of int4 × uint4, the fields as they stand are wrong by one where a lane below is negative:
-  /// 0, 0.469, 0.498 and 0.527 of the lanes (published: 0.37).
+  /// Over all 16⁴ words of int4 × uint4, the undecoded fields are wrong by one where a lane below is negative: 0,
+  /// 0.469, 0.498 and 0.527 of the lanes (published: 0.37).
   @Test("Naive decode of four int4 × uint4 products has a mean absolute error of 0.3735")
   func naiveError() {
     let test = Case(mode: .w4a4Block, narrow: false, unsigned: true)
@@ -166,8 +166,8 @@ struct PackingDecodeTests {
     #expect(sums[0] == 0 && largest == 1)
   }
 
-  /// Where the decoders differ inside the fields' range: an inner lane of exactly −2^(pitch−1) above a negative lane
-  /// has the raw field 2^(pitch−1) − 1, so the lane above it sees no borrow and is one too small.
+  /// The place inside the fields' range where the decoders differ: an inner lane of exactly −2^(pitch−1) above a
+  /// negative lane has the raw field 2^(pitch−1) − 1, so the lane above it sees no borrow and is one too small.
   @Test("The parallel decoder's corner is where its description says")
   func parallelCorner() {
     let test = Case(mode: .w4a4Block, narrow: false, unsigned: true)

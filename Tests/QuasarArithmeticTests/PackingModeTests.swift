@@ -53,7 +53,7 @@ struct PackingModeTests {
     }
   }
 
-  /// Nominal ranges never meet both ends: a field of 11 bits ends at −1024 = 128·(−8), but at 1023 = 127·8 + 7.
+  /// Nominal ranges never reach both ends: a field of 11 bits ends at −1024 = 128·(−8), but at 1023 = 127·8 + 7.
   @Test("A lane is filled to its lowest value, which is one further than its highest")
   func bothEnds() {
     let bit = OperandRange.unsigned(bits: 1)
@@ -93,8 +93,7 @@ struct PackingModeTests {
 
   // MARK: - An independent model of P
 
-  /// The packed word of one product, as integers (AD and B), written out without the library's lane
-  /// arithmetic.
+  /// The packed word of one product as integers (AD and B), computed without the library's lane arithmetic.
   static func word(_ mode: PackingMode, _ weights: [Int], _ activations: [Int]) -> Int {
     var wide = 0
     for (index, weight) in weights.enumerated() {
@@ -138,7 +137,7 @@ struct PackingModeTests {
     return field >= 1 << (bits - 1) ? field - (1 << bits) : field
   }
 
-  /// Whether `count` times the same product decodes to `count` times its dot products.
+  /// True if `count` times the same product decodes to `count` times its dot products.
   static func decodes(
     _ mode: PackingMode, _ weights: [Int], _ activations: [Int], count: Int, unsigned: Bool
   ) -> Bool {
@@ -147,12 +146,12 @@ struct PackingModeTests {
       == expected
   }
 
-  /// Lanes of low atoms are unsigned when the activations are.
+  /// Lanes of low atoms are unsigned if the activations are.
   static func signs(_ mode: PackingMode, _ unsigned: Bool) -> [Bool] {
     (0..<mode.lanes).map { !(unsigned && mode.weightForm == .atoms && ($0 / mode.activations) % 2 == 0) }
   }
 
-  /// Whether a chain of these products decodes to the plain dot products.
+  /// True if a chain of these products decodes to the plain dot products.
   static func decodes(_ mode: PackingMode, _ chain: [([Int], [Int])], unsigned: Bool) -> Bool {
     var sum = 0
     var expected = [Int](repeating: 0, count: mode.weights * mode.activations)
@@ -239,8 +238,7 @@ struct PackingModeTests {
 
   @Test("A restored bit recovers three full-range products of eight bits")
   func restoredBit() {
-    // f[11] = P[11] ^ (next lane's low bits): the twelfth bit of a field is its own bit or the next lane's
-    // bit 0.
+    // f[11] = P[11] ^ (the next lane's low bits): the twelfth bit of a field is its own bit or bit 0 of the next lane.
     var failures = 0
     let corner = [-8, -7, -1, 0, 1, 6, 7]
     for w0 in corner {

@@ -94,7 +94,7 @@ let awkwardShapes = [[1, 1], [7, 13], [64, 3], [65, 7], [129, 1], [129, 13], [1,
         forward: { x in x[0].enumerated().map { $1 * x[1][$0 % width] } }))
   }
 
-  /// terms 16: the error of Φ is up to 2e-7 (its stated bound), four float roundings, times |x| ≤ 9.
+  /// terms 16: the error of Φ is up to 2e-7 (its stated bound), plus four float roundings, times |x| ≤ 9.
   @Test(arguments: awkwardShapes)
   func gelu(shape: [Int]) {
     var random = AwkwardValues(shape[0] + 3)

@@ -6,7 +6,7 @@ import QuasarTestSupport
 import Testing
 
 @Suite struct NormalisationTests {
-  /// The terms of a row go through 1/σ, which rounds a few more times: terms of rows and width together.
+  /// The terms of a row go through 1/σ, which adds a few roundings, so the terms of rows and width are added.
   @Test(arguments: [[1, 1], [7, 13], [65, 7], [129, 16], [129, 1], [3, 131]])
   func layerNorm(shape: [Int]) {
     var random = AwkwardValues(shape[0] + shape[1])
@@ -40,7 +40,7 @@ import Testing
   func crossEntropyWithSoftTargets(shape: [Int]) {
     var random = AwkwardValues(shape[1] + 9)
     let width = shape[1]
-    // Rows that do not sum to one: the gradient must carry Σ targets.
+    // The rows do not sum to one, so the gradient must carry Σ targets.
     let targets = random.tensor(shape, in: 0...1)
     let expected = targets.doubles
     verify(

@@ -18,7 +18,7 @@ import Testing
     #expect(p.gradient.scalars == [0, 0, 0])
   }
 
-  /// A sum hands one gradient to both of its terms, and a walk begins with an array of the caller's.
+  /// A sum passes one gradient to both of its terms, and a walk begins with an array of the caller.
   @Test func parametersDoNotShareGradients() {
     let values = Tensor([1, 2], shape: [2])
     let (p, q) = (
@@ -42,7 +42,7 @@ import Testing
     #expect(p.takeGradient()?.scalars == [4, 5] && p.gradientSoFar == nil && p.gradient.scalars == [0, 0])
   }
 
-  /// Values that nobody else holds are gone when the walk has passed them.
+  /// Values that nothing else holds are released once the walk has passed them.
   @Test func aWalkReleasesWhatItHasPassed() {
     let p = Parameter(name: "p", role: .weight, value: Tensor([1, 2], shape: [2]))
     let tape = Tape()
@@ -77,7 +77,7 @@ import Testing
         forward: { $0[0].map { 2 * $0 } }))
   }
 
-  /// add hands the same tensor to both inputs; a later contribution to one must not change the other.
+  /// `add` passes the same tensor to both inputs; a later contribution to one must not change the other.
   @Test func sharedGradientStorageIsNotOverwritten() {
     let a = Parameter(name: "a", role: .weight, value: Tensor([1, 2], shape: [2]))
     let b = Parameter(name: "b", role: .weight, value: Tensor([3, 4], shape: [2]))

@@ -22,7 +22,7 @@ import Testing
     let folder = try TemporaryFolder()
     let images = Fixture.idxImages(count: 3, height: 4, width: 4)
     let labels = Fixture.idxLabels([9, 0, 5])
-    // Plain bytes under a .gz name and the other way round: only the contents decide.
+    // Plain bytes under a .gz name and the reverse: only the contents decide.
     try folder.write(images, "train-images-idx3-ubyte.gz")
     try folder.write(Fixture.gzip(labels), "train-labels-idx1-ubyte")
     try folder.write(images, "t10k-images.idx3-ubyte")

@@ -2,7 +2,7 @@ import Foundation
 import QuasarTensor
 import Testing
 
-/// Bytes of small files, built without the code under test.
+/// Bytes of small files, made without the code under test.
 enum Fixture {
   static func bigEndian(_ value: UInt32) -> [UInt8] {
     [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> $0) }
@@ -44,7 +44,7 @@ enum Fixture {
   }
 }
 
-/// A folder of its own for one test, removed at the end.
+/// A separate folder for one test, removed at the end.
 struct TemporaryFolder: ~Copyable {
   let path: String
 
@@ -63,7 +63,7 @@ struct TemporaryFolder: ~Copyable {
   deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 
-/// The error that `body` throws; its message has to hold every one of `parts`.
+/// Expects `body` to throw an error whose message contains every one of `parts`.
 func expectError(
   _ kind: QuasarError.Kind, holding parts: String..., at location: SourceLocation = #_sourceLocation,
   body: () throws -> Void
@@ -82,7 +82,7 @@ func expectError(
   }
 }
 
-/// A small generator of its own (xorshift), so that the fuzz tests repeat.
+/// A small random generator (xorshift), so that the fuzz tests are repeatable.
 struct SmallRandom: RandomNumberGenerator {
   var state: UInt64
   mutating func next() -> UInt64 {

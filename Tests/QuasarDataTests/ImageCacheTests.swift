@@ -60,7 +60,7 @@ import Testing
       #expect(try b.channelSums() == a.channelSums())
       for index in 0..<a.count { #expect(try b.pixels(at: index) == Array(a.image(at: index)), "image \(index)") }
     }
-    // In any order, and in parts.
+    // The images are read in any order and in parts.
     let (kept, heldOut) = try memory.train.splittingEvery(5)
     let parts = try CachedImages.parts(folder.path + "/out").train.splittingEvery(5)
     #expect(parts.kept.labels == kept.labels && parts.heldOut.labels == heldOut.labels)
@@ -85,7 +85,7 @@ import Testing
     #expect(Array(shard.suffix(4)) == Fixture.littleEndian(crc))
     #expect(Array(shard[..<8]) == Array("QSRIMGS\n".utf8))
     #expect(Array(shard[8..<12]) == Fixture.littleEndian(1))
-    // Grey, side 2, three images from place 0 on.
+    // Grey, side 2, three images from index 0 on.
     let header = [1, 2, 3, 0].flatMap { (word: UInt32) in Fixture.littleEndian(word) }
     #expect(Array(shard[16..<32]) == header)
     // 3 images of 4 points: 40, 120, 121 with a quarter of the corner's 255 in the first point.
@@ -101,7 +101,7 @@ import Testing
     let folder = try TemporaryFolder()
     try write(folder)
     expectError(.missing, holding: "no such folder") { _ = try open(folder) }
-    // Stops at the first look at the clock after an image is done, or comes to the end on a fast machine.
+    // Stops when the clock is first checked after an image, or reaches the end on a fast machine.
     do {
       _ = try cache(folder, workers: 1, stopAfter: 1)
     } catch let error as QuasarError {
@@ -112,7 +112,7 @@ import Testing
     let names = ["manifest.json", "train-00000.shard", "train-00001.shard", "train-00002.shard", "val-00000.shard"]
     let whole = try names.map { try bytes(folder, $0) }
     #expect(try cache(folder, workers: 1).kept == 4)
-    // One shard gone, one cut, one with a wrong bit: three are written anew, with the same bytes.
+    // One shard is missing, one is cut, one has a wrong bit: the three are written again, with the same bytes.
     try FileManager.default.removeItem(atPath: folder.path + "/out/train-00000.shard")
     try folder.write(Array(whole[2].dropLast(1000)), "out/train-00001.shard")
     try folder.write(flipped(whole[4], at: 100_000), "out/val-00000.shard")
@@ -136,7 +136,7 @@ import Testing
     _ = try cache(folder)
     let whole = try bytes(folder, "train-00001.shard")
     let advice = "run 'quasar data cache' again"
-    // Any image of the shard, not only the damaged one, and nothing of the other shards.
+    // Every image of the shard is affected, not only the damaged one, and no other shard.
     for place in [whole.count - 5, 600, 40, 20, 2, whole.count - 1] {
       try folder.write(flipped(whole, at: place), "out/train-00001.shard")
       let data = try open(folder)
@@ -149,7 +149,7 @@ import Testing
     expectError(.badData, holding: "\(whole.count - 1) bytes", "has \(whole.count)") {
       _ = try open(folder).train.pixels(at: 10)
     }
-    // Another shard under this name, and another whole shard of the same place.
+    // Another shard under this name, and another complete shard at the same index.
     try folder.write(bytes(folder, "train-00000.shard"), "out/train-00001.shard")
     expectError(.badData, holding: "train-00001.shard: the header is that of another shard") {
       _ = try open(folder).train.pixels(at: 10)
@@ -187,7 +187,7 @@ import Testing
     expectError(.badData, holding: "bee/104.png: was left out", "--skip-damaged") { _ = try cache(folder) }
   }
 
-  /// Among grey files the search for colour comes to every header, damaged ones included.
+  /// Among grey files the search for colour reads every header, damaged ones included.
   @Test func damagedHeadersStopOrAreLeftOut() throws {
     let folder = try TemporaryFolder()
     try write(folder, grey: true)
@@ -218,7 +218,7 @@ import Testing
     }
   }
 
-  /// What a training does with its cache: a finished one is taken as it is while all files have their sizes.
+  /// A training accepts a finished cache as it is while all files have their sizes.
   @Test func finishedCachesAreLeftAlone() throws {
     let folder = try TemporaryFolder()
     try write(folder)
@@ -227,7 +227,7 @@ import Testing
     var writer = try CacheWriter(
       DataSpecification(parsing: "folder:\(folder.path)/in"), size: ImageCacheTests.size, output: folder.path + "/out")
     writer.verifiesFinished = false
-    // A wrong bit stays until the shard is read; a missing byte or file is noticed at once.
+    // A wrong bit is noticed only when the shard is read, a missing byte or file at once.
     try folder.write(flipped(whole, at: 100_000), "out/train-00001.shard")
     let summary = try writer.run()
     #expect(summary.kept == 4 && summary.images == first.images && summary.bytes == first.bytes && summary.shards == 4)
@@ -238,14 +238,14 @@ import Testing
     try FileManager.default.removeItem(atPath: folder.path + "/out/val-00000.shard")
     #expect(try writer.run().kept == 3)
     #expect(try open(folder).test.count == 3)
-    // An unfinished one is gone through.
+    // An unfinished cache is read through.
     let manifest = try String(decoding: bytes(folder, "manifest.json"), as: UTF8.self)
     try folder.write(
       Array(manifest.replacing("\"complete\" : true", with: "\"complete\" : false").utf8), "out/manifest.json")
     try folder.write(flipped(whole, at: 100_000), "out/train-00001.shard")
     #expect(try writer.run().kept == 3)
     #expect(try bytes(folder, "train-00001.shard") == whole)
-    // Other images are refused, and channels that a model does not take.
+    // Other images are refused, and so are numbers of channels that a model does not accept.
     writer.channels = 1
     expectError(.badData, holding: "3 channels", "1 are asked for") { _ = try writer.run() }
     writer.channels = 3

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct ImageCropTests {
   private func write(_ crop: ImageCrop, _ pixels: [UInt8], _ channels: Int, _ rows: Int, _ columns: Int) -> [UInt8] {
-    // A byte more on either side shows a write beyond the image.
+    // One extra byte on either side reveals a write beyond the image.
     var target = [UInt8](repeating: 77, count: pixels.count + 2)
     target.withUnsafeMutableBufferPointer { target in
       pixels.withUnsafeBufferPointer { source in
@@ -16,7 +16,7 @@ import Testing
     return Array(target.dropFirst().dropLast())
   }
 
-  /// The same slow resize by definition that the squares are compared with, on each rectangle.
+  /// Each rectangle against the same slow resize by definition that the squares are compared with.
   @Test(arguments: [(1, 1), (1, 7), (6, 6), (9, 4), (16, 16)])
   func equalsTheDefinition(rows: Int, columns: Int) {
     var random = SmallRandom(state: UInt64(rows * 100 + columns))

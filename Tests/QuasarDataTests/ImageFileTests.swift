@@ -147,13 +147,13 @@ import Testing
   }
 
   @Test func inksAreMixed() throws {
-    // Inks 255, 128, 64 and black 191 in Adobe's sense, where 255 is none.
+    // Inks 255, 128, 64 and black 191 in Adobe's convention, where 255 means no ink.
     let inks = (0..<64).flatMap { _ in [255, 128, 64, 191] as [UInt8] }
     let found = try decode(Fixture.jpeg(inks, width: 8, height: 8, samples: 4))
     #expect([found.width, found.height, found.channels] == [8, 8, 3])
     #expect(Array(found.samples[..<3]) == Array(found.samples[189...]))
     for (value, ink) in zip(found.samples, [255, 128, 64]) {
-      // The compressor takes inks through a colour transform that rounds each by 1 at most.
+      // The compressor converts inks through a colour transform that rounds each by at most 1.
       #expect(abs(Int(value) - ink * 191 / 255) <= 2)
     }
   }
@@ -199,7 +199,7 @@ import Testing
       }
       return [at(2, 2), at(p.width - 3, 2), at(2, p.height - 3), at(p.width - 3, p.height - 3)]
     }
-    // The Exif standard by words: where row 0 and column 0 of the file are shown.
+    // The Exif standard in words: the sides at which row 0 and column 0 of the file are shown.
     let expected: [UInt8: [UInt8]] = [
       1: [0, 255, 128, 255], 2: [255, 0, 255, 128], 3: [255, 128, 255, 0], 4: [128, 255, 0, 255],
       5: [0, 128, 255, 255], 6: [128, 0, 255, 255], 7: [255, 255, 128, 0], 8: [255, 255, 0, 128],

@@ -2,7 +2,7 @@ import CTurboJPEG
 import QuasarTensor
 
 extension Fixture {
-  /// A JPEG file of interleaved samples: 1 grey, 3 RGB, 4 inks as Adobe writes them; colour at full resolution.
+  /// A JPEG file of interleaved samples: 1 grey, 3 RGB, 4 inks in Adobe's form; colour at full resolution.
   static func jpeg(
     _ pixels: [UInt8], width: Int, height: Int, samples: Int, quality: Int = 100, progressive: Bool = false
   ) throws -> [UInt8] {

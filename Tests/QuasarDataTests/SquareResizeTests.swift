@@ -2,12 +2,12 @@ import Testing
 
 @testable import QuasarData
 
-/// The resize against a slow one in two dimensions that shares no code with it: fractions of points, not weights.
+/// The resize against a slow two-dimensional one that shares no code with it: fractions of points instead of weights.
 @Suite struct SquareResizeTests {
   /// Output (x, y) of one channel as a fraction, by definition, for sides n → m scaled and cut to the middle.
   static func sample(_ picture: Raster, _ channel: Int, x: Int, y: Int, size: Int) -> UInt8 {
     let shorter = min(picture.width, picture.height)
-    /// ⌊l·size/s + ½⌋ by counting, and the point of it that is kept as point i.
+    /// ⌊l·size/s + ½⌋ by counting, and its point that is kept as point i.
     func kept(_ n: Int, _ i: Int) -> (points: [(Int, Int)], denominator: Int) {
       var m = size
       while 2 * n * size >= (2 * m + 1) * shorter { m += 1 }
@@ -21,7 +21,7 @@ import Testing
         sum += wy * wx * Int(picture.samples[(row * picture.width + column) * picture.channels + channel])
       }
     }
-    // Round to nearest, halves up, without the rule under test: the largest v with 2·v·D − D ≤ 2·sum.
+    // Rounds to nearest, halves up, without the rule under test: the largest v with 2·v·D − D ≤ 2·sum.
     var value = 0
     while (2 * value + 1) * dx * dy <= 2 * sum { value += 1 }
     return UInt8(value)
@@ -36,7 +36,7 @@ import Testing
       func inside(_ j: Int) -> Int { max(0, min(n - 1, j)) }
       return ([(inside(low), 2 * m * (low + 1) - place), (inside(low + 1), place - 2 * m * low)], 2 * m)
     }
-    // The line cut into n·m equal pieces: piece p belongs to source p / m and to output p / n.
+    // The line is cut into n·m equal pieces: piece p belongs to source p / m and to output p / n.
     var counts: [Int: Int] = [:]
     for piece in out * n..<(out + 1) * n { counts[piece / m, default: 0] += 1 }
     return (counts.map { ($0.key, $0.value) }, n)
@@ -84,7 +84,7 @@ import Testing
   }
 
   @Test func theMiddleIsKept() {
-    // 6×2 to size 2: columns 2 and 3 remain; 5×2: the smaller half of the surplus 3 goes at the left.
+    // 6×2 to size 2: columns 2 and 3 remain; 5×2: the smaller half of the surplus 3 is cut at the left.
     let six = Raster(width: 6, height: 2, channels: 1, samples: [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15])
     #expect(SquareResize.planar(six, size: 2) == [2, 3, 12, 13])
     let five = Raster(width: 5, height: 2, channels: 1, samples: [0, 1, 2, 3, 4, 10, 11, 12, 13, 14])
@@ -92,7 +92,7 @@ import Testing
   }
 
   @Test func halvesAreRoundedUpOnBothSidesOfTheWidthOfSums() {
-    // D = 2²⁴ is the last divisor of 32-bit sums; a mean of 254½ is as near to the next whole number as can be.
+    // D = 2²⁴ is the last divisor of 32-bit sums; a mean of 254½ is as near to the next whole number as possible.
     for width in [4096, 4097] {
       var samples = [UInt8](repeating: 254, count: width * 4096)
       for i in 0..<width * 2048 { samples[i] = 255 }
@@ -103,7 +103,7 @@ import Testing
     }
   }
 
-  /// The one point of size 1: with a longer side of less than 1½ times the shorter nothing is cut.
+  /// The single point of size 1: with a longer side of less than 1½ times the shorter, nothing is cut.
   static func mean(_ picture: Raster) -> UInt8 { SquareResize.planar(picture, size: 1)[0] }
 
   @Test func theLargestSumsFit() {

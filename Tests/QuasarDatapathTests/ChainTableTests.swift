@@ -51,7 +51,7 @@ struct ChainTableTests {
       text: "chain,w0,w1,x0\na,\(many),\(many),\(many)\n", file: "in.csv", mode: .w8a8Pair, unsignedActivations: false)
     let (text, count) = try table.words(decode: .exact)
     #expect(count == 1)
-    // 8·16384 = 2^17 does not fit 18 bits signed: −2^17, and the lane above takes one more.
+    // 8·16384 = 2^17 does not fit 18 bits signed, so it reads as −2^17 and the lane above gets one more.
     #expect(text.contains(",-131072,131073\n"))
   }
 

@@ -8,10 +8,10 @@ import QuasarTestNetworks
 import QuasarTestSupport
 import Testing
 
-/// A whole network through the engine's units: the logits of the plain kernels, at either speed, on any engine.
+/// A whole network through the engine's units has the logits of the plain kernels, at either speed, on any engine.
 @Suite("Networks on the datapath")
 struct DatapathUnitsTests {
-  /// An engine for activations of so many bits, with or without tokens in fabric.
+  /// An engine for activations of this many bits, with or without tokens in fabric.
   static func engine(_ generation: DSPGeneration, bits: Int, fabricTokens: Int = 0) -> DatapathEngine {
     switch (generation, bits) {
     case (.e2, 8):
@@ -47,7 +47,7 @@ struct DatapathUnitsTests {
         #expect(units.unproved(in: model).isEmpty)
         #expect(try model.logits(pixels, on: units).scalars == expected, "\(speed) \(stress)")
       }
-      // The parallel decoder is the RTL's: the same bits, though not proved with four lanes.
+      // The parallel decoder is that of the RTL; it gives the same bits but is not proved with four lanes.
       var parallel = HardwareSpec.exact
       parallel.decode = QK_DECODE_PARALLEL
       let units = try DatapathUnits(model, engine: engine, spec: parallel, speed: .proved)
@@ -55,7 +55,7 @@ struct DatapathUnitsTests {
     }
   }
 
-  /// What a spec changes must be found unproved, and `proved` must then agree with `structural`.
+  /// Layers that a spec changes must be unproved, and `proved` must then agree with `structural`.
   @Test("An inexact spec gives other logits, the same at either speed and for any batch")
   func inexact() throws {
     let architecture = Tiny.mixed(bits: 6)

@@ -11,7 +11,7 @@ final class GoldenFolder {
   let path: String
   private(set) var manifest: [String: Any] = [:]
 
-  /// A path where nothing is yet; removed with this object.
+  /// A path that does not exist yet; it is removed with this object.
   init() {
     path = FileManager.default.temporaryDirectory.appendingPathComponent("vectors-\(UUID().uuidString)").path
   }
@@ -57,7 +57,7 @@ final class GoldenFolder {
     }
   }
 
-  /// The layers with the numbers of their .npy files; those of the .hex files must be the same.
+  /// The layers with the numbers of their .npy files; the .hex files must hold the same numbers.
   func layers() throws -> [Layer] {
     let entries = try #require(manifest["layers"] as? [[String: Any]])
     return try entries.map { entry in
@@ -79,7 +79,7 @@ final class GoldenFolder {
     }
   }
 
-  /// Two's complement of `bits` bits, ⌈bits/4⌉ digits a line, after one comment.
+  /// Two's complement of `bits` bits, ⌈bits/4⌉ digits per line, after one comment.
   private func hex(_ name: String, bits: Int, isSigned: Bool) throws -> [Int] {
     let text = try String(contentsOfFile: "\(path)/\(name)", encoding: .ascii)
     var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
@@ -89,7 +89,7 @@ final class GoldenFolder {
       try #require(line.count == (bits + 3) / 4, "\(name): '\(line)'")
       let word = try #require(UInt64(line, radix: 16), "\(name): '\(line)'")
       try #require(bits == 64 || word >> UInt64(bits) == 0, "\(name): '\(line)' is wider than \(bits) bits")
-      // The sign bit moved to the top of 64 bits and back.
+      // Moves the sign bit to the top of 64 bits and back.
       let unused = UInt64(64 - bits)
       return isSigned ? Int(Int64(bitPattern: word << unused) >> Int64(unused)) : Int(word)
     }

@@ -30,7 +30,7 @@ import Testing
     #expect(layers.map(\.name) == ["network"] + model.graph.names)
     for layer in layers where layer.name != "network" {
       let computed = try PlainLayers.recompute(layer, activationBits: bits)
-      // Parameters, input and residual are given; everything else has been computed.
+      // Parameters, input and residual are given; everything else is computed.
       let given: Set = [
         "weights", "row_bits", "bias", "multiplier", "shift", "input", "residual", "table", "embedding", "epsilon",
         "offset", "exponents", "score_multiplier", "score_shift", "output_multiplier", "output_shift",
@@ -44,7 +44,7 @@ import Testing
     #expect(try layers[0]["pixels"].values == images.scalars.map { Int($0) })
   }
 
-  /// Inputs and residuals are what the formulas say: outputs of other layers.
+  /// Inputs and residuals equal their formulas: outputs of other layers.
   @Test func layersHangTogether() throws {
     let architecture = Tiny.mixed(bits: 6, channels: 3)
     let folder = GoldenFolder()
@@ -98,7 +98,7 @@ import Testing
     #expect(folder.manifest["engine"] == nil)
   }
 
-  /// One image of 411 (more than a batch of 2,048 tokens) has the codes that it has alone.
+  /// One image of 411 (more than a batch of 2,048 tokens) has the same codes as alone.
   @Test func imagesDoNotMix() throws {
     let architecture = Tiny.mixed(bits: 8)
     let model = try model(architecture)
@@ -140,7 +140,7 @@ import Testing
     func chain(_ layer: String, _ product: String) -> Int? {
       chains.first { $0["layer"] as? String == layer && $0["product"] as? String == product }?["length"] as? Int
     }
-    // 1023/(7·31) = 4 in the 11-bit lanes; (2^17 − 1)/(127·31) = 33 in those of 18 bits; 4-bit rows are none of head.
+    // 1023/(7·31) = 4 in the 11-bit lanes; (2^17 − 1)/(127·31) = 33 in the 18-bit lanes; the head has no 4-bit rows.
     #expect(chain("blocks.0.qkv", "4-bit rows") == 4 && chain("blocks.0.qkv", "8-bit rows") == 33)
     #expect(chain("blocks.0.attention", "scores") == 136 && chain("head", "4-bit rows") == nil)
     #expect(

@@ -1,7 +1,7 @@
 import QuasarNetwork
 import Testing
 
-/// Each layer computed again with plain `Int` loops from the files of its golden vectors and nothing else.
+/// Computes each layer again with plain `Int` loops, from the files of its golden vectors and nothing else.
 ///
 /// Returns the roles that it computed; the caller compares them with the files.
 enum PlainLayers {

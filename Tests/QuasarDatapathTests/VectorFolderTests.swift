@@ -7,7 +7,7 @@ import QuasarTestNetworks
 import QuasarTestSupport
 import Testing
 
-/// Which folders golden vectors take, and what stays when they are stopped.
+/// The folders that golden vectors accept, and the state after an interruption.
 @Suite struct VectorFolderTests {
   private struct Stop: Error {}
 
@@ -48,7 +48,7 @@ import Testing
     try put("mine", folder.path + "/blocks.0.qkv/notes")
     try put("outside", folder.path + ".txt")
     defer { unlink(folder.path + ".txt") }
-    // A manifest that names a file outside.
+    // This manifest names a file outside the folder.
     let manifest = folder.path + "/manifest.json"
     let text = try String(contentsOfFile: manifest, encoding: .utf8)
     let name = (folder.path as NSString).lastPathComponent
@@ -88,14 +88,14 @@ import Testing
     let message = quasarError { _ = try all.write(images, to: folder.path, limit: 10_000) }?.message
     #expect(message?.contains("--images") == true && message?.contains("2 images") == true)
     #expect(!FileManager.default.fileExists(atPath: folder.path))
-    // The bound is above what is written, and not by far: refused just below it, taken at three times the size.
+    // The bound is above the bytes written, but not far above: refused just below it, accepted at three times the size.
     let summary = try all.write(images, to: folder.path)
     #expect(quasarError { _ = try all.write(images, to: folder.path, limit: summary.bytes - 1) } != nil)
     _ = try all.write(images, to: folder.path, limit: 3 * summary.bytes)
     #expect(quasarError { _ = try all.write(NDArray(zeros: [0, 1, 8, 8]), to: folder.path) }?.kind == .usage)
   }
 
-  /// Every header compiles without a warning, and a C program finds the products in them right.
+  /// Every header compiles without a warning, and a C program finds the right products in them.
   @Test func headersCompile() throws {
     let folder = GoldenFolder()
     let (all, images) = try vectors([])

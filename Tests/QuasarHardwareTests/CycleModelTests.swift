@@ -5,7 +5,7 @@ import Testing
 
 @testable import QuasarHardware
 
-/// A small engine of a generation with sensible lanes.
+/// A small engine of a generation, with sensible numbers of lanes.
 func smallEngine(_ device: Device, bits: Int = 6) -> EngineConfiguration {
   let isE2 = device.dspGeneration == .e2
   let four: PackingMode
@@ -73,11 +73,11 @@ struct CycleModelTests {
 
   @Test("A mixed layer by hand")
   func byHand() throws {
-    // DSP48E2, 4 × 8 × 4 DSPs, g = 2. 4-bit: 8 rows, 8 tokens a cycle, L = 4; 8-bit: 8 rows, 4 tokens, L =
-    // 33. K = 64: s = 8; 4-bit tile max(8, 2·⌈8/4⌉) = 8; 8-bit tile max(8, 2·1) = 8. 48 rows, 24 of them
-    // 8-bit: 3 tiles of each. 50 tokens: 4-bit ⌈50/8⌉ = 7 tiles: 6 full ones of 64 outputs on 8 lanes = 8
-    // cycles, the last of 2 tokens = 16 outputs: 7·8 = 56; 8-bit ⌈50/4⌉ = 13·8 = 104. On chip: 3·104 + 3·56
-    // = 480. Drain 13 + 1 + 2 (tree of 4) + 2 (16 outputs on 8 lanes) = 18, start 8: 506.
+    // DSP48E2, 4 × 8 × 4 DSPs, g = 2. 4-bit: 8 rows, 8 tokens per cycle, L = 4; 8-bit: 8 rows, 4 tokens, L = 33. K =
+    // 64: s = 8; 4-bit tile max(8, 2·⌈8/4⌉) = 8; 8-bit tile max(8, 2·1) = 8. 48 rows, 24 of them 8-bit: 3 tiles of
+    // each. 50 tokens, 4-bit: ⌈50/8⌉ = 7 tiles, of which 6 full ones have 64 outputs on 8 lanes = 8 cycles and the last
+    // has 2 tokens = 16 outputs: 7·8 = 56; 8-bit: ⌈50/4⌉ = 13·8 = 104. On chip: 3·104 + 3·56 = 480. Drain 13 + 1 + 2
+    // (tree of 4) + 2 (16 outputs on 8 lanes) = 18, start 8: 506.
     let device = try Device.named("zcu102")
     let engine = smallEngine(device)
     let chains = try ChainLengths(engine, activationBits: 6)
@@ -91,8 +91,8 @@ struct CycleModelTests {
     #expect(cycles.compute == 480 && cycles.total == 506)
     // Ideal: 50·64·(24/(8·8·8) + 24/(8·8·4)) = 450.
     #expect(cycles.ideal == 450)
-    // Streamed at 16 bits a cycle: a 4-bit tile loads 8·(64·4 + 56)/16 = 156 cycles, an 8-bit one 8·568/16 =
-    // 284: 284 + (284 + 284 + 156) + (156 + 156 + 56): loads hide the computing but for the last tile.
+    // Streamed at 16 bits per cycle, a 4-bit tile loads 8·(64·4 + 56)/16 = 156 cycles, an 8-bit one 8·568/16 = 284: 284
+    // + (284 + 284 + 156) + (156 + 156 + 56). Loads hide the computing except for the last tile.
     let streamed = MemoryPlan(weightsOnChip: false, activationsOnChip: true, tokenTile: 50)
     let slow = CycleModel(engine: engine, chains: chains, plan: streamed, memoryBits: 16).product(work)
     #expect(slow.weightTransfer == 3 * 284 + 3 * 156)
@@ -121,7 +121,7 @@ struct CycleModelTests {
     let signed = model.product(work)
     work.inputUnsigned = true
     let unsigned = model.product(work)
-    // Signed: max(8, 4·2) = 8 a tile; unsigned: 4·4 = 16, as slow as the 8-bit mode with half the tokens.
+    // Signed: max(8, 4·2) = 8 per tile; unsigned: 4·4 = 16, as slow as the 8-bit mode with half the tokens.
     #expect(signed.compute == 6 * 6 * 8 && unsigned.compute == 2 * signed.compute)
   }
 

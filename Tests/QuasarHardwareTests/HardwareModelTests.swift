@@ -117,7 +117,7 @@ struct HardwareModelTests {
       #expect(try model.cycles(network, engine: estimate.engine) == (estimate.cycles, true))
       let data = try JSONEncoder().encode(estimate)
       #expect(try JSONDecoder().decode(HardwareEstimate.self, from: data) == estimate)
-      // The smallest image traffic: pixels in, logits out.
+      // The least possible image traffic: pixels in, logits out.
       let geometry = network.geometry
       let least = geometry.patches * geometry.patchInputs + 4 * geometry.classes
       #expect(estimate.ddrBytesPerImage >= least)
@@ -198,7 +198,7 @@ struct HardwareModelTests {
     #expect(easy.feasible && easy.message.contains("reached"))
     let hard = try model.feasibility(Architecture.named("deit-s"), targetFPS: 1000)
     #expect(!hard.feasible && hard.fastestFPS < 100 && hard.message.contains("not reached"))
-    // One port of a slow memory: weights come too slowly for a network that does not fit on chip.
+    // One port of a slow memory: weights arrive too slowly for a network that does not fit on chip.
     var device = model.device
     device.memoryBandwidth = 0.02
     let slow = try HardwareModel(device: device).feasibility(Architecture.named("deit-s"), targetFPS: 5)
@@ -221,7 +221,7 @@ struct HardwareModelTests {
     engine = smallEngine(model.device)
     engine.normLanes = 0
     #expect(throws: QuasarError.self) { try model.estimate(tinyNetwork(), engine: engine) }
-    // A plain triple holds no unsigned 8-bit product.
+    // A plain triple cannot hold an unsigned 8-bit product.
     let zcu102 = try self.model("zcu102")
     engine = smallEngine(zcu102.device, bits: 8)
     engine.fourBitMode = .w4a8Triple
@@ -242,7 +242,7 @@ struct HardwareModelTests {
       best = min(
         best, try clock.measure { for _ in 0..<1000 { _ = try model.estimate(network, engine: engine) } })
     }
-    // 20,000 a second is the aim; half of it leaves room for a busy machine.
+    // The aim is 20,000 per second; half of that leaves room for a busy machine.
     #expect(best < .milliseconds(100))
     let zcu102 = try self.model("zcu102")
     let deit = try Architecture.named("deit-s").with(weightBits: WeightBits("mixed:0.5"), activationBits: 6)

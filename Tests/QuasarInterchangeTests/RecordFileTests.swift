@@ -3,7 +3,7 @@ import Testing
 @testable import QuasarInterchange
 
 @Suite struct RecordFileTests {
-  /// The vectors of RFC 3720, B.4, and the check value of the catalogue of parametrised CRCs.
+  /// The vectors of RFC 3720, B.4, and the check value from the catalogue of parametrised CRCs.
   @Test func checksumsArePublishedOnes() {
     #expect(RecordFile.crc32c([UInt8](repeating: 0, count: 32)) == 0x8a91_36aa)
     #expect(RecordFile.crc32c([UInt8](repeating: 255, count: 32)) == 0x62a8_ab43)

@@ -14,7 +14,7 @@ import Testing
     return file
   }
 
-  /// A file with this JSON and so many zero bytes of data.
+  /// A file with this JSON and this many zero bytes of data.
   func file(_ json: String, data: Int = 0) -> [UInt8] {
     let length = UInt64(json.utf8.count)
     return (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) } + Array(json.utf8)

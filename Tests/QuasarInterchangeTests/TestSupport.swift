@@ -2,7 +2,7 @@ import Foundation
 import QuasarTensor
 import Testing
 
-/// A folder of its own for one test, removed at the end.
+/// A separate folder for one test, removed at the end.
 struct TemporaryFolder: ~Copyable {
   let path: String
 
@@ -21,7 +21,7 @@ struct TemporaryFolder: ~Copyable {
   deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 
-/// The error that `body` throws; its message has to hold every one of `parts`.
+/// Expects `body` to throw an error whose message contains every one of `parts`.
 func expectError(
   _ kind: QuasarError.Kind, holding parts: String..., at location: SourceLocation = #_sourceLocation,
   body: () throws -> Void
@@ -40,7 +40,7 @@ func expectError(
   }
 }
 
-/// A small generator of its own (xorshift), so that the fuzz tests repeat.
+/// A small random generator (xorshift), so that the fuzz tests are repeatable.
 struct SmallRandom: RandomNumberGenerator {
   var state: UInt64
   mutating func next() -> UInt64 {

@@ -57,7 +57,7 @@ import Testing
     let linears = LayerGraph(architecture).linears
     #expect(linears.map(\.layer.id.description) == expected.map(\.0))
     #expect(linears.map { [$0.linear.rows, $0.linear.depth, $0.linear.rows8] } == expected.map(\.1))
-    // Weights 256 + 768 + 256 + 384 + 384 + 48 = 2096; those of 4 bits 128 + 128 + 384 = 640.
+    // Weights 256 + 768 + 256 + 384 + 384 + 48 = 2096, of which 128 + 128 + 384 = 640 have 4 bits.
     #expect(architecture.averageWeightBits == Double(2096 * 8 - 640 * 4) / 2096)
     // 8-bit rows 16 + 48 + 8 + 16 + 0 + 3 = 91 of 123.
     #expect(architecture.share8Bit == 91.0 / 123)

@@ -11,7 +11,7 @@ import Testing
 
 /// The packed network against the exact forward pass of training: equal codes for every image.
 ///
-/// Thread count and forced ISA are process-wide: these tests run one after the other and put them back.
+/// Thread count and forced ISA are process-wide, so these tests run one after the other and restore them.
 @Suite(.serialized) struct IntegerModelTests {
   private func architectures(bits: Int) -> [Architecture] {
     RowShare.allCases.map { Tiny.uniform($0, bits: bits, depth: 2) }
@@ -26,7 +26,7 @@ import Testing
       qk_set_thread_count(Int32(threads))
     }
     for (i, architecture) in architectures(bits: bits).enumerated() {
-      // More images than one batch of either side (64 and 100).
+      // More images than one batch on either side (64 and 100).
       let data = try Tiny.images(i == 5 ? 131 : 20, channels: architecture.geometry.channels)
       let net = try Tiny.net(architecture, seed: UInt64(i + 1), stress: i % 2 == 1)
       let exact = try Evaluation(net, architecture: architecture, mode: .exact, data: data)

@@ -14,7 +14,7 @@ import Testing
 
   @Test func layersByHand() {
     let graph = LayerGraph(Self.architecture)
-    // name, reads, adds to, rows of the input per image, width of the output, bits in and out (− unsigned).
+    // Name, input, layer added to, rows of the input per image, width of the output, bits in and out (− unsigned).
     let expected: [(String, String?, String?, [Int])] = [
       ("patch_embed", nil, nil, [4, 16, -8, 16]),
       ("blocks.0.norm1", "patch_embed", nil, [5, 16, 16, 6]),
@@ -46,7 +46,8 @@ import Testing
     #expect(graph.layers.compactMap(\.attention).map(\.heads) == [2, 1])
   }
 
-  /// Rows, columns and 8-bit rows: half of 16 rows is 8, a quarter of 24 rounds to 8; all where nothing is said.
+  /// Rows, columns and 8-bit rows: half of 16 rows is 8, a quarter of 24 rounds to 8; unnamed matrices have 8-bit rows
+  /// only.
   @Test func matricesByHand() {
     let linears = LayerGraph(Self.architecture).linears.map { [$0.linear.rows, $0.linear.depth, $0.linear.rows8] }
     #expect(
@@ -63,7 +64,7 @@ import Testing
     #expect(LayerID(.contract, block: 0).name(of: "gain2") == "blocks.0.gain2" && LayerID(.norm).name(of: "x") == "x")
   }
 
-  /// Every output goes when its last reader has run, and not before.
+  /// Every output is released when its last reader has run, and not before.
   @Test func outputsLiveAsLongAsTheyAreRead() {
     final class Value {
       let id: LayerID
@@ -78,7 +79,7 @@ import Testing
       living[layer.id] = { [weak value] in value != nil }
       outputs.finish(layer, value)
     }
-    // The logits alone are left: nobody reads them.
+    // Only the logits remain: no layer reads them.
     #expect(living.filter { $0.value() }.map(\.key) == [LayerID(.head)])
   }
 

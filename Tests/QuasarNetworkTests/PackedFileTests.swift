@@ -75,7 +75,7 @@ import Testing
     }
   }
 
-  /// A valid CRC over changed contents: the checks behind the checksum.
+  /// A valid CRC over changed contents tests the checks after the checksum.
   @Test func resealedDamageIsRefused() throws {
     let good = try PackedFile.encode(small())
     func reseal(_ body: [UInt8], version: UInt8 = 1) -> [UInt8] {
@@ -86,7 +86,7 @@ import Testing
       return bytes + (0..<4).map { UInt8(truncatingIfNeeded: crc >> (8 * UInt32($0))) }
     }
     let body = Array(good[16..<(good.count - 4)])
-    // The seal of this test is the seal of the file.
+    // The seal of this test equals the seal of the file.
     #expect(reseal(body) == good)
     let version = quasarError { _ = try PackedFile.decode(reseal(body, version: 2), file: "m.quasar") }
     #expect(version?.message == "m.quasar: format version 2, this build reads 1")

@@ -4,8 +4,8 @@ import QuasarArithmetic
 import QuasarNetwork
 import QuasarTensor
 
-/// The whole network with plain `Int` loops, written from the arithmetic contract and the comments of the C
-/// headers; calls none of the kernels. It traps where an intermediate leaves 64 bits.
+/// The whole network with plain `Int` loops, written from the arithmetic contract and the comments of the C headers,
+/// without a call to the kernels. It traps where an intermediate exceeds 64 bits.
 struct PlainExecutor {
   let model: IntegerModel
 

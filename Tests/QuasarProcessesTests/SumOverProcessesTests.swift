@@ -12,7 +12,7 @@ import Testing
     }
   }
 
-  /// The sum over the binary tree, written down once more.
+  /// The sum over the binary tree, written independently.
   private static func tree(_ arrays: ArraySlice<[Float]>) -> [Float] {
     if arrays.count == 1 { return arrays[arrays.startIndex] }
     let middle = arrays.startIndex + arrays.count / 2
@@ -25,7 +25,7 @@ import Testing
     let results = try ThreadProcesses.run(size) { processes in
       let sum = SumOverProcesses(processes, bucketCount: bucket)
       var arrays: [[[Float]]] = []
-      // Twice: buckets are used again.
+      // Two rounds, so that buffers are reused.
       for round in 0..<2 {
         let tensors = lengths.enumerated().map { index, count in
           Tensor(SumOverProcessesTests.values(processes.rank + 100 * index + 1000 * round, count), shape: [count])
@@ -47,7 +47,7 @@ import Testing
       }
     }
     if size == 4 {
-      // The test has teeth only where the order matters.
+      // The test is meaningful only if the order of the sum matters.
       let arrays = (0..<4).map { SumOverProcessesTests.values($0, 64) }
       let sequential = (0..<64).map { i in ((arrays[0][i] + arrays[1][i]) + arrays[2][i]) + arrays[3][i] }
       #expect(sequential != SumOverProcessesTests.tree(arrays[...]))

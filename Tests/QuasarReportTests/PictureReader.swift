@@ -33,7 +33,7 @@ final class PictureReader: NSObject, XMLParserDelegate {
     }
   }
 
-  /// Box of each text, with 0.55 of the size a character and 9 pixels of height above the base line.
+  /// Box of each text, with 0.55 of the size per character and 9 pixels of height above the base line.
   var textBoxes: [(text: String, left: Double, top: Double, right: Double, bottom: Double)] {
     all("text").map { element in
       let size = (element.attributes["class"] ?? "").contains("title") ? 14.0 : 12
@@ -44,7 +44,7 @@ final class PictureReader: NSObject, XMLParserDelegate {
     }
   }
 
-  /// Pairs of texts that cover each other.
+  /// Pairs of texts that overlap.
   var overlappingTexts: [String] {
     let boxes = textBoxes
     return boxes.indices.flatMap { i in

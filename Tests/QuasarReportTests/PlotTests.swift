@@ -3,7 +3,7 @@ import Testing
 @testable import QuasarReport
 
 @Suite struct PlotTests {
-  /// Every circle and diamond lies inside the axes; the plot area is where grid lines end.
+  /// Expects every circle and diamond inside the axes; the plot area is where grid lines end.
   func expectMarksInside(_ picture: PictureReader, at location: SourceLocation = #_sourceLocation) throws {
     let axis = try #require(picture.all("line", class: "axis").first { $0.number("y1") == $0.number("y2") })
     for circle in picture.all("circle") where circle.number("r") <= 3 {

@@ -11,7 +11,7 @@ import Testing
 
 @testable import QuasarSearch
 
-/// The number of threads is process-wide: these tests run one after the other and put it back.
+/// The number of threads is process-wide, so these tests run one after the other and restore it.
 @Suite(.serialized) struct EvolutionarySearchTests {
   private func json(_ result: SearchResult) throws -> Data {
     let encoder = JSONEncoder()
@@ -90,7 +90,7 @@ import Testing
     }
   }
 
-  /// Quadratic check: on the front are exactly those that no other beats.
+  /// Quadratic check: the front holds exactly the candidates that no other beats.
   @Test func paretoFrontByBruteForce() throws {
     for seed in UInt64(1)...2 {
       let result = try Tiny.search(seed: seed).run(targets: Tiny.targets([0, 0.4]))

@@ -25,7 +25,7 @@ enum Tiny {
       labels: (0..<count).map { UInt8($0 % 3) }, classNames: ["a", "b", "c"])
   }
 
-  /// An untrained supernet: accuracies differ from slice to slice, which is all a search needs.
+  /// An untrained supernet: accuracies differ from slice to slice, which is all that a search needs.
   static func net() throws -> Supernet {
     let images = try images(32)
     let net = Supernet(
@@ -60,7 +60,7 @@ enum Tiny {
       processes: processes)
   }
 
-  /// Targets between the speeds of the largest and the smallest network, at these parts of the way.
+  /// Targets between the speeds of the largest and the smallest network, at these fractions of the range.
   static func targets(_ parts: [Double]) throws -> [Double] {
     let model = try hardware()
     let slow = try model.estimate(space.largest).fps

@@ -51,7 +51,7 @@ import Testing
     }
   }
 
-  /// Without network mutation only blocks change, and block by block within the chance.
+  /// Without network mutation only blocks change, each with its probability.
   @Test func mutationKeepsWhatItsRatesProtect() {
     var random = RandomSource(seed: 4).generator("operators")
     var options = SearchOptions()

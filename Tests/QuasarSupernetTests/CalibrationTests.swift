@@ -5,7 +5,7 @@ import Testing
 
 @testable import QuasarSupernet
 
-/// Keeps everything that quantisers see.
+/// Keeps all values that quantisers see.
 private final class ValueKeeper: ActivationObserver {
   var values: [String: [[Float]]] = [:]
   func record(_ name: String, _ x: Tensor, parts: Int) {
@@ -37,8 +37,8 @@ private final class ValueKeeper: ActivationObserver {
       for row in 0..<linear.scale8.value.count {
         let values = (0..<width).map { abs(linear.weight.value.pointer[row * width + $0]) }
         let largest = try #require(values.max())
-        // Clipping helps at most a little: a step never reaches less than a tenth of the largest weight and
-        // never beyond it.
+        // Clipping helps only a little: a step never reaches less than a tenth of the largest weight and never more
+        // than all of it.
         for (step, limit) in [(linear.scale8, Float(127)), (try #require(linear.scale4), 7)] {
           let top = step.value.pointer[row] * limit
           #expect(top <= largest * 1.0001 && top >= largest * 0.0999, "\(linear.name) row \(row)")
@@ -47,7 +47,7 @@ private final class ValueKeeper: ActivationObserver {
     }
   }
 
-  /// A row whose 4-bit codes are exact is ranked last, one with a large rounding error first.
+  /// A row whose 4-bit codes are exact is ranked last, a row with a large rounding error first.
   @Test func rankingPutsTheWorstRowFirst() throws {
     let net = try Tiny.net()
     let linear = net.linear(.expand, 0)
@@ -105,7 +105,7 @@ private final class ValueKeeper: ActivationObserver {
           let values = rows.flatMap { $0[part * width..<(part + 1) * width] }.map { isGELU ? max($0, 0) : abs($0) }
             .sorted()
           let rank = max(1, Int((percentile / 100 * Double(values.count) - 1e-6).rounded(.up)))
-          // Codes of GELU reach down to −0.17 as well: step·(2^bits − 1) is the whole range.
+          // Codes of GELU also reach down to −0.17: step·(2^bits − 1) is the whole range.
           let reach = values[rank - 1] + (isGELU ? 0.1699712 : 0)
           let high = Float(isGELU ? 1 << bits - 1 : 1 << (bits - 1) - 1)
           let step = parameter.value.pointer[part]
@@ -118,7 +118,7 @@ private final class ValueKeeper: ActivationObserver {
     }
   }
 
-  /// More bits, finer steps; 8-bit fake quantisation follows fp32 more closely than 4-bit.
+  /// More bits give finer steps; 8-bit fake quantisation follows fp32 more closely than 4-bit.
   @Test func quantisedLogitsFollowFullPrecision() throws {
     let net = try Tiny.net()
     let input = Tiny.patches(16)

@@ -5,8 +5,8 @@ import Testing
 
 @testable import QuasarSupernet
 
-/// Optimal brain quantisation column after column: the inverse is of the columns that are left, and every column that is
-/// fixed is eliminated from it. Another route to the same codes as one Cholesky factor.
+/// Optimal brain quantisation, column by column: the inverse covers the remaining columns, and every fixed column is
+/// eliminated from it. This is another way to the same codes as one Cholesky factor.
 struct EliminationOracle {
   var damped: [[Double]]
   var inverse: [[Double]]
@@ -14,7 +14,7 @@ struct EliminationOracle {
   init(_ hessian: [Double], order n: Int, damping: Double) {
     let mean = (0..<n).reduce(0) { $0 + hessian[$1 * n + $1] } / Double(n)
     damped = (0..<n).map { i in (0..<n).map { hessian[i * n + $0] + (i == $0 ? damping * mean : 0) } }
-    // Gauss–Jordan with the identity beside it; positive definite, so no pivoting is needed.
+    // Gauss–Jordan with the identity appended; the matrix is positive definite, so no pivoting is needed.
     var rows = damped.enumerated().map { i, row in row + (0..<n).map { i == $0 ? 1.0 : 0 } }
     for i in 0..<n {
       let pivot = rows[i][i]
@@ -27,13 +27,13 @@ struct EliminationOracle {
     inverse = rows.map { Array($0.suffix(n)) }
   }
 
-  /// d·H·dᵀ of the difference that codes make.
+  /// d·H·dᵀ of the difference made by the codes.
   func loss(_ row: [Double], _ codes: [Int], _ step: Float) -> Double {
     let d = zip(row, codes).map { $0 - Double(step * Float($1)) }
     return d.indices.reduce(0) { t, i in t + d.indices.reduce(0) { $0 + d[i] * damped[i][$1] * d[$1] } }
   }
 
-  /// Codes of one row, the nearest ones where they are better; `code` is the rounding of its quantiser.
+  /// Codes of one row, or the nearest ones where they are better; `code` is the rounding of its quantiser.
   func codes(_ row: [Double], step: Float, code: (Float) -> Int) -> (codes: [Int], areNearest: Bool) {
     let (greedy, nearest) = (greedyCodes(row, step: step, code: code), row.map { code(Float($0)) })
     return loss(row, greedy, step) < loss(row, nearest, step) ? (greedy, false) : (nearest, true)
@@ -66,7 +66,7 @@ struct EliminationOracle {
     return sum
   }
 
-  /// tr(D·H·Dᵀ): twice the squared error that weights off by D leave in the outputs.
+  /// tr(D·H·Dᵀ): twice the squared error of the outputs for weights that are off by D.
   private func outputError(_ a: [Float], _ b: [Float], width n: Int, _ hessian: [Double]) -> Double {
     stride(from: 0, to: a.count, by: n).reduce(0) { total, first in
       let d = (0..<n).map { Double(a[first + $0]) - Double(b[first + $0]) }
@@ -80,7 +80,7 @@ struct EliminationOracle {
     let rows = 11
     var random = AwkwardValues(n + samples)
     let h = hessian(order: n, samples: samples, &random)
-    // Two more rows and three more columns than the slice takes.
+    // Two more rows and three more columns than the slice uses.
     let start = random.tensor([rows + 2, n + 3], in: -0.9...0.9)
     let latent = Parameter(name: "w", role: .weight, value: start.copied())
     let scale4 = Parameter(name: "s4", role: .scale, value: random.tensor([rows + 2], in: 0.08...0.2))
@@ -139,7 +139,7 @@ struct EliminationOracle {
     }
   }
 
-  /// Inputs that do not depend on each other leave nothing to make up for.
+  /// Independent inputs leave nothing to compensate.
   @Test func diagonalIsRoundingToNearest() throws {
     var random = AwkwardValues(5)
     let start = random.tensor([3, 6], in: -0.8...0.8)

@@ -52,7 +52,8 @@ private final class InputKeeper: ActivationObserver {
     }
   }
 
-  /// With the inputs that each stage sees, and without the damping, every layer's output is closer than with rounding to nearest.
+  /// With the inputs that each stage sees and without damping, every layer's output is closer than with rounding to
+  /// nearest.
   @Test(arguments: Entanglement.allCases, [UInt64(1), 2, 3])
   func everyLayerIsCloserThanRounding(entanglement: Entanglement, seed: UInt64) throws {
     let batches = [Tiny.patches(40, seed: seed + 10), Tiny.patches(9, seed: seed + 20)]
@@ -60,7 +61,7 @@ private final class InputKeeper: ActivationObserver {
     let original = Dictionary(uniqueKeysWithValues: net.parameters.map { ($0.name, $0.value.copied()) })
     let rounded = try Self.net(entanglement, seed: seed)
     try rounded.startFromCompensatedCodes(batches, architecture: Tiny.full)
-    // The stages once more: before each, `net` has the rounded weights of all stages before it.
+    // Repeats the stages: before each, `net` has the rounded weights of all earlier stages.
     var (seen, sums) = (0, (before: 0.0, after: 0.0))
     let pairs = zip(net.quantizedStages(Tiny.full), rounded.quantizedStages(Tiny.full))
     for (stage, finished) in pairs {
@@ -77,14 +78,14 @@ private final class InputKeeper: ActivationObserver {
         #expect(after < before, "\(linear.name): \(after), to nearest \(before)")
         sums.before += before
         sums.after += after
-        // Values of their codes: quantising them changes nothing.
+        // The values are those of their codes, so quantising them changes nothing.
         #expect(Tape(recording: false).slice(done.weightSlice(slice)).value.scalars == found, "\(linear.name)")
         seen += 1
       }
       for (sliced, rounded) in zip(stage, finished) { sliced.linear.weight.value.assign(rounded.linear.weight.value) }
     }
     #expect(seen == 10 && sums.after < 0.8 * sums.before, "\(seen) layers, \(sums)")
-    // Nothing but weights moves.
+    // Only weights move.
     for parameter in rounded.parameters where parameter.role != .weight {
       #expect(original[parameter.name].map(Tiny.bits) == Tiny.bits(parameter.value), "\(parameter.name)")
     }
@@ -121,7 +122,7 @@ private final class InputKeeper: ActivationObserver {
     }
   }
 
-  /// A slice of a space moves the weights that it has, and no others.
+  /// A slice of a space moves its own weights and no others.
   @Test func aSliceLeavesTheRestAlone() throws {
     let net = try Tiny.net()
     let before = net.linear(.expand, 0).weight.value.copied()

@@ -7,7 +7,7 @@ import Testing
 @Suite struct EntangledGradientTests {
   private let geometry = Tiny.geometry
 
-  /// Which entries of every parameter an architecture uses, from its definition alone.
+  /// The entries of every parameter that an architecture uses, from its definition alone.
   private func used(_ net: Supernet, _ architecture: Architecture) -> [String: Set<Int>] {
     let (d, full) = (architecture.embedDimension, net.size.embedDimension)
     var used: [String: Set<Int>] = [:]
@@ -61,10 +61,10 @@ import Testing
       for (name, gradient) in gradients {
         let inside = used[name] ?? []
         let outside = gradient.indices.filter { !inside.contains($0) && gradient[$0] != 0 }
-        #expect(outside.isEmpty, "\(name): \(outside.prefix(5)) of \(gradient.count) lie outside the slice")
+        #expect(outside.isEmpty, "\(name): \(outside.prefix(5)) of \(gradient.count) are outside the slice")
         #expect(gradient.allSatisfy { $0.isFinite }, "\(name)")
         if name.hasSuffix(".weight"), !inside.isEmpty {
-          // Few weights inside may happen to get none (clipped or dead), but not half of a matrix.
+          // A few weights inside may get none (clipped or dead), but not half of a matrix.
           #expect(inside.filter { gradient[$0] != 0 }.count * 2 > inside.count, "\(name)")
         }
       }
@@ -80,8 +80,8 @@ import Testing
     }
   }
 
-  /// The exact integers differ from fake quantisation by single codes, so at 8 bits the gradients of all
-  /// weights together agree: their difference is under a tenth, and each parameter has its share.
+  /// The exact integers differ from fake quantisation by single codes. So at 8 bits the gradients of all weights
+  /// together agree: their difference is under a tenth, and each parameter has its share of it.
   @Test func exactGradientsFollowQuantisedOnes() throws {
     let net = try Tiny.net()
     let architecture = Tiny.full.uniform(share: .all, activationBits: 8)

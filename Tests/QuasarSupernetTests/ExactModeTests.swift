@@ -7,7 +7,7 @@ import Testing
 
 @testable import QuasarSupernet
 
-/// Thread count and forced ISA are process-wide: these tests run one after the other and put them back.
+/// Thread count and forced ISA are process-wide, so these tests run one after the other and restore them.
 @Suite(.serialized) struct ExactModeTests {
   private static let architectures = [
     Tiny.slice, Tiny.full, Tiny.full.uniform(share: .all, activationBits: 6),
@@ -45,7 +45,7 @@ import Testing
     }
   }
 
-  /// An image's codes do not depend on the images beside it.
+  /// An image's codes do not depend on the other images in its batch.
   @Test func batchesDoNotChangeCodes() throws {
     let net = try Tiny.net()
     let together = try #require(try Tiny.forward(net, Tiny.full, .exact, Tiny.patches(9)).logitCodes)

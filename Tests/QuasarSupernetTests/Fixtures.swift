@@ -61,7 +61,7 @@ enum Tiny {
     try net.forward(Tape(recording: false), input, architecture: architecture, mode: mode)
   }
 
-  /// Gradients of the cross-entropy, by parameter name; the parameters' own are cleared again.
+  /// Gradients of the cross-entropy, by parameter name; the gradients in the parameters are cleared again.
   static func gradients(
     _ net: Supernet, _ architecture: Architecture, _ mode: ForwardMode, _ input: PatchBatch
   ) throws -> [String: [Float]] {
@@ -77,7 +77,7 @@ enum Tiny {
     return Dictionary(uniqueKeysWithValues: net.parameters.map { ($0.name, $0.gradient.scalars) })
   }
 
-  /// The bits of floats, so that equality is equality of bits.
+  /// The bits of floats, so that equality means equal bits.
   static func bits(_ tensor: Tensor) -> [UInt32] { tensor.scalars.map(\.bitPattern) }
 }
 
@@ -85,7 +85,7 @@ extension Supernet {
   /// The linear layer of a block.
   func linear(_ role: LayerID.Role, _ block: Int) -> LinearParameters { self[LayerID(role, block: block)].linear! }
 
-  /// The rows that an architecture takes of a linear layer of a block.
+  /// The rows of a block's linear layer that an architecture uses.
   func slice(_ role: LayerID.Role, _ block: Int, of architecture: Architecture) -> LayerSlice {
     sliced(LayerGraph(architecture).block(block).first { $0.id.role == role }!)!.slice
   }

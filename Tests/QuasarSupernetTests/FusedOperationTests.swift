@@ -8,7 +8,7 @@ import Testing
 
 @testable import QuasarSupernet
 
-/// Operations that join the tape from outside, together with its own.
+/// Operations that join the tape from another module, together with its own.
 @Suite struct FusedOperationTests {
   @Test func slicesAddUpToo() {
     let p = Parameter(name: "p", role: .weight, value: Tensor([1, 2, 3, 4], shape: [2, 2]))
@@ -27,10 +27,10 @@ import Testing
     #expect(p.gradient.scalars == [0, 0, 0, 0])
   }
 
-  /// The storage pool serves all threads: memory that a kernel still uses must not go back to it.
+  /// The storage pool serves all threads: memory that a kernel still uses must not return to it.
   ///
-  /// One thread walks backwards through the operations with scratch sums, the other holds small tensors of the
-  /// same size classes (3 blocks·1…13 columns) and looks whether anybody writes into them.
+  /// One thread walks backwards through the operations with scratch sums. The other holds small tensors of the same
+  /// size classes (3 blocks·1…13 columns) and checks whether anything writes into them.
   @Test func kernelsKeepTheirScratchWhileTheyRun() {
     let overwritten = Atomic(0)
     let walks = Atomic(0)

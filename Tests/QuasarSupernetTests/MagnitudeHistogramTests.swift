@@ -43,13 +43,13 @@ import Testing
     for _ in 0..<999 { values.add(-1) }
     values.add(8)
     #expect(values.percentile(99.9) == 1 && values.percentile(99.95) == 8 && values.percentile(100) == 8)
-    // 1 + 2^−9 has ten bits, 1 + 2^−10 is rounded up to it.
+    // 1 + 2^−9 has ten bits; 1 + 2^−10 is rounded up to it.
     for (x, expected) in [(Float(1.001953125), Float(1.001953125)), (1.0009765625, 1.001953125), (1.9999, 2)] {
       var one = MagnitudeHistogram()
       one.add(x)
       #expect(one.percentile(99) == expected)
     }
-    // Nearly all zeros: the step must not be that of zero.
+    // Nearly all values are zero, but the step must not be that of zero.
     var sparse = MagnitudeHistogram()
     for i in 0..<1000 { sparse.add(i < 3 ? Float(i + 1) : 0) }
     #expect(sparse.percentile(99) == 3)

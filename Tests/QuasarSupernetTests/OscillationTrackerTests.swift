@@ -21,7 +21,7 @@ import Testing
     return Tape(recording: false).slice(linear.weightSlice(slice)).value.scalars.map { ($0 / step).rounded() }
   }
 
-  /// One weight of a row of each precision swings between two codes and is held; nothing else moves.
+  /// One weight of a row of each precision swings between two codes and is held; no other weight moves.
   @Test(arguments: Entanglement.allCases)
   func aSwingingWeightIsHeldInThePrecisionOfItsRow(entanglement: Entanglement) throws {
     let net = try net(entanglement)
@@ -56,7 +56,7 @@ import Testing
     set(2)
     for (parameter, old) in zip(net.parameters, before) { #expect(Tiny.bits(parameter.value) == Tiny.bits(old)) }
 
-    // Gradients of held weights are cleared, those beside them stay; updates and steps do not move their codes.
+    // Gradients of held weights are cleared, the neighbouring ones stay; updates and steps do not move the held codes.
     linear.weight.gradient.fill(1)
     tracker.clearFrozenGradients()
     #expect(
@@ -69,7 +69,7 @@ import Testing
       #expect(linear.weight.value.pointer[row * width + 5] == 2 * linear.step(row: row, bits: bits))
       #expect(quantised(linear, row: row, bits: bits)[5] == 2)
     }
-    // Averages get the code with their own steps.
+    // Averages get the code at their own steps.
     let averages = Dictionary(uniqueKeysWithValues: net.parameters.map { ($0.name, $0.value.copied()) })
     func average(_ parameter: Parameter) -> Tensor { averages[parameter.name]! }
     average(linear.weight).fill(9)
@@ -80,7 +80,7 @@ import Testing
     #expect(held[row4 * width + 5] == 16 && held[row8 * width + 5] == 1 && held.count { $0 == 9 } == held.count - 2)
   }
 
-  /// Rows without 4-bit codes are followed at 8 bits, those of a supernet at 4 bits whatever the ranking says.
+  /// Rows without 4-bit codes are followed at 8 bits, the rows of a supernet at 4 bits whatever the ranking is.
   @Test func followedCodes() throws {
     let net = try net(.independentSteps)
     for (architecture, all) in [

@@ -48,7 +48,7 @@ import Testing
     }
   }
 
-  /// 3,000 draws of k choices: each count within 6 deviations of 3,000/k.
+  /// 3,000 draws of k choices: each count is within 6 standard deviations of 3,000/k.
   @Test func everyChoiceIsDrawnEvenly() {
     var random = RandomSource(seed: 7).generator("uniform")
     var counts: [String: [String: Int]] = [:]

@@ -71,7 +71,7 @@ import Testing
     }
   }
 
-  /// The counts of a network's slices are those that the graph (cost model, file checks) states.
+  /// The counts of a network's slices equal those of the graph (cost model, file checks).
   @Test func slicesAgreeWithTheGraph() throws {
     let net = try Tiny.net()
     var random = RandomSource(seed: 3).generator("architectures")

@@ -25,11 +25,11 @@ import Testing
     #expect(try SearchSpace(yaml: SpaceFileTests.good, file: "tiny.yaml") == Tiny.space)
   }
 
-  /// One line replaced; the error names file, line and key.
+  /// A file with one line replaced; the error names file, line and key.
   struct Case: CustomTestStringConvertible, Sendable {
     var line: Int
     var text: String
-    /// What the message says after "tiny.yaml:LINE: ".
+    /// The text of the message after "tiny.yaml:LINE: ".
     var key: String
     var says: String
     var testDescription: String { text }

@@ -14,7 +14,7 @@ import Testing
     }
   }
 
-  /// No candidate may be better; float sums of n squares err by √n·2^−24 relative, 1e-4 covers n = 16,384.
+  /// No candidate may be better. Float sums of n squares err by √n·2^−24 relative; 1e-4 covers n = 16,384.
   @Test(arguments: [4, 6, 8])
   func bestOfAllCandidates(bits: Int) {
     let range = CodeRange.signedNarrow(bits: bits)
@@ -39,7 +39,7 @@ import Testing
     }
   }
 
-  /// Chains in the order of the values, for candidates of one lane to more than two groups of 48.
+  /// Chains in the order of the values, for numbers of candidates from one lane to more than two groups of 48.
   @Test(arguments: [1, 15, 16, 37, 48, 49, 100])
   func errorsAreChainsOverTheValues(candidates: Int) {
     var random = AwkwardValues(9)

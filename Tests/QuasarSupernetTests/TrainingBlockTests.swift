@@ -21,8 +21,8 @@ import Testing
     }
   }
 
-  /// Without biases: as codes they are rounded to one unit of the accumulator, in fp32 they are not, and the remainders
-  /// that step gradients are made of see that.
+  /// Runs without biases. As codes, biases are rounded to one unit of the accumulator, in fp32 they are not; the
+  /// remainders that step gradients are made of would show it.
   private func run(
     _ architecture: Architecture, _ mode: ForwardMode, _ products: TrainingProducts, biases: Bool = false,
     recomputed: Bool = false, dropPath: DropPath? = nil
@@ -47,16 +47,16 @@ import Testing
 
   private func norm(_ x: [Float]) -> Double { x.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot() }
 
-  /// ‖a − b‖ / ‖b‖ of all gradients whose name ends so.
+  /// ‖a − b‖ / ‖b‖ of all gradients whose names end in `suffix`.
   private func difference(_ a: Run, _ b: Run, _ suffix: String) -> Double {
     let (x, y) = (a.values(suffix), b.values(suffix))
     return norm(zip(x, y).map { $0 - $1 }) / max(norm(y), 1e-30)
   }
 
-  /// Equal integers in the forward pass, so gradients differ only by their rounding to codes: at most 2^−14 of the
-  /// largest gradient that shares a scale, for each of the six products and two panels on the way through a block; with
-  /// largest ≤ 16·(root mean square) below 2^−10·√8 a block. Steps besides carry remainders of 1/252: half a unit in
-  /// about a quarter, below 1 %.
+  /// The forward pass has equal integers, so gradients differ only by their rounding to codes. The rounding is at most
+  /// 2^−14 of the largest gradient that shares a scale, for each of the six products and two panels of a block. With
+  /// largest ≤ 16·(root mean square) that is below 2^−10·√8 per block. Step gradients also carry remainders of 1/252:
+  /// half a unit in about a quarter of them, below 1 %.
   @Test(arguments: [false, true])
   func exactGradientsAgreeWithFloatProducts(dropped: Bool) throws {
     let dropPath: DropPath? =
@@ -84,10 +84,10 @@ import Testing
     }
   }
 
-  /// Codes of 8 bits are off by up to 1/254 of the largest gradient that shares a scale, root mean square 1/440 of it: with
-  /// largest ≤ 4·(root mean square) of these narrow rows 1 % a rounding, and in quadrature over the eight layers of both
-  /// blocks 3 %. Sums over images (of gradients that change their sign, an error that does not) cancel to a fraction of
-  /// their terms; four times that for those.
+  /// Codes of 8 bits are off by up to 1/254 of the largest gradient that shares a scale, with a root mean square of
+  /// 1/440 of it. With largest ≤ 4·(root mean square) of these narrow rows that is 1 % per rounding, and in quadrature
+  /// over the eight layers of both blocks 3 %. In sums over images, gradients that change their sign cancel to a
+  /// fraction of their terms, but the error does not; the bound for these is four times as large.
   @Test func gradientsOfEightBitsAreNearThoseOfFifteen() throws {
     for architecture in [Tiny.slice, Tiny.full] {
       let bytes = try run(architecture, .exact, .integer8)
@@ -103,7 +103,7 @@ import Testing
     }
   }
 
-  /// Softmax and LayerNorm in float: sums in another order flip a code here and there, by one.
+  /// Softmax and LayerNorm are float: sums in another order change a code by one here and there.
   @Test func quantizedGradientsAreNearFloatProducts() throws {
     for architecture in [Tiny.slice, Tiny.full] {
       let fused = try run(architecture, .quantized, .integer)
@@ -114,7 +114,7 @@ import Testing
     }
   }
 
-  /// In exact mode the block has codes of the residual stream besides.
+  /// In exact mode the block also has codes of the residual stream.
   @Test(arguments: [ForwardMode.quantized, .exact], [TrainingProducts.integer, .integer8])
   func blocksThatAreComputedAgainGiveTheSameBits(mode: ForwardMode, products: TrainingProducts) throws {
     let dropPath: DropPath = { branch in

@@ -42,7 +42,7 @@ import Testing
         name: "patches", codes: weights, rowBits: Array(repeating: 8, count: width), realBias: bias,
         scales: IntegerLinear.Scales(
           input: 1 / 255, inputMean: means, rows: steps, output: Array(repeating: 0.01, count: width)))
-      // Latent weights just inside their codes: nothing is clamped, so gradients pass through.
+      // Latent weights are just inside their codes: nothing is clamped, so gradients pass through.
       let latent = Parameter(
         name: "weight", role: .weight,
         value: Tensor(
@@ -63,11 +63,11 @@ import Testing
     }
   }
 
-  /// One leaf and more, the last one short; depths that are no multiple of four; both granules of widths.
+  /// One leaf and more, the last one short; depths that are not multiples of four; both granules of widths.
   static let shapes = [[1, 8, 48], [256, 16, 49], [300, 24, 27], [777, 32, 768]]
 
-  /// y is the exact sum of codes but for the bias, which is rounded to one unit 1/255·step of it, and three roundings of a
-  /// float.
+  /// y is the exact sum of codes, except for the bias, which is rounded to one unit 1/255·step of that sum, and for
+  /// three roundings of a float.
   @Test(arguments: shapes)
   func forwardIsTheProduct(shape: [Int]) throws {
     let problem = Problem(shape)
@@ -85,8 +85,8 @@ import Testing
     }
   }
 
-  /// A gradient code is off by half a unit, which is the largest magnitude of a column of the leaf over 127, or over 2^13 at
-  /// most; it is multiplied by code − 128. Floats add one rounding of 2^−24 a leaf and a row.
+  /// A gradient code is off by at most half a unit. The unit is the largest magnitude of a column of the leaf over 127,
+  /// or over 2^13; the code is multiplied by code − 128. Floats add one rounding of 2^−24 per leaf and row.
   @Test(arguments: shapes, [QK_GRADIENT_BYTES, QK_GRADIENT_WORDS])
   func gradientsAreTheProducts(shape: [Int], form: qk_gradient_form) throws {
     let problem = Problem(shape)

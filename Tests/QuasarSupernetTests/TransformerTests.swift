@@ -51,7 +51,7 @@ import Testing
         }))
   }
 
-  /// Scores are sums of d products of size ≤ 1; e^s doubles their error; then sums over tokens.
+  /// Scores are sums of d products of size ≤ 1; e^s doubles their error; sums over tokens follow.
   @Test(arguments: [
     [1, 1, 1, 8], [1, 1, 2, 16], [2, 17, 1, 8], [1, 17, 3, 16], [1, 50, 2, 32], [5, 5, 2, 8], [1, 65, 1, 8],
     [1, 3, 1, 1], [1, 7, 1, 13], [1, 6, 1, 64],
@@ -72,13 +72,13 @@ import Testing
         forward: { oracle.output(oracle.exponentials($0[0]), $0[0]) }), limit: 60)
   }
 
-  /// The integer unit's rounded e^(s − max); straight through means d round(e) = round(e)·d ln e, so the surrogate
-  /// is the frozen code times e^(s − s₀).
+  /// The integer unit's rounded e^(s − max). Straight through means d round(e) = round(e)·d ln e, so the surrogate is
+  /// the frozen code times e^(s − s₀).
   @Test(arguments: [4, 6, 8])
   func attentionWithRoundedProbabilities(bits: Int) throws {
     let oracle = AttentionOracle(batch: 2, tokens: 17, heads: 2, width: 8)
     let levels = Double((1 << bits) - 1)
-    // Draw until no exponential lies close to a tie: float errors of levels·e are below levels·1e-6.
+    // Draws until no exponential is close to a tie: float errors of levels·e are below levels·1e-6.
     let qkv = try #require(
       (0..<200).lazy.map { (seed: Int) -> Tensor in
         var random = AwkwardValues(seed)

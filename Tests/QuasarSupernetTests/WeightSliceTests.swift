@@ -6,7 +6,7 @@ import Testing
 
 @testable import QuasarSupernet
 
-/// Slices of a latent matrix [rows, stride]: order, width and precisions of the rows are chosen.
+/// Slices of a latent matrix [rows, stride] with chosen order, width and precisions of the rows.
 @Suite struct WeightSliceTests {
   struct Layout {
     var latentRows: Int
@@ -123,7 +123,7 @@ import Testing
     #expect(touched > 7 * 7 / 2)
   }
 
-  /// The first gradient of a whole matrix takes the place of the gradient of its slice: the bits of adding it to zero.
+  /// The first gradient of a whole matrix replaces the gradient of its slice, with the bits of adding it to zero.
   @Test(arguments: [Entanglement.independentSteps, .tiedSteps, .nestedCodes])
   func gradientsOfWholeSlicesAreKeptInPlace(entanglement: Entanglement) {
     let (rows, width) = (9, 37)
@@ -143,7 +143,7 @@ import Testing
     }
     let kept = gradients(inPlace: true)
     #expect(kept == gradients(inPlace: false))
-    // Something is inside the range and something outside.
+    // Some values are inside the range and some outside.
     #expect(Set(kept[0].map { $0 == 0 }) == [true, false])
   }
 
@@ -161,7 +161,7 @@ import Testing
     }
   }
 
-  /// The first gradient of a part of a matrix is written into memory that held something else; the rest of it is zero.
+  /// The first gradient of a part of a matrix is written into memory that held other values; the rest of it is zero.
   @Test(arguments: [[8], [32]] as [[UInt8]])
   func gradientsOfPartsStartFromZero(bits: [UInt8]) {
     let (rows, width, partWidth) = (101, 103, 50)

@@ -13,7 +13,7 @@ import Testing
     #expect(free.ranges.isEmpty && free.take(1) == nil)
   }
 
-  /// Blocks given back before, behind and between free neighbours.
+  /// Blocks released before, after and between free neighbours.
   @Test(arguments: [[0, 1, 2], [2, 1, 0], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1]])
   func neighboursJoin(order: [Int]) {
     var free = FreeRanges(count: 30)
@@ -22,7 +22,7 @@ import Testing
     #expect(free.ranges == [0..<30])
   }
 
-  /// Against a map of single bytes: the first place where a block fits, and the free bytes as maximal runs.
+  /// Compares with a map of single bytes: the first place where a block fits, and the free bytes as maximal runs.
   @Test func agreesWithAMapOfBytes() {
     let size = 200
     var random = RandomSource(seed: 6).generator("ranges")

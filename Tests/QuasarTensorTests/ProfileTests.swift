@@ -5,8 +5,8 @@ import Testing
 
 @testable import QuasarTensor
 
-/// The recorder is one for the process, and other tests run kernels beside these: what is compared are the phases of the
-/// test's own names, on its own thread, with a clock that only the test moves.
+/// The process has one recorder, and other tests run kernels at the same time. So the tests compare only the phases
+/// with their own names, on their own thread, with a clock that only the test moves.
 @Suite(.serialized) struct ProfileTests {
   private static let time = Atomic<UInt64>(0)
   private static func wait(_ nanoseconds: UInt64) { time.add(nanoseconds, ordering: .relaxed) }
@@ -92,7 +92,7 @@ import Testing
     #expect(profile.sums.steps == 2 && microseconds(profile.sums.seconds) == 11)
   }
 
-  /// Intervals that are open when a recording starts belong to none, and leave those around them as they are.
+  /// Intervals that are open when a recording starts belong to no phase and do not change those around them.
   @Test func openIntervalsOfBeforeAreIgnored() {
     var second: Profile?
     Profile.measure("test: step") {
@@ -114,7 +114,7 @@ import Testing
     #expect(profile.sums.lost >= 1 && profile.sums.steps == 0)
   }
 
-  /// The threads of a region carry the name of the phase that it was called in.
+  /// The threads of a region carry the name of the phase from which it was called.
   @Test func threadsShareTheNameOfTheirCaller() {
     qk_set_thread_count(2)
     defer { qk_set_thread_count(0) }
@@ -127,11 +127,11 @@ import Testing
     profile.collect()
     let region = phases(profile).first { $0.name == "test: region" }
     #expect(region?.resource == .cache && region?.work == 7 && region?.count == 1)
-    // Two naps, whoever takes them: the caller's own time alone would be one.
+    // Two naps, whichever thread takes them: the caller's own time alone would be one.
     #expect((region?.seconds ?? 0) > 0.039)
   }
 
-  /// A thread's part of a region in the step itself is called as the step is, and is none.
+  /// A thread's part of a region directly in a step has the name of the step but does not count as one.
   @Test func partsOfAStepAreNoSteps() {
     qk_set_thread_count(2)
     defer { qk_set_thread_count(0) }

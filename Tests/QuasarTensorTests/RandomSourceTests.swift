@@ -10,7 +10,7 @@ import Testing
     #expect((0..<4).map { RandomSource(seed: 0).bits(0, $0) } == zero)
   }
 
-  /// The digits of π as key and counter; the counter's low 64 bits are index/4, which must stay below 2^62, so the
+  /// The digits of π as key and counter. The counter's low 64 bits are index/4, which must stay below 2^62, so the
   /// words are checked with an independent Philox instead of the published vector.
   @Test func philoxAgreesWithPlainRounds() {
     func block(_ key: [UInt32], _ counter: [UInt32]) -> [UInt32] {
@@ -26,7 +26,7 @@ import Testing
       }
       return c
     }
-    // The oracle itself meets the published vector for counter and key of π.
+    // The oracle itself reproduces the published vector for counter and key of π.
     #expect(
       block([0xa409_3822, 0x299f_31d0], [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344])
         == [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1])
@@ -48,7 +48,7 @@ import Testing
     #expect(RandomSource.stream("foobar") == 0x8594_4171_f739_67e8)
   }
 
-  /// n = 200,000: standard errors 1/√n = 0.0022 of the mean, √2/√n = 0.0032 of the variance; bounds are 5 of them.
+  /// n = 200,000: standard errors 1/√n = 0.0022 of the mean, √2/√n = 0.0032 of the variance; the bounds are 5 of these.
   /// The sum of twelve uniforms has kurtosis 3 − 6/(5·12) = 2.9.
   @Test func momentsOfNormal() {
     let deviation: Float = 0.5
@@ -75,7 +75,7 @@ import Testing
       isInRange = isInRange && u >= 0 && u < 1
       mean += u / 14_000
     }
-    // 2000 ± 41.4 of each (binomial), 5 deviations; mean ½ ± 0.00244.
+    // 2000 ± 41.4 of each (binomial), 5 standard deviations; mean ½ ± 0.00244.
     #expect(counts.allSatisfy { abs($0 - 2000) < 207 })
     #expect(abs(mean - 0.5) < 0.0122)
     #expect(isInRange)
@@ -90,7 +90,7 @@ import Testing
     if count >= 17 { #expect(order != Array(0..<count)) }
   }
 
-  /// 24 orders of four, 4800 draws: 200 ± 13.8 each; 5 deviations.
+  /// 24 orders of four, 4800 draws: 200 ± 13.8 each; 5 standard deviations.
   @Test func permutationsAreEquallyLikely() {
     var stream = RandomSource(seed: 12).generator("orders")
     var counts: [[Int]: Int] = [:]
@@ -114,7 +114,7 @@ import Testing
     var otherSeed = RandomSource(seed: 6).generator("a")
     #expect((0..<10).map { _ in numbered.next() } != expected)
     #expect((0..<10).map { _ in otherSeed.next() } != expected)
-    // Correlation of two streams, n = 10,000: 0 ± 0.01; 5 deviations.
+    // Correlation of two streams, n = 10,000: 0 ± 0.01; 5 standard deviations.
     let x = source.normal("a", shape: [10_000], deviation: 1).scalars
     let y = source.normal("b", shape: [10_000], deviation: 1).scalars
     var correlation = 0.0

@@ -8,17 +8,17 @@ import Testing
 /// One operation with its double-precision oracle.
 package struct GradientCase {
   package var inputs: [Tensor]
-  /// Largest number of terms of any sum inside, for the tolerance.
+  /// Largest number of terms of any sum inside the operation, for the tolerance.
   package var terms: Int
-  /// Size of the terms of gradients where they cancel, so that the result does not show it.
+  /// Size of the terms of gradients that cancel, so that the result does not show it.
   package var termSize: Double
-  /// The same of values.
+  /// The same for values.
   package var valueTermSize: Double
   /// The operation under test on one parameter for each input.
   package var build: (Tape, [Parameter]) -> Variable
   /// The value in double precision.
   package var forward: ([[Double]]) -> [Double]
-  /// What is differentiated where it is not `forward`: rounding residuals are frozen.
+  /// The function that is differentiated, if it is not `forward`: rounding residuals are frozen.
   package var surrogate: (([[Double]]) -> [Double])?
 
   package init(
@@ -36,7 +36,7 @@ package struct GradientCase {
   }
 }
 
-/// The thread count is a setting of the process: whoever changes it holds this lock.
+/// The thread count is a setting of the process; code that changes it holds this lock.
 package let threadCount = Mutex(())
 
 package func withThreads<T>(_ count: Int32, _ body: () throws -> T) rethrows -> T {
@@ -65,7 +65,7 @@ package func walk(_ test: GradientCase, seed: Tensor?, threads: Int32) -> Walk {
   }
 }
 
-/// Forward against the oracle, gradients against central differences of the oracle, one thread against two.
+/// Checks forward against the oracle, gradients against central differences of the oracle, one thread against two.
 ///
 /// Tolerance: `floatTolerance` for the stated number of terms (plus the rows that a gradient sums over), at the
 /// size of the largest expected value.

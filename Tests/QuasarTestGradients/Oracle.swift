@@ -1,6 +1,6 @@
 import Foundation
 
-// The definitions in double precision, written from the formulas: nothing here calls the library.
+// The definitions in double precision, written from the formulas, without calls to the library.
 
 /// op(a)·op(b) with a [m, k] and b [k, n] after transposition.
 package func oracleProduct(

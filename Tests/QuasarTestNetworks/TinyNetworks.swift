@@ -23,7 +23,7 @@ public enum Tiny {
         count: depth))
   }
 
-  /// Two blocks with another share in every matrix, odd widths against panels of 16.
+  /// Two blocks with a different share in every matrix; odd widths test the panels of 16.
   public static func mixed(bits: Int, channels: Int = 1) -> Architecture {
     Architecture(
       geometry: geometry(channels: channels), embedDimension: 24, activationBits: bits,
@@ -41,7 +41,7 @@ public enum Tiny {
     return try ImageSet(
       name: "noise", split: "test", channels: channels, height: 8, width: 8,
       images: (0..<count * channels * 64).map { i in
-        // Black and white images among them, for the corners of the pixel codes.
+        // Includes black and white images, for the corners of the pixel codes.
         i < 64 ? 0 : (i < 128 ? 255 : UInt8(random.below(256)))
       },
       labels: (0..<count).map { UInt8($0 % 3) }, classNames: classNames)

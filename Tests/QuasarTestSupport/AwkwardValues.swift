@@ -1,6 +1,6 @@
 import QuasarTensor
 
-/// A deterministic generator (SplitMix64) of test data with the values that break kernels mixed in.
+/// A deterministic generator (SplitMix64) of test data, with values that break kernels mixed in.
 public struct AwkwardValues: RandomNumberGenerator {
   private var state: UInt64
 

@@ -2,13 +2,14 @@ import QuasarTensor
 
 /// 8·√terms·2^−24·magnitude: the error of a float sum of `terms` values of size `magnitude`.
 ///
-/// Each addition and each factor is rounded with relative error ≤ 2^−24; independent roundings add up as √terms,
-/// and 8 covers the few roundings per term and the tail of the distribution.
+/// Each addition and each factor is rounded with relative error ≤ 2^−24. Independent roundings add up as √terms, and 8
+/// covers the few roundings per term and the tail of the distribution.
 public func floatTolerance(terms: Int, magnitude: Double) -> Double {
   8 * Double(max(1, terms)).squareRoot() * 0x1p-24 * magnitude
 }
 
-/// nil when every |actual − expected| ≤ tolerance, else a line about the first element that is not (NaN is not).
+/// nil if every |actual − expected| ≤ tolerance, otherwise a line about the first element for which it is not (NaN is
+/// not).
 public func difference(_ actual: [Float], _ expected: [Double], tolerance: Double) -> String? {
   guard actual.count == expected.count else {
     return "\(actual.count) values where \(expected.count) are expected"

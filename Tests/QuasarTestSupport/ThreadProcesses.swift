@@ -3,7 +3,7 @@ import QuasarProcesses
 import QuasarTensor
 import Synchronization
 
-/// "Processes" that are threads of one process and pass messages through memory: the exchanges of MPI, without it.
+/// "Processes" that are threads of one process and exchange messages through memory, in the way of MPI but without it.
 public final class ThreadProcesses: ProcessGroup, @unchecked Sendable {
   // @unchecked: `post` is locked, everything else is constant.
   public let rank: Int

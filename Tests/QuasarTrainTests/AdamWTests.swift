@@ -19,7 +19,7 @@ private struct AdamWOracle {
     second = value.map { _ in 0 }
   }
 
-  /// Gradient of ln s for quantiser steps.
+  /// Gradient of ln s for quantiser steps, g·s; others unchanged.
   func effective(_ gradient: [Double]) -> [Double] {
     role == .scale ? zip(gradient, value).map { $0 * $1 } : gradient
   }
@@ -43,10 +43,10 @@ private struct AdamWOracle {
 }
 
 @Suite struct AdamWTests {
-  /// Eight steps with the given clip norm; every value after every step.
+  /// Makes eight steps with the given clip norm and compares every value after every step.
   ///
-  /// Tolerance: a step rounds about ten times (relative 2^−24) a move of at most rate·√(1/(1 − β2)), and the
-  /// bias corrections 1 − β^t lose up to 2^−24/(1 − β2) = 6e-5 of the move; moves are 8·0.1 in sum.
+  /// Tolerance: a step rounds about ten times (relative 2^−24) a move of at most rate·√(1/(1 − β2)), and the bias
+  /// corrections 1 − β^t lose up to 2^−24/(1 − β2) = 6e-5 of the move; the moves sum to 8·0.1.
   private func run(clip: Float, gradientSize: Float, scaleCount: Int) {
     var random = AwkwardValues(3)
     let parameters = [
@@ -77,7 +77,7 @@ private struct AdamWOracle {
     #expect(optimizer.step == 8)
   }
 
-  /// A parameter that nothing was added to moves by its moments, in the bits of a gradient of zeros.
+  /// A parameter without a gradient moves by its moments, with the bits of a gradient of zeros.
   @Test(arguments: [OptimizerRule.adamw, .lamb])
   func missingGradientsAreZero(rule: OptimizerRule) {
     var random = AwkwardValues(7)
@@ -103,7 +103,7 @@ private struct AdamWOracle {
   @Test func withoutClipping() { run(clip: 1e6, gradientSize: 2, scaleCount: 1) }
   @Test func withClipping() { run(clip: 0.5, gradientSize: 20, scaleCount: 1) }
 
-  /// The norm that clips must be the norm of the gradients that are used: √Σ (g·s)² for steps.
+  /// The norm for clipping must be the norm of the gradients in use: √Σ (g·s)² for steps.
   @Test func normOfStepsOfOneSize() {
     let step = Parameter(name: "step", role: .scale, value: Tensor([0.5, 0.5], shape: [2]))
     step.gradient.assign(Tensor([6, 8], shape: [2]))

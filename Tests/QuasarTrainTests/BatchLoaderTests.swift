@@ -9,7 +9,7 @@ import Testing
 
 @testable import QuasarTrain
 
-/// A set whose images take time to read, and that fails at one of them.
+/// A set whose images take time to read, one of which fails.
 private struct SlowImages: ImageSource {
   let images: ImageSet
   var failing: Int?
@@ -75,7 +75,7 @@ private struct SlowImages: ImageSource {
     #expect(loader.waitingSeconds > 0)
   }
 
-  /// A process that owns the last two of a step's four batches reads those, in order.
+  /// A process that owns the last two of a step's four batches reads these two, in order.
   @Test func readsTheBatchesOfItsProcess() throws {
     let (memory, slow, _) = try sources(32, batch: 2, accumulation: 4)
     let loader = BatchLoader(slow, batches: 2..<4, steps: 8, depth: 3, threads: 2)
@@ -91,15 +91,15 @@ private struct SlowImages: ImageSource {
     let (_, slow, images) = try sources(30)
     let loader = BatchLoader(slow, steps: 100, depth: 2, threads: 3)
     _ = try loader.batch(step: 0)
-    // Steps 1 and 2 are computed now; the thread is given a second to go wrong.
+    // Steps 1 and 2 have been computed by now; the thread gets a second to do something wrong.
     for _ in 0..<100 where images.reads.count.withLock({ $0 }) < 12 { Thread.sleep(forTimeInterval: 0.01) }
     Thread.sleep(forTimeInterval: 0.1)
-    // Four images a batch, each twice.
+    // Four images per batch, each twice.
     #expect(images.reads.count.withLock { $0 } == 12)
   }
 
   @Test func anErrorComesWithItsStepAndNoOther() throws {
-    // Eight slots a step hold four images twice.
+    // Eight slots per step hold four images twice.
     let failing = try sources(30).memory.order(epoch: 0)[9]
     let (_, slow, _) = try sources(30, failing: failing)
     let loader = BatchLoader(slow, steps: 9)
@@ -126,7 +126,7 @@ private struct SlowImages: ImageSource {
     let (memory, none) = try weights(data)
     let (disk, some) = try weights(SlowImages(images: data, reads: SlowImages.Reads()))
     #expect(memory == disk && none == 0 && some > 0)
-    // What takes long is computed ahead in memory, too.
+    // Slow operations are computed ahead even with images in memory.
     #expect(try weights(data) { $0.randAugment = 1 }.1 > 0 && weights(data) { $0.cropScale = 0.5 }.1 > 0)
     let evaluation = try Evaluation(
       Tiny.net(data: data), architecture: Tiny.architecture, mode: .full, data: data)

@@ -27,7 +27,7 @@ import Testing
     let order = a.order(epoch: 3)
     #expect(order == b.order(epoch: 3) && order.sorted() == Array(0..<30))
     #expect(try order != a.order(epoch: 4) && order != source(data, seed: 2).order(epoch: 3))
-    // In another order of steps the same batches come out.
+    // The same batches result from another order of steps.
     let forwards = try (0..<6).map { try a.batch(step: $0, order: order) }
     let backwards = try (0..<6).reversed().map { try b.batch(step: $0, order: order) }
     for (x, y) in zip(forwards, backwards.reversed()) {
@@ -76,7 +76,7 @@ import Testing
       #expect(found == original || found == mirror, "image \(i)")
       if found == mirror { mirrored += 1 }
     }
-    // 48 fair coins: outside 8…40 once in 10⁶.
+    // 48 fair coins: outside 8…40 with probability 10⁻⁶.
     #expect((8...40).contains(mirrored))
   }
 
@@ -100,7 +100,7 @@ import Testing
           if moved == found { match = [dx, dy] }
         }
       }
-      seen.insert(try #require(match, "image \(i) is no shift of itself"))
+      seen.insert(try #require(match, "image \(i) is not a shift of itself"))
     }
     #expect(seen.count > 10)
     #expect(Set(seen.map { $0[0] }) == [-2, -1, 0, 1, 2] && Set(seen.map { $0[1] }) == [-2, -1, 0, 1, 2])
@@ -149,7 +149,7 @@ import Testing
       #expect(crop.left >= 0 && crop.top >= 0 && crop.width >= 1 && crop.height >= 1)
       #expect(crop.left + crop.width <= width && crop.top + crop.height <= height)
       if crop.width == width, crop.height == height { wholes += 1 }
-      // Half a point on either side of both sides.
+      // Half a point of tolerance on both sides of width and height.
       let (w, h) = (Double(crop.width), Double(crop.height))
       #expect((w + 0.5) * (h + 0.5) >= 0.1 * 10_800)
       #expect((w + 0.5) / (h - 0.5) >= 0.75 && (w - 0.5) / (h + 0.5) <= 4.0 / 3)
@@ -163,12 +163,12 @@ import Testing
     }
     #expect(areas.contains { $0 < 0.15 } && areas.contains { $0 > 0.9 } && lefts.count > 60 && wholes < 40)
     #expect(edges.count == 4)
-    // ln of the ratio lies evenly about 0 while nothing is refused for its sides: areas below ⅗.
+    // ln of the ratio is evenly distributed around 0 as long as no crop is refused for its sides: areas below ⅗.
     let small = zip(areas, logs).filter { $0.0 < 0.5 }.map { $0.1 }
     let mean = small.reduce(0, +) / Double(small.count)
     #expect(abs(mean) < 5 * 0.166 / Double(small.count).squareRoot())
     let quarter = small.filter { abs($0) < log(4.0 / 3) / 2 }.count
-    // Half of them, deviation below 23.
+    // Half of them, standard deviation below 23.
     #expect(abs(quarter - small.count / 2) < 115)
   }
 
@@ -178,13 +178,13 @@ import Testing
       let expected = 0.75 * pow(16.0 / 9, Double(u) / 65_536)
       #expect(abs(BatchSource.ratio(u) - expected) < 1e-14)
     }
-    // A square that can hold no crop of these sides is taken whole.
+    // A square that cannot hold a crop with these sides is used whole.
     var random = RandomSource(seed: 1).generator("thin")
     let thin = BatchSource.crop(height: 1000, width: 2, smallest: 0.5, &random)
     #expect(thin == ImageCrop(left: 0, top: 0, width: 2, height: 1000))
   }
 
-  /// Crops of a map of places: each point tells where it came from.
+  /// Crops of a map of places, in which each point tells where it came from.
   @Test func croppedImagesAreResizedCrops() throws {
     let columns: [UInt8] = (0..<64).map { UInt8($0 % 8 * 32) }
     let rows: [UInt8] = (0..<64).map { UInt8($0 / 8 * 32) }
@@ -201,7 +201,7 @@ import Testing
       let image = batch.images.rows(i..<i + 1).scalars
       found.insert(image)
       #expect(image.suffix(64).allSatisfy { $0 == 9 })
-      // The rectangle that the corner points name, by the resize that ImageCropTests compare with its definition.
+      // The rectangle given by the corner points, resized by the code that ImageCropTests compare with its definition.
       let (left, right) = (Int(image[0]) / 32, Int(image[7]) / 32)
       let (top, bottom) = (Int(image[64]) / 32, Int(image[127]) / 32)
       let crop = ImageCrop(left: left, top: top, width: right - left + 1, height: bottom - top + 1)
@@ -237,19 +237,19 @@ import Testing
     var same = 0
     for i in 0..<32 {
       let (x, y) = (a.images.rows(i..<i + 1).scalars, b.images.rows(i..<i + 1).scalars)
-      // What is erased is so in both, after the operation.
+      // Erased points are erased in both, after the operation.
       for p in 0..<192 where x[p] == plain.meanCodes[p / 64] && isErased(x, p, plain.meanCodes) {
         #expect(y[p] == x[p], "image \(i), point \(p)")
       }
       if x == y { same += 1 }
     }
-    // At least the identity's fourteenth, and not all.
+    // At least the fourteenth that the identity leaves, and not all.
     #expect((1...12).contains(same), "\(same)")
     let without = try source(data, change).batch(step: 3, order: order)
     #expect(without.images.scalars == a.images.scalars)
   }
 
-  /// Whether all channels have the mean at the point.
+  /// True if all channels have the mean at the point.
   private func isErased(_ image: [UInt8], _ p: Int, _ mean: [UInt8]) -> Bool {
     (0..<3).allSatisfy { image[$0 * 64 + p % 64] == mean[$0] }
   }
@@ -263,7 +263,7 @@ import Testing
       $0.batchSize = 4
     }
     let order = source.order(epoch: 0)
-    // As without repeats: 30 / 8 steps; each holds two images four times.
+    // 30 / 8 steps, as without repeats; each holds two images four times.
     #expect(source.stepsPerEpoch == 3)
     var seen: [UInt8] = []
     for step in 0..<3 {
@@ -272,7 +272,7 @@ import Testing
         let one = try source.batch(step: step, index: index, order: order)
         #expect(one.labels == Array(repeating: data.labels[image], count: 4))
         let looks = (0..<4).map { one.images.rows($0..<$0 + 1).scalars }
-        // Shifts by up to two points keep the middle value somewhere near the middle.
+        // Shifts by up to two points keep the middle value near the middle.
         let middle = data.image(at: image).dropFirst(27).first ?? 0
         for look in looks { #expect((1...5).contains { y in (1...5).contains { look[y * 8 + $0] == middle } }) }
         #expect(Set(looks).count > 1)
@@ -312,7 +312,7 @@ import Testing
     #expect(found.mean == [Float(100.0 / 255)] && found.deviation == [Float(5000.0.squareRoot() / 255)])
   }
 
-  /// Targets hold the shares that the pixels have: for images of one colour the mean pixel gives the share away.
+  /// Targets hold the shares of the pixels: for images of one colour the mean pixel reveals the share.
   @Test(arguments: [(0.8, 0.0), (0.0, 1.0), (3.0, 0.0)])
   func mixedPixelsHaveTheSharesOfTheTargets(mixup: Double, cutmix: Double) throws {
     let count = 8
@@ -344,7 +344,7 @@ import Testing
     #expect(shares.count > 5)
   }
 
-  /// Mean ½ and variance 1/(4(2a + 1)) of Beta(a, a), within five deviations of 4,000 draws' means.
+  /// Mean ½ and variance 1/(4(2a + 1)) of Beta(a, a), within five standard errors of the means of 4,000 draws.
   @Test(arguments: [0.2, 1.0, 4.0])
   func betaHasItsMoments(a: Double) {
     var generator = RandomSource(seed: 3).generator("beta")
@@ -353,7 +353,7 @@ import Testing
     let variance = draws.reduce(0) { $0 + ($1 - 0.5) * ($1 - 0.5) } / 4000
     let expected = 1 / (4 * (2 * a + 1))
     #expect(abs(mean - 0.5) < 5 * (expected / 4000).squareRoot())
-    // (x − ½)² lies in 0…¼: its variance is at most expected/4.
+    // (x − ½)² is in 0…¼, so its variance is at most expected/4.
     #expect(abs(variance - expected) < 5 * (expected / 4 / 4000).squareRoot())
   }
 }

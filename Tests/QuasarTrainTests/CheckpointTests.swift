@@ -110,7 +110,7 @@ import Testing
     #expect(error?.message.contains("ranking.blocks.0.projection is no order of its 16 rows") == true)
   }
 
-  /// Options that did not exist when a checkpoint was written have their defaults; what is there stays.
+  /// Options that did not exist when a checkpoint was written get their defaults; existing ones stay.
   @Test func olderOptionsAreCompleted() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/c.safetensors"

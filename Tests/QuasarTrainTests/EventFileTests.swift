@@ -6,7 +6,7 @@ import Testing
 
 @testable import QuasarTrain
 
-/// A reader of its own: bit-by-bit CRC, any order of fields.
+/// An independent reader: bit-by-bit CRC, any order of fields.
 private struct Reader {
   struct Event: Equatable {
     var wallTime = 0.0
@@ -155,7 +155,7 @@ private struct Reader {
       let first = file(folder, time: 100)
       try first.restart(keeping: [])
       for step in [0, 19, 39] { try first.append(training(step)) }
-      // The process died inside a record.
+      // The process died within a record.
       let whole = try Data(contentsOf: URL(fileURLWithPath: first.path))
       try whole.dropLast(3).write(to: URL(fileURLWithPath: first.path))
       #expect(throws: Reader.Fault.self) { try Reader.events(first.path) }
@@ -170,7 +170,7 @@ private struct Reader {
     }
   }
 
-  /// A run that was cut off after logging a step which its checkpoint does not have, and went on.
+  /// A run was cut off after logging a step that its checkpoint does not have, and then continued.
   @Test func eventsOfAResumedRunAreItsLog() throws {
     try withTemporaryFolder { folder in
       let data = try Tiny.toySet(48, seed: 1)

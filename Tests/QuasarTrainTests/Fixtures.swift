@@ -55,7 +55,7 @@ enum Tiny {
   }
 }
 
-/// A folder of its own, removed at the end.
+/// Runs `body` with a separate folder, which is removed at the end.
 func withTemporaryFolder(_ body: (String) throws -> Void) throws {
   let path = NSTemporaryDirectory() + "quasar-train-\(UUID().uuidString)"
   try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)

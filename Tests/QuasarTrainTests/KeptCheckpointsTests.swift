@@ -16,7 +16,7 @@ import Testing
   @Test func bestAndLastAreChosen() {
     let entries = [entry(30, 0.5), entry(10, 0.7), entry(20, 0.9), entry(40, 0.7), entry(50, nil)]
     let chosen = KeptCheckpoints(best: 2, last: 2).chosen(entries)
-    // Of the equal accuracies of steps 10 and 40 the earlier one is better; 50 has none.
+    // The earlier of the equal accuracies at steps 10 and 40 is better; 50 has none.
     #expect(chosen.map(\.step) == [10, 20, 40, 50])
     #expect(chosen.map(\.isBest) == [true, true, false, false])
     #expect(chosen.map(\.isLast) == [false, false, true, true])
@@ -42,7 +42,8 @@ import Testing
     try session.run(shouldStop: { stopAfter.map { trainer.step >= $0 } ?? false })
   }
 
-  /// Stopped and resumed, a run keeps what an uninterrupted one keeps, and each is a run that can be loaded.
+  /// A stopped and resumed run keeps the same checkpoints as an uninterrupted one, and each is a run that can be
+  /// loaded.
   @Test func aRunKeepsItsCheckpoints() throws {
     let data = try Tiny.toySet(48, seed: 1)
     try withTemporaryFolder { folder in
@@ -54,7 +55,7 @@ import Testing
       let whole = RunDirectory("\(folder)/whole")
       let entries = KeptCheckpoints.entries(in: whole)
       #expect(entries == KeptCheckpoints.entries(in: RunDirectory("\(folder)/parts")))
-      // 3 steps an epoch, 5 epochs.
+      // 3 steps per epoch, 5 epochs.
       #expect(entries.filter(\.isLast).map(\.step) == [12, 15] && entries.filter(\.isBest).count == 1)
       for entry in entries {
         #expect(try KeptCheckpoints.run(entry.step, in: whole).load().description.step == entry.step)
@@ -93,7 +94,7 @@ import Testing
     }
   }
 
-  /// A teacher in fp32 changes the weights; one of other classes is refused.
+  /// A teacher in fp32 changes the weights; a teacher with other classes is refused.
   @Test func aRunTeachesAnother() throws {
     let data = try Tiny.toySet(48, seed: 1)
     try withTemporaryFolder { folder in

@@ -34,7 +34,7 @@ import Testing
     try Data(contentsOf: URL(fileURLWithPath: RunDirectory(folder).checkpointPath))
   }
 
-  /// 21 steps, the first 4 in fp32; one oscillation in ten updates freezes.
+  /// 21 steps, the first 4 in fp32; one oscillation in ten updates freezes a weight.
   private func options(_ rule: OptimizerRule) -> TrainingOptions {
     var options = Tiny.options(epochs: 7)
     options.fullPrecision = 0.2
@@ -51,7 +51,7 @@ import Testing
 
   private static var plans: [SubnetPlan] { [.fixed(Tiny.architecture), .space(Tiny.space)] }
 
-  /// Any number of threads, stopped before, at and after the switch, with weights frozen: the bytes of one run.
+  /// Any number of threads; stopped before, at and after the switch, with weights frozen: the bytes of one run.
   @Test(arguments: [0, 1], [OptimizerRule.adamw, .lamb])
   func resumedRunsOnAnyNumberOfThreadsAreOneRun(plan: Int, rule: OptimizerRule) throws {
     let before = qk_thread_count()
@@ -77,7 +77,7 @@ import Testing
     }
   }
 
-  /// Frozen weights, raw and averaged, have the code that the checkpoint names, in the precision of their row.
+  /// Frozen weights, raw and averaged, have the code given in the checkpoint, in the precision of their row.
   private func expectFrozenCodes(_ folder: String, _ rule: OptimizerRule) throws {
     let file = try SafetensorsFile.read(RunDirectory(folder).checkpointPath)
     for prefix in ["", "average."] {
@@ -108,7 +108,7 @@ import Testing
     }
   }
 
-  /// A step that moves nothing: what is left are calibration and the compensated codes.
+  /// A step that moves nothing, so only calibration and the compensated codes remain.
   @Test func theSwitchStartsTheQuantisers() throws {
     let data = try Tiny.toySet(48, seed: 2)
     for (percentile, gptq) in [(0.0, false), (99.0, false), (0, true), (99, true)] {

@@ -3,7 +3,7 @@ import Foundation
 @testable import QuasarTrain
 
 /// An image as a function of (channel, x, y), and the operations of RandAugment by their definitions, point by point:
-/// exact fractions in Double (all are far below 2⁵³), values found by search instead of division.
+/// exact fractions in Double (all are far below 2⁵³), with values found by search instead of division.
 struct PlainImage: Equatable {
   var channels: Int
   var height: Int
@@ -22,7 +22,7 @@ struct PlainImage: Equatable {
     return result
   }
 
-  /// The code nearest to a/b, the larger of two, limited to 0…255: the largest v with v − ½ ≤ a/b.
+  /// The code nearest to a/b (the larger of two), limited to 0…255: the largest v with v − ½ ≤ a/b.
   static func nearest(_ a: Int, _ b: Int) -> Int {
     var value = 0
     while value < 255, (2 * value + 1) * b <= 2 * a { value += 1 }
@@ -106,7 +106,7 @@ struct PlainImage: Equatable {
     }
   }
 
-  /// The value at A·(point − middle) + middle, the place rounded to 1/256, four neighbours weighed by their distance.
+  /// The value at A·(point − middle) + middle, the place rounded to 1/256, four neighbours weighted by their distance.
   func moved(_ xx: Double, _ xy: Double, _ yx: Double, _ yy: Double, _ fill: [UInt8]) -> PlainImage {
     let (middleX, middleY) = (Double(width - 1) / 2, Double(height - 1) / 2)
     return mapped { c, x, y in

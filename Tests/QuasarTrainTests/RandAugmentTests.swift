@@ -73,7 +73,7 @@ import Testing
           #expect(apply(operation, 0, isNegative: isNegative, to: image) == image, "\(operation)")
         }
       }
-      // The largest magnitude of all others is seen, in grey except by what colour alone has.
+      // The largest magnitude of every other operation is visible; colour alone has no effect on grey.
       let large = self.image(channels, 32, 32, kind: 1)
       for operation in Operation.allCases where operation != .identity {
         let isSeen = apply(operation, 30, to: large) != large
@@ -124,7 +124,7 @@ import Testing
     #expect(AffineMap.sines.count == 31 && AffineMap.cosines.count == 31)
   }
 
-  /// What Pillow 13 makes of the same image, as FNV-1a over the interleaved bytes.
+  /// The result of Pillow 13 for the same image, as FNV-1a over the interleaved bytes.
   @Test func equalsPillowWhereItCountsInIntegers() {
     // p[c][i] = (i·(7 + 4c) + i·i/(3 + c)) mod 256 on 24×32 points, then squared and halved to be uneven.
     let pixels = (0..<3).flatMap { c in
@@ -147,7 +147,7 @@ import Testing
     #expect(hash(apply(.solarize, 15, to: image)) == 0xb0ea_baaa_8a51_03d0)
   }
 
-  /// Each of the 14 operations comes with either sign, in the share that equal chances give.
+  /// Each of the 14 operations occurs with either sign, as often as equal chances give.
   @Test func everyOperationIsReached() {
     let image = image(3, 32, 32, kind: 1)
     let single = RandAugment(operations: 1, magnitude: 20, fill: RandAugmentTests.fill)
@@ -157,7 +157,7 @@ import Testing
         names[apply(operation, 20, isNegative: isNegative, to: image).pixels, default: ""] += "\(operation) "
       }
     }
-    // Two signs each, except of the five that have none.
+    // Two signs each, except for the five that have none.
     #expect(names.count == 2 * 14 - 5)
     var counts: [String: Int] = [:]
     var random = RandomSource(seed: 2).generator("draws")
@@ -166,7 +166,7 @@ import Testing
       counts[names[found.pixels] ?? "none", default: 0] += 1
     }
     #expect(counts["none"] == nil && counts.count == 23 - 9)
-    // 100 expected of each, deviation 9.6.
+    // 100 of each are expected, standard deviation 9.6.
     #expect(counts.values.allSatisfy { (50...150).contains($0) }, "\(counts)")
   }
 

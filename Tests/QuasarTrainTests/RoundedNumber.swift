@@ -2,10 +2,10 @@ import Foundation
 
 /// A real number with the spread of the same computation in fp32 around it.
 ///
-/// First-order error propagation with independent roundings: a rounding of a result r adds a spread of u·|r|, u = 2^−24,
-/// and spreads e of operands pass through f as √Σ(∂f·e)². Roundings that depend on each other add up faster than that,
-/// so a comparison allows eight spreads, as `floatTolerance` does. (Bounds for the worst case, Σ|∂f|·e, grow tenfold
-/// a layer and see nothing after two blocks.)
+/// First-order error propagation with independent roundings: a rounding of a result r adds a spread of u·|r|, u =
+/// 2^−24, and spreads e of operands pass through f as √Σ(∂f·e)². Roundings that depend on each other add up faster than
+/// that, so a comparison allows eight spreads, as `floatTolerance` does. (Bounds for the worst case, Σ|∂f|·e, grow
+/// tenfold per layer and detect nothing after two blocks.)
 struct Rounded {
   var value: Double
   var spread: Double

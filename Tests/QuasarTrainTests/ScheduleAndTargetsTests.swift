@@ -18,7 +18,7 @@ import Testing
     let schedule = LearningRateSchedule(peak: 0.8, floor: 0.2, warmUpSteps: 4, totalSteps: 24)
     let rates: [Float] = [0.2, 0.4, 0.6, 0.8, 0.8]
     for (step, rate) in rates.enumerated() { #expect(abs(schedule.rate(at: step) - rate) < 1e-6) }
-    // Half of the cosine: the middle of floor and peak.
+    // Half of the cosine is the middle of floor and peak.
     #expect(abs(schedule.rate(at: 14) - 0.5) < 1e-6)
     #expect(abs(schedule.rate(at: 24) - 0.2) < 1e-6)
     for step in 4..<24 { #expect(schedule.rate(at: step + 1) < schedule.rate(at: step)) }
@@ -32,7 +32,7 @@ import Testing
       (100, 0.125),
     ]
     for (step, rate) in rates { #expect(schedule.rate(at: step) == rate, "step \(step)") }
-    // A point k/n comes at step k for every k and n, whatever k/n is in binary.
+    // A point k/n is passed at step k for every k and n, whatever k/n is in binary.
     for n in 1...60 {
       for k in 1...n {
         let one = LearningRateSchedule(

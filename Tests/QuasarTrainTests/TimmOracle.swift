@@ -2,7 +2,7 @@ import Foundation
 
 @testable import QuasarTrain
 
-/// A vision transformer as timm computes it (`timm/models/vision_transformer.py`), in plain Swift on timm's tensors, in
+/// A vision transformer computed as in timm (`timm/models/vision_transformer.py`), in plain Swift on timm's tensors, in
 /// fp64 with the spread of fp32.
 struct TimmOracle {
   var tensors: [String: (shape: [Int], values: [Double])]
@@ -14,7 +14,7 @@ struct TimmOracle {
 
   typealias Rows = [[Rounded]]
 
-  /// Weights after one rounding: what is folded into them here is rounded once.
+  /// Weights after one rounding, because Quasar rounds once after folding its factors into them.
   private func weights(_ name: String) -> [Rounded] { (tensors[name]?.values ?? []).map { Rounded($0).rounded } }
 
   private func has(_ name: String) -> Bool { tensors[name] != nil }
@@ -53,7 +53,7 @@ struct TimmOracle {
       for i in x.indices {
         let q = part(i, 0, head)
         let scores = x.indices.map { j in Rounded.sum(zip(q, part(j, 1, head)).map { $0 * $1 }) }
-        // Softmax does not depend on what is subtracted from all scores.
+        // Softmax does not depend on a value that is subtracted from all scores.
         let top = Rounded(scores.map(\.value).max() ?? 0)
         let scale = Rounded(1 / Double(d).squareRoot()).rounded
         let powers = scores.map { (($0 - top) * scale).exponential }

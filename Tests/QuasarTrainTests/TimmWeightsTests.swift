@@ -20,7 +20,7 @@ private enum Small {
         heads: 2, mlpRatio: 2, shares: [.qkv: .all, .projection: .all, .expand: .all, .contract: .all]), count: 2))
   static let size = SupernetSize(architecture)
 
-  /// Shapes by name, written down from timm's source rather than taken from the key map.
+  /// Shapes by name, written from timm's source rather than taken from the key map.
   static func shapes(layerScales: Bool, classes: Int = 3, tokens: Int = 5) -> [String: [Int]] {
     var shapes: [String: [Int]] = [
       "cls_token": [1, 1, 16], "pos_embed": [1, tokens, 16], "patch_embed.proj.weight": [16, 3, 4, 4],
@@ -42,7 +42,7 @@ private enum Small {
     return shapes
   }
 
-  /// Numbers that every one of the three formats holds exactly: 8 significant bits, between 2^−9 and 1.
+  /// Numbers that each of the three formats holds exactly: 8 significant bits, between 2^−9 and 1.
   ///
   /// The stream stays small, so that ε of the norms counts.
   static func tensors(_ shapes: [String: [Int]]) -> [String: (shape: [Int], values: [Double])] {
@@ -206,7 +206,7 @@ private enum Small {
       shapes.contains(
         "of another shape: norm.bias is [8], needed is [16], pos_embed is [1, 10, 16], needed is [1, 5, 16], "
           + "10 tokens where the space has 5;"), "\(shapes)")
-    // Two more blocks than the space: 28 names, a dozen of them shown.
+    // Two more blocks than the space: 28 names, of which a dozen are shown.
     let deeper = try refusal { tensors in
       for (name, tensor) in tensors where name.hasPrefix("blocks.") {
         tensors[name.replacingOccurrences(of: "blocks.", with: "blocks.2")] = tensor

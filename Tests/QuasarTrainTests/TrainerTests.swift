@@ -11,7 +11,7 @@ import Testing
 
 @testable import QuasarTrain
 
-/// The number of threads is process-wide: these tests run one after the other and put it back.
+/// The number of threads is process-wide, so these tests run one after the other and restore it.
 @Suite(.serialized) struct TrainerTests {
   private func train(
     _ plan: SubnetPlan, _ size: SupernetSize, _ data: ImageSet, _ options: TrainingOptions, folder: String,
@@ -67,7 +67,7 @@ import Testing
       try withTemporaryFolder { folder in
         for threads in [1, 2] {
           qk_set_thread_count(Int32(threads))
-          // 3 steps an epoch: 6 steps.
+          // 3 steps per epoch: 6 steps.
           try train(plan, size, data, threePhases(epochs: 2), folder: "\(folder)/\(threads)")
         }
         #expect(try bytes("\(folder)/1") == bytes("\(folder)/2"))
@@ -223,7 +223,7 @@ import Testing
     for (rate, value) in zip(rates, expected + Array(repeating: 0.0005, count: 5)) { #expect(abs(rate - value) < 1e-9) }
   }
 
-  /// A run with averaged weights leaves both: raw for resuming, averaged for everything else.
+  /// A run with averaged weights gives both: raw ones for resuming, averaged ones for everything else.
   @Test func averagedWeightsAreWhatARunGives() throws {
     let data = try Tiny.toySet(48, seed: 1)
     try withTemporaryFolder { folder in
@@ -259,7 +259,7 @@ import Testing
     #expect(net.parameters.contains { $0.name.hasSuffix("step4") } == (entanglement == .independentSteps))
   }
 
-  /// A teacher that always says class 299 of 300: with its counts alone as targets the network learns to say so.
+  /// With only the counts of a teacher that always says class 299 of 300 as targets, the network learns to say so.
   @Test func hardDistillationTeachesTheBestClass() throws {
     let few = try Tiny.toySet(32, seed: 1)
     let data = try ImageSet(

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The targets of the package as its manifest declares them, read from the text of Package.swift.
+/// The targets of the package as declared in its manifest, read from the text of Package.swift.
 struct Manifest {
   struct Target {
     var name: String
@@ -14,7 +14,7 @@ struct Manifest {
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 
-  /// In the order of the file.
+  /// The targets in the order of the file.
   let targets: [Target]
   let text: String
 
@@ -38,7 +38,7 @@ struct Manifest {
 
   struct Unreadable: Error { var what: String }
 
-  /// From the first opening bracket to the one that closes it.
+  /// The text from the first opening bracket to its closing one.
   private static func balanced(_ text: Substring) -> Substring {
     var depth = 0
     for index in text.indices {
@@ -61,7 +61,7 @@ struct Manifest {
       if depth == 0 { break }
       list.append(character)
     }
-    // Products of other packages come as .product(name: …, package: …).
+    // Products of other packages have the form .product(name: …, package: …).
     let own = list.replacing(/\.product\([^)]*\)/, with: "").replacing(/traits: \[[^\]]*\]/, with: "")
     return own.matches(of: /"(\w+)"/).map { String($0.1) }
   }
@@ -73,7 +73,7 @@ struct Manifest {
 
   subscript(name: String) -> Target? { targets.first { $0.name == name } }
 
-  /// Everything that a target reaches.
+  /// Every module that a target reaches.
   func reachable(_ name: String) -> Set<String> {
     var found: Set<String> = []
     var open = self[name]?.dependencies ?? []

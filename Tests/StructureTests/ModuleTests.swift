@@ -1,6 +1,6 @@
 import Testing
 
-/// The tree of modules: what the manifest declares is what the files import, and arrows point down.
+/// The tree of modules: the declared dependencies are those that the files import, and arrows point down.
 @Suite struct ModuleTests {
   private static func swiftTargets() throws -> [Manifest.Target] {
     try Manifest().targets.filter { target in

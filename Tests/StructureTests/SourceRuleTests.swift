@@ -3,8 +3,8 @@ import Testing
 
 /// Counts that keep one thing in one place.
 @Suite struct SourceRuleTests {
-  /// The network is put together in one file. Others that spell its four linear layers: the genes' names, timm's names
-  /// and the training block, which is written by hand.
+  /// The network is put together in one file. Other files that spell its four linear layers are the genes' names,
+  /// timm's names and the training block, which is written by hand.
   @Test func theFourLinearLayersAreSpelledInFewFiles() throws {
     let allowed: Set = [
       "Sources/QuasarNetwork/LayerID.swift", "Sources/QuasarNetwork/LayerGraph.swift",
@@ -26,7 +26,7 @@ import Testing
     #expect(files == ["Sources/QuasarNetwork/LayerID.swift"])
   }
 
-  /// The tape holds generic operations; what a transformer needs beyond them joins as a fused operation.
+  /// The tape holds generic operations; further operations of a transformer join as fused operations.
   @Test func autogradNamesNoPartOfATransformer() throws {
     let words =
       /(?i)attention|transformer|\btokens?\b|\bheads?\b|patch|residual|class ?token|\bqkv\b|drop.?path|supernet/
@@ -72,7 +72,7 @@ import Testing
     #expect(lines <= 101, "README.md has \(lines) lines")
   }
 
-  /// A file has one idea: most have fewer than 400 lines.
+  /// A file has one idea; most have fewer than 400 lines.
   @Test func filesAreShort() throws {
     for file in try SourceFile.all(in: "Sources") {
       let lines = file.text.count { $0 == "\n" }

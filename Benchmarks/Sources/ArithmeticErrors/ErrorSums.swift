@@ -1,12 +1,12 @@
 import Foundation
 import Quasar
 
-/// Σ (y − r)², Σ r² and what else compares codes y of a unit with real values r, both in output codes.
+/// Σ (y − r)², Σ r² and other figures that compare codes y of a unit with real values r, both in output codes.
 ///
-/// r is the unrounded value of the real function, clamped to the code range: what lies beyond is saturated by the
+/// r is the unrounded value of the real function, clamped to the code range: values beyond it are saturated by the
 /// quantiser in any implementation and would hide the rounding. The step of the output cancels in every ratio.
 struct ErrorSums {
-  /// Values compared.
+  /// Number of values compared.
   private(set) var count = 0
   /// Largest |y − r| in output codes.
   private(set) var largest = 0.0
@@ -46,15 +46,15 @@ struct ErrorSums {
 
   /// √(Σ (y − r)² / Σ r²)
   var total: Double { relative(errorSquares) }
-  /// √(Σ (round(r) − r)² / Σ r²): what exact arithmetic with the same output codes would leave.
+  /// √(Σ (round(r) − r)² / Σ r²): the error of exact arithmetic with the same output codes.
   var floor: Double { relative(roundingSquares) }
-  /// total/floor: 1 when the unit does as well as exact arithmetic could.
+  /// total/floor: 1 if the unit does as well as exact arithmetic could.
   var excess: Double { floor > 0 ? total / floor : 1 }
   /// √(Σ (y − r)² / n) in output codes.
   var codes: Double { count > 0 ? (errorSquares / Double(count)).squareRoot() : 0 }
   /// Share of codes that are not the nearest one to r.
   var differentShare: Double { Double(different) / Double(max(1, count)) }
-  /// Share of real values that lie more than half a code beyond the range.
+  /// Share of real values that are more than half a code beyond the range.
   var saturatedShare: Double { Double(saturated) / Double(max(1, count)) }
 }
 

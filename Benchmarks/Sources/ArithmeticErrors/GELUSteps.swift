@@ -4,14 +4,14 @@ import Quasar
 /// Steps s_in and s_out whose table round(gelu(s_in·c)/s_out) + zero is the given one, entry for entry.
 ///
 /// A packed model holds the 256 entries but not the two steps. Each entry e of input code c bounds t = 1/s_out for a
-/// given s_in: e − zero − ½ ≤ gelu(s_in·c)·t ≤ e − zero + ½ (one-sided where the entry is clamped). All bounds
-/// together leave an interval of t; s_in is taken where that interval is widest, s_out from its middle. Any pair with
-/// a non-empty interval is a function that this table rounds correctly.
+/// given s_in: e − zero − ½ ≤ gelu(s_in·c)·t ≤ e − zero + ½ (one-sided where the entry is clamped). All bounds together
+/// leave an interval of t. s_in is taken where that interval is widest, s_out from its middle. Any pair with a
+/// non-empty interval is a function that this table rounds correctly.
 struct GELUSteps {
   var input: Double
   var output: Double
 
-  /// nil when no pair of steps has exactly this table.
+  /// nil if no pair of steps has exactly this table.
   init?(_ table: GELUTable, bits: Int) {
     let zero = Double(table.entries[128])
     let top = Double((1 << bits) - 1)
@@ -24,7 +24,7 @@ struct GELUSteps {
         guard real != 0 else { continue }
         let below = entry > 0 ? (entry - zero - 0.5) / real : nil
         let above = entry < top ? (entry - zero + 0.5) / real : nil
-        // A negative value turns the inequality round.
+        // A negative value reverses the inequality.
         if let bound = real > 0 ? below : above { low = max(low, bound) }
         if let bound = real > 0 ? above : below { high = min(high, bound) }
       }

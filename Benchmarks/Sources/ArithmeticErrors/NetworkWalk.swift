@@ -15,7 +15,7 @@ struct NetworkWalk {
     steps = try model.blocks.enumerated().map { index, block in
       guard let steps = GELUSteps(block.gelu, bits: model.architecture.activationBits) else {
         throw QuasarError(
-          .badData, "\(name): blocks.\(index).gelu is no correctly rounded GELU table of any two steps")
+          .badData, "\(name): blocks.\(index).gelu is not a correctly rounded GELU table for any two steps")
       }
       return steps
     }

@@ -1,7 +1,7 @@
 import Foundation
 import Quasar
 
-/// The error plots, each with 8-bit and 6-bit activations in one picture.
+/// The error plots; each shows 8-bit and 6-bit activations in one picture.
 enum Pictures {
   /// File names and SVG texts.
   static func all(note: (String) -> Void) throws -> [(file: String, svg: String)] {
@@ -60,9 +60,9 @@ enum Pictures {
   private static let rounding: Measure = ("rounding alone", { $0.rounding })
   private static let normalisedFirst: Measure = ("normalised before rounding", { $0.normalisedFirst })
 
-  /// 1…1024 tokens in half octaves, scores of deviation 1.
+  /// 1…1024 tokens in half octaves, scores with standard deviation 1.
   private static var tokenCounts: [(x: Double, tokens: Int, spread: Double)] {
-    // √2 rounds to 1, which is there already.
+    // √2 rounds to 1, which is already there.
     (0...20).filter { $0 != 1 }.map { step in
       let tokens = Int(exp2(Double(step) / 2).rounded())
       return (log2(Double(tokens)), tokens, 1)

@@ -6,11 +6,12 @@ extension Requantiser {
   var factor: Double { Double(multiplier) * Double(sign: .plus, exponent: -Int(shift), significand: 1) }
 }
 
-/// The functions that the integer units stand for, in double, from input codes to unrounded output codes.
+/// The functions that the integer units approximate, in double, from input codes to unrounded output codes.
 enum RealFunctions {
   /// (r_i − mean)/√(variance + E/D)·w_i + b_i with w_i = M_i·2^−S_i·2^30/√D and b_i = B_i·2^−S_i.
   ///
-  /// weight/s_y and bias/s_y come back from the layer's integers; their own rounding (2^−16 relative) is not counted.
+  /// weight/s_y and bias/s_y are recovered from the layer's integers; their own rounding (2^−16 relative) is not
+  /// counted.
   static func layerNorm(_ row: UnsafeBufferPointer<Int16>, _ norm: IntegerLayerNorm) -> [Double] {
     let width = Double(row.count)
     let mean = row.reduce(0.0) { $0 + Double($1) } / width

@@ -8,7 +8,7 @@ enum Sweeps {
 
   private static let random = RandomSource(seed: 1)
 
-  /// Normal numbers with mean 0 and deviation 1 (Box–Muller).
+  /// Normal numbers with mean 0 and standard deviation 1 (Box–Muller).
   private static func normals(_ name: String, _ count: Int) -> [Double] {
     var stream = random.generator(name)
     return (0..<count).map { _ in
@@ -18,9 +18,9 @@ enum Sweeps {
 
   /// Largest |P − (2^A − 1)·2^−z| over each 1/16 of an octave of the score distance z, 0…A + 2 octaves.
   ///
-  /// Distances are spaced 1/4096 octave, so both roundings (z to 1/256 octave, P to a code) show their worst.
+  /// Distances are spaced 1/4096 octave, so both roundings (z to 1/256 octave, P to a code) reach their worst.
   static func probability(bits: Int) throws -> Curve {
-    // log2(e)·s_q·s_k/√d = 2^−12 octaves a score code.
+    // log2(e)·s_q·s_k/√d = 2^−12 octaves per score code.
     let attention = try IntegerAttention(
       name: "sweep", heads: 1, headDimension: 1, activationBits: bits,
       queryStep: Float(0x1p-12 / 1.4426950408889634), keyStep: 1, valueStep: 1, outputStep: 1)
@@ -31,18 +31,18 @@ enum Sweeps {
     }
   }
 
-  /// What an attention sweep measures at one point.
+  /// The errors of an attention sweep at one point.
   struct AttentionErrors {
     var unit: Double
     var rounding: Double
-    /// The error when probabilities are normalised before they are rounded to A bits.
+    /// The error if probabilities are normalised before they are rounded to A bits.
     var normalisedFirst: Double
   }
 
-  /// Errors for scores of deviation `spread` (in units of the natural logarithm), 64 channels a head.
+  /// Errors for scores of standard deviation `spread` (in units of the natural logarithm), 64 channels per head.
   ///
-  /// q, k, v and the output have four deviations to the end of the code range, so rounding alone costs the same
-  /// everywhere and what the unit adds can be compared.
+  /// q, k, v and the output have four standard deviations up to the end of the code range. So rounding alone costs the
+  /// same everywhere, and the additional error of the unit can be compared.
   static func attention(bits: Int, tokens: Int, spread: Double) throws -> AttentionErrors {
     let dimension = 64
     let range = CodeRange.signedNarrow(bits: bits)
@@ -92,7 +92,7 @@ enum Sweeps {
   /// s_out·(entry − zero) − gelu(s_in·c), in real units, over the input code c, for inputs of ±4.
   static func gelu(bits: Int) -> Curve {
     let input = Float(4) / 127
-    // Room for the deepest negative value and for gelu(4) = 3.9999.
+    // Leaves room for the deepest negative value and for gelu(4) = 3.9999.
     let quantizer = GELUQuantizer(step: Float(4.17) / Float((1 << bits) - 1), bits: bits)
     let table = GELUTable(inputStep: input, output: quantizer)
     return GELUTable.inputRange.codes.map { code in
@@ -101,10 +101,10 @@ enum Sweeps {
     }
   }
 
-  /// LayerNorm of rows of `width` normal codes of this deviation, ε = 0, weight 1, bias 0.
+  /// LayerNorm of rows of `width` normal codes of this standard deviation, ε = 0, weight 1, bias 0.
   ///
-  /// The mean of a row is uniform over ±(deviation + 1), so it lies anywhere between two codes. The output step puts
-  /// four deviations at the end of the code range.
+  /// The mean of a row is uniform over ±(deviation + 1), so it is anywhere between two codes. The output step puts four
+  /// deviations at the end of the code range.
   static func layerNorm(bits: Int, width: Int, deviation: Double) throws -> ErrorSums {
     let range = CodeRange.signedNarrow(bits: bits)
     let rows = max(4, 65_536 / width)

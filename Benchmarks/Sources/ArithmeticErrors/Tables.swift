@@ -5,7 +5,7 @@ import Quasar
 struct Tables {
   let errors: [LayerErrors]
 
-  /// One row a unit and width: all layers together, the worst layer, and the layer farthest above its rounding error.
+  /// One row per unit and width: all layers together, the worst layer, and the layer farthest above its rounding error.
   private struct Row {
     var unit: LayerErrors.Unit
     var bits: Int

@@ -1,11 +1,11 @@
-// What integer attention, LayerNorm and GELU add to rounding, on the activations of trained networks.
+// The error that integer attention, LayerNorm and GELU add to rounding, on the activations of trained networks.
 //
 //   swift run -c release arithmetic-errors --model A.quasar [--model B.quasar …] [--data embedded]
 //     [--images 200] [--out DIR] [--json]
 //
-// For each unit and number of activation bits: the relative rms error against the real function in double at the
-// same input codes, beside the error of rounding that function's exact value. --out also writes error plots over
-// synthetic inputs as SVG; without --model only those are made.
+// For each unit and number of activation bits: the relative rms error against the real function in double at the same
+// input codes, next to the error of rounding that function's exact value. --out also writes error plots over synthetic
+// inputs as SVG; without --model only these plots are made.
 import Foundation
 import Quasar
 

@@ -2,8 +2,9 @@
 //
 //   swift run -c release float-products
 //
-// On one thread. For each shape and form: the median rate of sgemm and, for the fp32 product and for every bfloat16 kernel of
-// this machine but the reference, the median of sgemm's time over theirs in the same turn (2.00: twice as fast). Conversion
+// Everything runs on one thread. For each shape and form it prints the median rate of sgemm. For the fp32 product and
+// for every bfloat16 kernel of this machine except the reference, it prints the median of sgemm's time over theirs in
+// the same turn (2.00: twice as fast). Conversion and packing of both operands are part of the time.
 // and packing of both operands are part of the time.
 import CKernels
 import OpenBLAS
@@ -67,7 +68,7 @@ func measure(_ m: Int, _ n: Int, _ k: Int, _ form: Form) {
   var ratios = Array(repeating: [Double](), count: 1 + halves.count)
   for turn in 0..<22 {
     let all = ([rival, single] + halves).map { product in seconds { product(a, b, &c) } }
-    // The first turn makes the work buffers.
+    // The first turn allocates the work buffers.
     guard turn > 0 else { continue }
     times.append(all[0])
     for i in ratios.indices { ratios[i].append(all[0] / all[i + 1]) }

@@ -2,8 +2,8 @@
 //
 //   swift run -c release kernels
 //
-// For each shape: medians of all-4-bit, mixed and all-8-bit weights, and the mixed time over the mean of its
-// parts weighted by their rows (1.00 would mean that mixing costs nothing).
+// For each shape: medians of all-4-bit, mixed and all-8-bit weights, and the mixed time over the mean of its parts
+// weighted by their rows (1.00 would mean that mixing costs nothing).
 import Quasar
 
 struct Shape {

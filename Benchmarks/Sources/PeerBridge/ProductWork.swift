@@ -2,7 +2,7 @@
 import CKernels
 import Quasar
 
-/// What a product writes, by its number in the C interface.
+/// The output of a product, by its number in the C interface.
 enum ProductForm: Int32 {
   /// int32: the accumulators themselves.
   case accumulators = 0
@@ -24,7 +24,7 @@ final class ProductWork: TimedWork {
     self.form = form
   }
 
-  // The last result is let go first, so that every run writes into the same recycled memory.
+  // The last result is released first, so that every run writes into the same recycled memory.
   override func run() throws {
     switch form {
     case .accumulators:
@@ -46,8 +46,8 @@ final class ProductWork: TimedWork {
 
 /// A product of `tokens` × `depth` activation codes and `rows` × `depth` weight codes, both copied.
 ///
-/// `rowBits` has 4 or 8 for each row. `activationsUnsigned` says whether activations are uint8 (else int8). `form` 0 gives
-/// int32 accumulators, 1 int8 codes round(factor·accumulator). No bias.
+/// `rowBits` has 4 or 8 for each row. `activationsUnsigned` is true for uint8 activations, false for int8. `form` 0
+/// gives int32 accumulators, 1 int8 codes round(factor·accumulator). There is no bias.
 @_cdecl("qpb_product")
 public func product(
   _ tokens: Int32, _ rows: Int32, _ depth: Int32, _ activations: UnsafeRawPointer, _ activationsUnsigned: Int32,
@@ -75,7 +75,7 @@ public func product(
   }
 }
 
-/// An array of its own with the scalars at `source`.
+/// A new array with the scalars at `source`.
 func copied<Scalar: ArrayScalar>(_ source: UnsafePointer<Scalar>, _ shape: [Int]) -> NDArray<Scalar> {
   let array = NDArray<Scalar>(uninitialized: shape)
   array.pointer.update(from: source, count: array.count)

@@ -1,7 +1,7 @@
-// What every piece of timed work has in common, and the C functions that need nothing else.
+// The common part of all timed work, and the C functions that need nothing else.
 //
-// A foreign caller holds an opaque pointer to a `TimedWork`; each kind of work has a create function of its own
-// in another file. Functions return 0 (or a pointer) on success and −1 (or null) with a message in `qpb_error`.
+// A foreign caller holds an opaque pointer to a `TimedWork`; each kind of work has its own create function in another
+// file. Functions return 0 (or a pointer) on success and −1 (or null) with a message in `qpb_error`.
 import Quasar
 import Synchronization
 
@@ -10,7 +10,7 @@ class TimedWork {
   /// One unit of work: a product, an attention, a batch of images.
   func run() throws { preconditionFailure("run() belongs to a kind of work") }
 
-  /// Copies the last result as raw bytes; returns how many there are (none before the first run).
+  /// Copies the last result as raw bytes; returns the number of bytes (0 before the first run).
   func copyResult(to target: UnsafeMutableRawPointer, capacity: Int) -> Int { 0 }
 
   /// Copies as many bytes of `array` as fit.
@@ -62,7 +62,7 @@ public func result(
   work(handle).copyResult(to: target, capacity: capacity)
 }
 
-/// Ends the life of the work.
+/// Destroys the work.
 @_cdecl("qpb_free")
 public func free(_ handle: UnsafeMutableRawPointer) {
   Unmanaged<TimedWork>.fromOpaque(handle).release()
