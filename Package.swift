@@ -70,9 +70,20 @@ let package = Package(
         "QuasarPipeline",
       ],
       path: "Sources/QuasarUmbrella"),
+    .target(
+      name: "QuasarConsole",
+      dependencies: ["Quasar", "CKernels", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+    .target(
+      name: "QuasarBench",
+      dependencies: [
+        "QuasarConsole", "Quasar", "CKernels", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .executableTarget(
       name: "quasar",
-      dependencies: ["Quasar", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "QuasarBench", "QuasarConsole", "Quasar",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       path: "Sources/quasar"),
 
     // Tests mirror the sources.
