@@ -106,7 +106,7 @@ let package = Package(
     .testTarget(name: "QuasarSearchTests", dependencies: ["QuasarSearch", "QuasarTestSupport"]),
     .testTarget(name: "QuasarReportTests", dependencies: ["QuasarReport"]),
     .testTarget(name: "QuasarPipelineTests", dependencies: ["QuasarPipeline"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["Quasar", "quasar"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["Quasar", "quasar", "QuasarTestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )
