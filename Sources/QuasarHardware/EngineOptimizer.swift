@@ -10,8 +10,8 @@ import QuasarTensor
 /// the search ends when the bound reaches the best latency, so nothing better is missed. Equal latencies go
 /// to fewer DSPs, then fewer LUTs, then the earlier point of the grid.
 public struct EngineOptimizer: Sendable {
-  public var device: Device
-  public var clockMHz: Double
+  /// The device, its clock and the costs of an engine's parts.
+  public var model: HardwareModel
   /// Grid of the array: DSPs along outputs, inputs and tokens.
   public var outputElements = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64]
   public var inputElements = [1, 2, 4, 8, 12, 16, 24, 32]
@@ -24,12 +24,8 @@ public struct EngineOptimizer: Sendable {
   public var normLanes = [1, 2, 4, 8, 16, 32]
   public var tokenTiles = [32, 64, 128, 256]
 
-  public var costs: CostConstants
-
-  public init(device: Device, clockMHz: Double, costs: CostConstants = .openSynthesis) {
-    self.device = device
-    self.clockMHz = clockMHz
-    self.costs = costs
+  public init(_ model: HardwareModel) {
+    self.model = model
   }
 
   /// The modes that 4-bit rows can use with activations of `bits` bits.
@@ -68,7 +64,7 @@ public struct EngineOptimizer: Sendable {
     guard let best = search.best else {
       throw QuasarError(
         .badData,
-        "no engine of the grid fits \(device.name) for this network: use a larger device or raise its caps")
+        "no engine of the grid fits \(model.device.name) for this network: use a larger device or raise its caps")
     }
     return try relaxed(best, architecture)
   }
@@ -78,7 +74,6 @@ public struct EngineOptimizer: Sendable {
   private func relaxed(_ engine: EngineConfiguration, _ architecture: Architecture) throws
     -> EngineConfiguration
   {
-    let model = try HardwareModel(device: device, clockMHz: clockMHz)
     var free = engine
     free.weights = .automatic
     free.activations = .automatic
@@ -89,6 +84,7 @@ public struct EngineOptimizer: Sendable {
 
   /// An engine to start from: every lane count and array size 1, the modes of `bits`.
   func smallest(bits: Int, fourBitMode: PackingMode) -> EngineConfiguration {
+    let device = model.device
     var engine = EngineConfiguration(
       outputElements: 1, inputElements: 1, tokenElements: 1, fourBitMode: fourBitMode,
       eightBitMode: Self.eightBitMode(device.dspGeneration, bits: bits),

@@ -56,7 +56,7 @@ public struct HardwareModel: Sendable {
 
   /// The engine with the smallest latency for this architecture under the caps of the device.
   public func optimisedEngine(for architecture: Architecture) throws -> EngineConfiguration {
-    try EngineOptimizer(device: device, clockMHz: clockMHz, costs: costs).engine(for: architecture)
+    try EngineOptimizer(self).engine(for: architecture)
   }
 
   /// β: bits per cycle that an engine gets from memory.

@@ -36,10 +36,10 @@ struct OptimizerRun {
     attention = scores.indices.map {
       (scores[$0].workload, softmax[$0].workload, context[$0].workload, scores[$0].count)
     }
-    resources = ResourceModel(work: work, generation: grid.device.dspGeneration, costs: grid.costs)
-    budget = grid.device.budget
-    deviceBits = grid.device.memoryBitsPerCycle(clockMHz: grid.clockMHz)
-    let ports = grid.device.axiPorts
+    resources = ResourceModel(work: work, generation: grid.model.device.dspGeneration, costs: grid.model.costs)
+    budget = grid.model.device.budget
+    deviceBits = grid.model.device.memoryBitsPerCycle(clockMHz: grid.model.clockMHz)
+    let ports = grid.model.device.axiPorts
     portChoices = ports == 1 ? [1] : [1, ports]
     onChip = MemoryPlan(weightsOnChip: true, activationsOnChip: true, tokenTile: work.geometry.tokens)
     smallestLanes =
@@ -47,7 +47,7 @@ struct OptimizerRun {
       + resources.context(lanes: grid.contextLanes[0])
       + resources.softmax(lanes: grid.softmaxLanes[0]) + resources.norm(lanes: grid.normLanes[0])
     families = []
-    for mode in EngineOptimizer.fourBitModes(grid.device.dspGeneration, bits: work.activationBits) {
+    for mode in EngineOptimizer.fourBitModes(grid.model.device.dspGeneration, bits: work.activationBits) {
       let engine = grid.smallest(bits: work.activationBits, fourBitMode: mode)
       if let chains = try? ChainLengths(engine, activationBits: work.activationBits) {
         families.append(Family(engine: engine, chains: chains, logic: resources.logic(of: engine)))

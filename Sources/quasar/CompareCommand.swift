@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Quasar
+import QuasarConsole
 
 struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

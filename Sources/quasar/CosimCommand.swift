@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Quasar
+import QuasarConsole
 
 struct CosimCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

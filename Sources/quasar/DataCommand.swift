@@ -1,5 +1,6 @@
 import ArgumentParser
 import Quasar
+import QuasarConsole
 
 struct DataCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

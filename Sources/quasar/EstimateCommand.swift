@@ -1,5 +1,6 @@
 import ArgumentParser
 import Quasar
+import QuasarConsole
 
 struct EstimateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Quasar
+import QuasarConsole
 
 /// Where the first weights of a training come from.
 struct InitialWeightsOptions: ParsableArguments {

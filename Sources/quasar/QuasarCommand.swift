@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
 import Quasar
+import QuasarBench
+import QuasarConsole
 
 /// The command line of the package.
 @main
@@ -34,30 +36,6 @@ struct QuasarCommand: ParsableCommand {
     } catch {
       exit(withError: error)
     }
-  }
-}
-
-/// Options that every command takes.
-struct CommonOptions: ParsableArguments {
-  @Flag(name: .long, help: "Print figures as JSON on standard output, everything else on standard error.")
-  var json = false
-
-  @Option(name: .long, help: "Number of threads (default: all CPUs).")
-  var threads: Int?
-
-  @Option(
-    name: .long, help: "Instruction set of the integer kernels, as `quasar doctor` names it (default: the fastest).")
-  var isa: String?
-
-  /// Sets threads and instruction set for the process.
-  func apply() throws {
-    if let threads {
-      guard threads >= 1, threads <= 1024 else {
-        throw QuasarError(.usage, "--threads \(threads): use a number from 1 to 1024")
-      }
-      Machine.setThreads(threads)
-    }
-    if let isa { try Machine.forceInstructionSet(isa) }
   }
 }
 

@@ -1,12 +1,9 @@
 import ArgumentParser
 import Foundation
 import Quasar
+import QuasarConsole
 
 extension Entanglement: ExpressibleByArgument {}
-extension TrainingProducts: ExpressibleByArgument {
-  static let help: ArgumentHelp =
-    "integer8 (8-bit gradients), integer (15-bit gradients), or float for fp32 products of dequantised values."
-}
 extension OptimizerRule: ExpressibleByArgument {}
 extension LearningRateDecay: ExpressibleByArgument {}
 
@@ -148,14 +145,6 @@ struct TrainingArguments: ParsableArguments {
       return value
     }
   }
-}
-
-/// How much memory a training takes.
-struct MemoryOption: ParsableArguments {
-  @Flag(
-    name: .long,
-    help: "Compute blocks again in the backward pass instead of keeping their activations: less memory, same bits.")
-  var recompute = false
 }
 
 /// What a training does beside training, and who teaches it.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Quasar
+import QuasarConsole
 
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -55,7 +56,7 @@ struct RunCommand: ParsableCommand {
   }
 }
 
-struct TrainCommand: ParsableCommand {
+struct TrainCommand: ParsableCommand, SharedCommand {
   static let configuration = CommandConfiguration(
     commandName: "train", abstract: "Train the supernet of a space.",
     discussion: "Example: quasar train --space fashion-s --data embedded --out runs/supernet --epochs 20")
@@ -109,7 +110,7 @@ struct TrainCommand: ParsableCommand {
   }
 }
 
-struct SearchCommand: ParsableCommand {
+struct SearchCommand: ParsableCommand, SharedCommand {
   static let configuration = CommandConfiguration(
     commandName: "search", abstract: "Find one sub-network for each speed target.",
     discussion:
@@ -166,7 +167,7 @@ struct SearchCommand: ParsableCommand {
   }
 }
 
-struct FinetuneCommand: ParsableCommand {
+struct FinetuneCommand: ParsableCommand, SharedCommand {
   static let configuration = CommandConfiguration(
     commandName: "finetune", abstract: "Train one sub-network on, ending in exact integers.",
     discussion:

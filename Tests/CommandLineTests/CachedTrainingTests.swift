@@ -1,5 +1,6 @@
 import Foundation
 import Quasar
+import QuasarTestSupport
 import Testing
 
 /// Class folders trained from memory and from a cache, with every augmentation, through the program.
@@ -29,7 +30,7 @@ import Testing
   @Test func aCacheTrainsAsMemoryDoes() throws {
     let work = try Workplace()
     let (data, space) = (try classFolders(work), try work.smallSpace())
-    func train(_ out: String, _ more: [String] = []) throws -> CommandRunner.Result {
+    func train(_ out: String, _ more: [String] = []) throws -> ChildProcess.Result {
       try CommandRunner.run(
         ["train", "--space", space, "--data", data, "--out", work.path(out)] + recipe + more)
     }

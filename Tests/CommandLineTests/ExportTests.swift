@@ -1,5 +1,6 @@
 import Foundation
 import Quasar
+import QuasarTestSupport
 import Testing
 
 /// `quasar export` from a packed model to a folder of golden vectors.
@@ -37,16 +38,11 @@ import Testing
     for file in ["bench.sv", "Makefile", "README.txt", "quasar_pe.sv", "dsp48e2.sv", "synth.txt"] {
       #expect(found.contains(file), "\(file) is missing")
     }
-    let make = Process()
-    make.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    make.arguments = ["make", "-C", work.path("rtl"), "-s", "icarus"]
-    let pipe = Pipe()
-    make.standardOutput = pipe
-    try make.run()
-    let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    make.waitUntilExit()
+    let make = try ChildProcess.run("make", ["-C", work.path("rtl"), "-s", "icarus"])
     let cases = found.filter { $0.hasSuffix(".in.hex") }.count
-    #expect(make.terminationStatus == 0 && output.components(separatedBy: "PASS").count - 1 == cases, "\(output)")
+    #expect(
+      make.status == 0 && make.output.components(separatedBy: "PASS").count - 1 == cases, "\(make.output)\(make.errors)"
+    )
     try FileManager.default.createDirectory(atPath: work.path("full"), withIntermediateDirectories: true)
     _ = try work.write("mine", "full/notes.txt")
     #expect(try CommandRunner.run(export.dropLast() + [work.path("full")]).status == 73)

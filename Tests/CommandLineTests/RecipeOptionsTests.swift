@@ -1,10 +1,11 @@
 import Foundation
 import Quasar
+import QuasarTestSupport
 import Testing
 
 /// Options of `quasar train` that make the recipe of one network, and its accuracy without quantisers.
 @Suite struct RecipeOptionsTests {
-  private func train(_ work: Workplace, _ out: String, _ more: [String]) throws -> CommandRunner.Result {
+  private func train(_ work: Workplace, _ out: String, _ more: [String]) throws -> ChildProcess.Result {
     try CommandRunner.run(
       [
         "train", "--space", work.smallSpace(), "--data", work.smallData(), "--out", work.path(out), "--epochs", "1",

@@ -1,10 +1,11 @@
 import Foundation
 import Quasar
+import QuasarTestSupport
 import Testing
 
 /// What a training does beside training: profiles, less memory, kept checkpoints, teachers, followed sub-networks.
 @Suite struct SessionOptionsTests {
-  private func train(_ work: Workplace, _ out: String, _ more: [String]) throws -> CommandRunner.Result {
+  private func train(_ work: Workplace, _ out: String, _ more: [String]) throws -> ChildProcess.Result {
     try CommandRunner.run(
       [
         "train", "--space", work.smallSpace(), "--data", work.smallData(), "--out", work.path(out), "--epochs", "2",

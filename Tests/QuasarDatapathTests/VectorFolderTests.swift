@@ -132,11 +132,8 @@ import Testing
   }
 
   private func run(_ arguments: [String]) throws -> Int32 {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = arguments
-    try process.run()
-    process.waitUntilExit()
-    return process.terminationStatus
+    let result = try ChildProcess.run(arguments[0], Array(arguments.dropFirst()))
+    #expect(result.errors.isEmpty, "\(result.errors)")
+    return result.status
   }
 }

@@ -127,11 +127,16 @@ struct HardwareModelTests {
     }
   }
 
-  @Test("The optimiser finds the best point of a grid, checked one by one")
-  func exhaustive() throws {
-    let device = try Device.named("pynq-z2")
-    let model = try HardwareModel(device: device)
-    var grid = EngineOptimizer(device: device, clockMHz: 100)
+  /// Softmax lanes of so many LUTs that eight of them exceed a PYNQ-Z2.
+  static let dearSoftmax = {
+    var costs = CostConstants.openSynthesis
+    costs.lutPerSoftmaxLane = 6000
+    return costs
+  }()
+
+  /// A small grid on a PYNQ-Z2.
+  private func smallGrid(_ costs: CostConstants) throws -> EngineOptimizer {
+    var grid = EngineOptimizer(try HardwareModel(device: Device.named("pynq-z2"), costs: costs))
     grid.outputElements = [2, 4]
     grid.inputElements = [4, 8]
     grid.tokenElements = [1, 3, 4]
@@ -141,6 +146,13 @@ struct HardwareModelTests {
     grid.contextLanes = [1, 4]
     grid.softmaxLanes = [2, 8]
     grid.normLanes = [2, 4]
+    return grid
+  }
+
+  @Test("The optimiser finds the best point of a grid, checked one by one", arguments: [.openSynthesis, dearSoftmax])
+  func exhaustive(costs: CostConstants) throws {
+    let grid = try smallGrid(costs)
+    let model = grid.model
     for network in [tinyNetwork(share: .half), tinyNetwork(width: 96, share: .none)] {
       var best = Int.max
       for mode in EngineOptimizer.fourBitModes(.e1, bits: 6) {
@@ -158,7 +170,7 @@ struct HardwareModelTests {
                         for v in grid.normLanes {
                           (engine.requantisationLanes, engine.contextLanes) = (r, c)
                           (engine.softmaxLanes, engine.normLanes) = (e, v)
-                          for ports in [1, device.axiPorts] {
+                          for ports in [1, model.device.axiPorts] {
                             engine.axiPorts = ports
                             let result = try model.cycles(network, engine: engine)
                             if result.fits { best = min(best, result.cycles) }
@@ -175,6 +187,20 @@ struct HardwareModelTests {
       }
       let engine = try grid.engine(for: network)
       #expect(try model.cycles(network, engine: engine) == (best, true))
+    }
+  }
+
+  @Test("Other costs lead to another engine, which fits them where the first one does not")
+  func costs() throws {
+    for network in [tinyNetwork(share: .half), tinyNetwork(width: 96, share: .none)] {
+      let usual = try smallGrid(.openSynthesis).engine(for: network)
+      let dear = try smallGrid(Self.dearSoftmax)
+      let other = try dear.engine(for: network)
+      #expect(usual.softmaxLanes == 8 && other.softmaxLanes == 2)
+      #expect(try !dear.model.estimate(network, engine: usual).fits)
+      #expect(try dear.model.estimate(network, engine: other).fits)
+      // The model hands its costs on to its optimiser.
+      #expect(try dear.model.estimate(network).fits)
     }
   }
 

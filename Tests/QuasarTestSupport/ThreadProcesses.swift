@@ -17,8 +17,10 @@ public final class ThreadProcesses: ProcessGroup, @unchecked Sendable {
   }
 
   /// [body(process 0), body(process 1), …], run at the same time; the first error is thrown.
+  ///
+  /// It is an error, too, that messages are left which nobody took, or that processes wait after `limit` seconds.
   public static func run<Result: Sendable>(
-    _ size: Int, _ body: @escaping @Sendable (any ProcessGroup) throws -> Result
+    _ size: Int, limit: Double = 1200, _ body: @escaping @Sendable (any ProcessGroup) throws -> Result
   ) throws -> [Result] {
     let post = PostOffice()
     let results = Mutex<[Int: Swift.Result<Result, any Error>]>([:])
@@ -35,8 +37,17 @@ public final class ThreadProcesses: ProcessGroup, @unchecked Sendable {
       thread.stackSize = 8 << 20
       thread.start()
     }
-    finished.wait()
-    return try (0..<size).map { rank in try results.withLock { $0[rank] }!.get() }
+    if finished.wait(timeout: .now() + limit) == .timedOut {
+      // Those that wait for a message throw; one that computes comes to its next message first.
+      post.close()
+      finished.wait()
+      throw QuasarError(.internal, "\(size) processes had not ended after \(limit) s")
+    }
+    let all = try (0..<size).map { rank in try results.withLock { $0[rank] }!.get() }
+    if let left = post.left {
+      throw QuasarError(.internal, "a message from \(left.from) to \(left.to) under tag \(left.tag) was not taken")
+    }
+    return all
   }
 
   public func exchange(
@@ -66,6 +77,13 @@ public final class ThreadProcesses: ProcessGroup, @unchecked Sendable {
       letters[address, default: []].append(letter)
       condition.broadcast()
       condition.unlock()
+    }
+
+    /// Where a message went that was not taken; nil when all were.
+    var left: Address? {
+      condition.lock()
+      defer { condition.unlock() }
+      return letters.first { !$0.value.isEmpty }?.key
     }
 
     func close() {

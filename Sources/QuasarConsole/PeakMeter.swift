@@ -2,16 +2,16 @@ import CKernels
 import Quasar
 
 /// The rate of the instruction that the integer kernels are built on, over all threads: the peak, and a clock for noise.
-final class PeakMeter {
+package final class PeakMeter {
   let isa = qk_isa_current()
   let threads = Machine.threads
   /// The best rate so far, in GOP/s.
-  private(set) var best = 0.0
+  package private(set) var best = 0.0
   private var iterations: UInt64 = 20_000
   private let clock = ContinuousClock()
 
   /// Five runs of some milliseconds, where a fork and join do not count, then the length of the short loop.
-  init() {
+  package init() {
     warmUp()
     let short = iterations
     iterations = short * 24
@@ -32,7 +32,7 @@ final class PeakMeter {
   /// The faster of two loops on every thread, in GOP/s of all together.
   ///
   /// Two, because a CPU takes tens of microseconds to raise its wide units, and sleeping threads to wake.
-  func rate() -> Double {
+  package func rate() -> Double {
     var rate = 0.0
     for _ in 0..<2 {
       var operations = 0.0

@@ -4,16 +4,18 @@ import Foundation
 import Quasar
 
 /// Recording where the time of training steps goes.
-struct ProfileOption: ParsableArguments {
+package struct ProfileOption: ParsableArguments {
   @Option(
     name: .long,
     help: "Print the time of every phase beside its bound, and write a Chrome trace of the first 10 steps to this file."
   )
-  var profile: String?
+  package var profile: String?
+
+  package init() {}
 
   /// body with a recording, which it collects after every step, where one is asked for; then prints the report and writes
   /// the trace, also when body is interrupted. Of several processes the first one is recorded.
-  func record(imagesPerStep: Int, _ body: (ProfileRecording?) throws -> Void) throws -> ProfileReport? {
+  package func record(imagesPerStep: Int, _ body: (ProfileRecording?) throws -> Void) throws -> ProfileReport? {
     guard let profile, Launch.processes.isFirst else {
       try body(nil)
       return nil
@@ -57,7 +59,7 @@ struct ProfileOption: ParsableArguments {
 }
 
 /// A profile, and the speed of the machine beside its steps.
-final class ProfileRecording {
+package final class ProfileRecording {
   let profile: Profile
   private let meter = PeakMeter()
   private var rates: [Double] = []
@@ -66,8 +68,8 @@ final class ProfileRecording {
     profile = Profile()
   }
 
-  /// After a step.
-  func collect() {
+  /// Called after a step.
+  package func collect() {
     profile.collect()
     // Outside of every phase, so the meter's loops record nothing.
     rates.append(rate())

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CKernels
 import Quasar
+import QuasarConsole
 
 struct AttentionBench: ParsableCommand {
   static let configuration = CommandConfiguration(

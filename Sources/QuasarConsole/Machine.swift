@@ -3,20 +3,20 @@ import Foundation
 import Quasar
 
 /// The process-wide settings of the kernels.
-enum Machine {
-  static func setThreads(_ count: Int) {
+package enum Machine {
+  package static func setThreads(_ count: Int) {
     qk_set_thread_count(Int32(count))
   }
 
   /// Most bytes that the process has held in memory so far.
-  static var peakMemory: Int {
+  package static var peakMemory: Int {
     var usage = rusage()
     // Glibc's RUSAGE_SELF is an enumeration whose C function takes a number.
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return Int(usage.ru_maxrss) * 1024
   }
 
-  static var threads: Int { Int(qk_thread_count()) }
+  package static var threads: Int { Int(qk_thread_count()) }
 
   static var instructionSets: [qk_isa] {
     (0..<QK_ISA_COUNT.rawValue).map { qk_isa($0) }
@@ -24,7 +24,7 @@ enum Machine {
 
   static func name(_ isa: qk_isa) -> String { String(cString: qk_isa_name(isa)) }
 
-  static var currentName: String { name(qk_isa_current()) }
+  package static var currentName: String { name(qk_isa_current()) }
 
   static func forceInstructionSet(_ name: String) throws {
     guard let isa = instructionSets.first(where: { self.name($0) == name }) else {
@@ -66,9 +66,10 @@ enum Machine {
     return name.contains("-") || name.contains(" ") ? name : name.uppercased()
   }
 
-  /// Giga-operations per second (2 per multiply–accumulate) of the instruction the integer kernels of `isa`
-  /// are built on, measured on one thread: the best of five runs.
-  static func peak(_ isa: qk_isa) -> Double {
+  /// Giga-operations per second (2 per multiply–accumulate) of the instruction that the integer kernels in use are built
+  /// on, measured on one thread: the best of five runs.
+  package static func peak() -> Double {
+    let isa = qk_isa_current()
     var best = 0.0
     let clock = ContinuousClock()
     for _ in 0..<5 {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CKernels
 import Quasar
+import QuasarConsole
 
 extension ProductOutput: ExpressibleByArgument {}
 

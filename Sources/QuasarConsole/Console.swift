@@ -3,40 +3,40 @@ import Quasar
 import Synchronization
 
 /// Standard error for people, standard output for results.
-enum Console {
-  static func error(_ message: String) {
+package enum Console {
+  package static func error(_ message: String) {
     note("error: \(message)")
   }
 
-  static func note(_ message: String) {
+  package static func note(_ message: String) {
     FileHandle.standardError.write(Data((message + "\n").utf8))
   }
 
-  static func raw(_ text: String) {
+  package static func raw(_ text: String) {
     FileHandle.standardError.write(Data(text.utf8))
   }
 
   /// Prints a value as JSON with `"schema": 1` on standard output.
-  static func json(_ object: [String: Any]) throws {
+  package static func json(_ object: [String: Any]) throws {
     var object = object
     object["schema"] = 1
     try jsonValue(object)
   }
 
   /// Prints any JSON value on standard output.
-  static func jsonValue(_ value: Any) throws {
+  package static func jsonValue(_ value: Any) throws {
     let data = try JSONSerialization.data(
       withJSONObject: value, options: [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes])
     print(String(decoding: data, as: UTF8.self))
   }
 
   /// An encodable value as a JSON object.
-  static func object(_ value: some Encodable) throws -> Any {
+  package static func object(_ value: some Encodable) throws -> Any {
     try JSONSerialization.jsonObject(with: JSONEncoder().encode(value))
   }
 
   /// A table with aligned columns; the first column to the left, the others to the right.
-  static func table(_ header: [String], _ rows: [[String]]) -> String {
+  package static func table(_ header: [String], _ rows: [[String]]) -> String {
     let widths = header.indices.map { column in
       ([header] + rows).map { $0[column].count }.max() ?? 0
     }
@@ -52,42 +52,42 @@ enum Console {
 }
 
 /// Turns Ctrl-C into a request to stop at the next step; so do SIGTERM and SIGUSR1, which launchers and queues send.
-enum Interruption {
+package enum Interruption {
   private static let requested = Atomic<Bool>(false)
 
-  static func watch() {
+  package static func watch() {
     signal(SIGINT) { _ in Interruption.requested.store(true, ordering: .relaxed) }
     signal(SIGUSR1) { _ in Interruption.requested.store(true, ordering: .relaxed) }
     signal(SIGTERM) { _ in Interruption.requested.store(true, ordering: .relaxed) }
   }
 
-  static var isRequested: Bool { requested.load(ordering: .relaxed) }
+  package static var isRequested: Bool { requested.load(ordering: .relaxed) }
 }
 
 /// A bar with rate and time left on a terminal, plain lines elsewhere; both on standard error.
-final class ConsoleProgress: ProgressReporter {
+package final class ConsoleProgress: ProgressReporter {
   private let isTerminal = isatty(2) == 1
   private let clock = ContinuousClock()
   private var start: ContinuousClock.Instant
   private var lastShown: ContinuousClock.Instant
   private var step = ""
 
-  init() {
+  package init() {
     start = clock.now
     lastShown = clock.now
     Interruption.watch()
   }
 
-  var shouldStop: Bool { Interruption.isRequested }
+  package var shouldStop: Bool { Interruption.isRequested }
 
-  func begin(_ step: String) {
+  package func begin(_ step: String) {
     self.step = step
     start = clock.now
     lastShown = start
     if !isTerminal { Console.note("\(step) …") }
   }
 
-  func update(done: Int, total: Int, note: String) {
+  package func update(done: Int, total: Int, note: String) {
     let now = clock.now
     guard lastShown.duration(to: now).seconds >= (isTerminal ? 0.1 : 10) else { return }
     lastShown = now
@@ -105,17 +105,17 @@ final class ConsoleProgress: ProgressReporter {
   }
 
   /// Takes the bar off a terminal.
-  func clear() {
+  package func clear() {
     if isTerminal { Console.raw("\r\u{1B}[2K") }
   }
 
-  func end(_ step: String, seconds: Double, result: String) {
+  package func end(_ step: String, seconds: Double, result: String) {
     let line = "\(step): \(result) (\(ConsoleProgress.time(seconds)))"
     clear()
     Console.note(line)
   }
 
-  static func time(_ seconds: Double) -> String {
+  package static func time(_ seconds: Double) -> String {
     if seconds < 10 { return String(format: "%.1f s", seconds) }
     let whole = Int(seconds.rounded())
     return whole < 60 ? "\(whole) s" : "\(whole / 60) min \(whole % 60) s"

@@ -1,6 +1,6 @@
 import ArgumentParser
-import CKernels
 import Quasar
+import QuasarConsole
 
 struct TrainBench: ParsableCommand {
   static let configuration = CommandConfiguration(

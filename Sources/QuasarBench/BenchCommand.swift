@@ -1,8 +1,10 @@
 import ArgumentParser
 import Quasar
+import QuasarConsole
 
-struct BenchCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
+/// `quasar bench` and its subcommands.
+package struct BenchCommand: ParsableCommand {
+  package static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure kernels and whole networks on this machine.",
     discussion: """
       Example: quasar bench gemm --suite deit --threads 1
@@ -16,6 +18,8 @@ struct BenchCommand: ParsableCommand {
       GEMMBench.self, AttentionBench.self, ElementwiseBench.self, InferBench.self, TrainBench.self, PoolBench.self,
       ExchangeBench.self,
     ])
+
+  package init() {}
 }
 
 /// How often and against what a bench measures.

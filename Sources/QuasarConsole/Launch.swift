@@ -2,20 +2,15 @@ import Foundation
 import Quasar
 
 /// A command that several processes, started by `mpirun`, can work on together.
-protocol SharedCommand {}
-
-extension TrainCommand: SharedCommand {}
-extension FinetuneCommand: SharedCommand {}
-extension SearchCommand: SharedCommand {}
-extension ExchangeBench: SharedCommand {}
+package protocol SharedCommand {}
 
 /// The processes that a launcher started with this one.
-enum Launch {
+package enum Launch {
   /// Set once, before the command runs.
-  nonisolated(unsafe) private(set) static var processes: any ProcessGroup = SingleProcess()
+  nonisolated(unsafe) package private(set) static var processes: any ProcessGroup = SingleProcess()
 
   /// Joins the others; refuses commands that would only get in each other's way.
-  static func join(for command: Any) throws {
+  package static func join(for command: Any) throws {
     guard MPIProcesses.announced() > 1 else { return }
     guard command is SharedCommand else {
       throw QuasarError(
@@ -26,14 +21,14 @@ enum Launch {
   }
 
   /// A progress bar of the first process; the others are silent. A recording is collected at every update.
-  static func progress(_ step: String? = nil, recording: ProfileRecording? = nil) -> any ProgressReporter {
+  package static func progress(_ step: String? = nil, recording: ProfileRecording? = nil) -> any ProgressReporter {
     let progress: any ProgressReporter = processes.isFirst ? ConsoleProgress() : SilentProgress()
     if let step { progress.begin(step) }
     return recording.map { ProfiledProgress(progress: progress, recording: $0) } ?? progress
   }
 
   /// body() of the first process, and after it those of the others, which find what it left on disk.
-  static func inTurn<Result>(_ body: () throws -> Result) throws -> Result {
+  package static func inTurn<Result>(_ body: () throws -> Result) throws -> Result {
     if !processes.isFirst { _ = try processes.any(false) }
     let result = try body()
     if processes.isFirst { _ = try processes.any(false) }
@@ -41,12 +36,12 @@ enum Launch {
   }
 
   /// Leaves together with the others.
-  static func finish() {
+  package static func finish() {
     if processes.size > 1 { MPIProcesses.finish() }
   }
 
   /// Says what is wrong and ends all processes, in good order where all of them stop.
-  static func fail(_ error: QuasarError) -> Never {
+  package static func fail(_ error: QuasarError) -> Never {
     if processes.size > 1 {
       if error.kind == .interrupted {
         if processes.isFirst { Console.error(error.message) }

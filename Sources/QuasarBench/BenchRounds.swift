@@ -1,5 +1,6 @@
 import Foundation
 import Quasar
+import QuasarConsole
 
 /// One thing to time.
 struct BenchCase {

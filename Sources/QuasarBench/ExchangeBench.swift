@@ -1,8 +1,9 @@
 import ArgumentParser
 import Foundation
 import Quasar
+import QuasarConsole
 
-struct ExchangeBench: ParsableCommand {
+struct ExchangeBench: ParsableCommand, SharedCommand {
   static let configuration = CommandConfiguration(
     commandName: "exchange", abstract: "What adding gradients over processes costs, and the scaling to expect.",
     discussion: """

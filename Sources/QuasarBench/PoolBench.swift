@@ -2,6 +2,7 @@ import ArgumentParser
 import CKernels
 import Foundation
 import Quasar
+import QuasarConsole
 
 struct PoolBench: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,6 @@
 import ArgumentParser
-import CKernels
 import Quasar
+import QuasarConsole
 
 struct ElementwiseBench: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import Foundation
 import Quasar
+import QuasarConsole
 
 /// One figure of a bench.
 struct BenchRecord {

@@ -3,13 +3,13 @@ import Foundation
 import Quasar
 
 /// A parallel copy whose two buffers together have a given size: the bandwidth a kernel of that working set can hope for.
-final class CopyMeter {
+package final class CopyMeter {
   /// Bytes read and written by one copy.
-  let bytes: Int
+  package let bytes: Int
   private let source: NDArray<UInt8>
   private let target: NDArray<UInt8>
 
-  init(workingSet: Int) {
+  package init(workingSet: Int) {
     let half = max(64, workingSet / 2)
     bytes = 2 * half
     source = NDArray(repeating: 1, shape: [half])
@@ -25,7 +25,7 @@ final class CopyMeter {
   /// Pieces stay whole where a thread would get less than 16 KiB.
   private static let piece = 16 << 10
 
-  func run() {
+  package func run() {
     var copy = Copy(source: source.pointer, target: target.pointer, count: bytes / 2)
     qk_parallel_for((copy.count + CopyMeter.piece - 1) / CopyMeter.piece, 1, &copy) { context, begin, end in
       guard let copy = context?.assumingMemoryBound(to: Copy.self).pointee else { return }
