@@ -114,4 +114,4 @@ public struct ReportBuilder {
 }
 
 /// The version of this package.
-public let quasarVersion = "0.1.0"
+public let quasarVersion = "0.2.0"
