@@ -21,8 +21,8 @@ struct InferBench: ParsableCommand {
     let images: NDArray<UInt8>
     let units = TimedUnits()
     /// Seconds of one call by kind, a list entry for each round.
-    var seconds: [TimedUnits.Kind: [Double]] = [:]
-    var operations: [TimedUnits.Kind: Double] = [:]
+    var seconds: [String: [Double]] = [:]
+    var operations: [String: Double] = [:]
 
     init(model: IntegerModel, images: NDArray<UInt8>) {
       self.model = model
@@ -33,7 +33,7 @@ struct InferBench: ParsableCommand {
       BenchCase(
         run: { _ = try self.model.logits(self.images, on: self.units) }, begin: { self.units.reset() },
         end: { calls in
-          for kind in TimedUnits.Kind.allCases {
+          for kind in TimedUnits.kinds {
             let share = self.units.shares[kind] ?? TimedUnits.Share()
             self.seconds[kind, default: []].append(share.seconds / Double(calls))
             self.operations[kind] = share.operations / Double(calls)
@@ -94,10 +94,10 @@ struct InferBench: ParsableCommand {
   }
 
   private func breakdown(_ work: Work, _ timing: Timing) -> [Line] {
-    var lines = TimedUnits.Kind.allCases.map { kind in
+    var lines = TimedUnits.kinds.map { kind in
       let seconds = timing.median(of: work.seconds[kind] ?? [])
       return Line(
-        name: kind.rawValue, seconds: seconds, share: seconds / timing.median, operations: work.operations[kind] ?? 0)
+        name: kind, seconds: seconds, share: seconds / timing.median, operations: work.operations[kind] ?? 0)
     }
     // Patches, class tokens and positions, and whatever lies between the calls.
     let inside = timing.samples.indices.map { i in work.seconds.values.reduce(0) { $0 + $1[i] } }

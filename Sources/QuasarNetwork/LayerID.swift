@@ -33,7 +33,15 @@ public struct LayerID: Hashable, Sendable {
   public func name(_ part: String) -> String { "\(self).\(part)" }
 }
 
-extension LayerID: CustomStringConvertible {
+extension LayerID: LosslessStringConvertible {
+  /// The layer of that name; nil where the text is not the name of a layer. Example: "blocks.3.qkv".
+  public init?(_ description: String) {
+    let parts = description.split(separator: ".", omittingEmptySubsequences: false)
+    guard let role = parts.last.flatMap({ Role(rawValue: String($0)) }) else { return nil }
+    self.init(role, block: parts.count == 3 ? Int(parts[1]) : nil)
+    guard self.description == description else { return nil }
+  }
+
   public var description: String { name(of: role.rawValue) }
 
   /// The name of something in the same place as the layer: in block 3, `name(of: "gain1")` → "blocks.3.gain1".
