@@ -1,12 +1,11 @@
 import Foundation
 import QuasarInterchange
-import QuasarTensor
 
 /// Checkpoints of single epochs that a run keeps: those of the best held-out accuracy, and the last ones.
 ///
 /// Each lies in a folder of its own, `kept/step-N/`, which is a run folder for every command; `kept/index.json` says
 /// which ones there are and why. A kept checkpoint shares its bytes on disk with the run's own until that is replaced.
-public struct KeptCheckpoints: Sendable {
+public struct KeptCheckpoints: Sendable, Equatable {
   /// One kept checkpoint.
   public struct Entry: Codable, Sendable, Equatable {
     /// Steps taken.
@@ -24,18 +23,6 @@ public struct KeptCheckpoints: Sendable {
   public init(best: Int = 0, last: Int = 0) {
     self.best = best
     self.last = last
-  }
-
-  /// Throws `usage` for a negative number, or for best ones of a run without held-out images.
-  func validate(hasAccuracy: Bool) throws {
-    guard best >= 0, last >= 0 else {
-      throw QuasarError(.usage, "\(best) best and \(last) last checkpoints cannot be kept; use 0 or more")
-    }
-    guard best == 0 || hasAccuracy else {
-      throw QuasarError(
-        .usage,
-        "no best checkpoints can be kept: all images are trained on, there is no held-out accuracy; keep last ones")
-    }
   }
 
   static func folder(_ directory: RunDirectory) -> String { directory.path + "/kept" }
