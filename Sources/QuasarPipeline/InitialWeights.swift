@@ -42,10 +42,14 @@ public struct InitialWeights: Codable, Sendable, Equatable {
 
 /// Start weights as a pipeline file and a command line name them: `init: {file, mean, deviation}`, `--init FILE`.
 public struct InitialWeightsOptions: Sendable, Equatable {
+  /// safetensors of a timm vision transformer.
   public var file: String?
+  /// Mean of the pixels of each channel in its training, 0…1.
   public var mean: [Double]?
+  /// Deviation of the pixels of each channel in its training.
   public var deviation: [Double]?
 
+  /// No start weights.
   public init() {}
 
   /// The start weights; nil without a file.
@@ -56,6 +60,7 @@ public struct InitialWeightsOptions: Sendable, Equatable {
       file: file, pixels: Preprocessing(mean: mean.map { Float($0) }, deviation: deviation.map { Float($0) }))
   }
 
+  /// Keys, flags, ranges and help of every option: the one place that names them.
   public static let table = OptionTable<InitialWeightsOptions>(
     [
       OptionEntry(

@@ -5,14 +5,19 @@ import QuasarSupernet
 public enum OptionsPage {
   /// The options of one mapping of a pipeline file.
   public struct Section: Sendable {
+    /// Heading.
     public let title: String
     /// Mappings of a pipeline file that have these keys; empty for its top level.
     public let mappings: [String]
+    /// Commands and mappings that take the options.
     public let introduction: String
+    /// The options, in the order of their table.
     public let rows: [Row]
   }
 
+  /// One option with its defaults.
   public struct Row: Sendable {
+    /// Names, values, unit and help.
     public let option: OptionDescription
     /// As a flag would have it; empty for an option that is off without one.
     public let usual: String
@@ -23,6 +28,7 @@ public enum OptionsPage {
     public var defaults: String { finetune.map { "\(usual), finetune \($0)" } ?? usual }
   }
 
+  /// All options, in the order of a pipeline file.
   public static let sections: [Section] = [
     Section(
       title: "The run", mappings: [],
@@ -75,7 +81,7 @@ public enum OptionsPage {
 
       \(section.introduction)
 
-      | key | flag | values | unit | default | |
+      | key | flag | values | unit | default | what it does |
       | --- | --- | --- | --- | --- | --- |
       \(section.rows.map(line).joined(separator: "\n"))
 

@@ -3,9 +3,12 @@ import QuasarTrain
 
 /// One training: the options that decide its weights, and what its session does besides.
 public struct TrainingSetup: Sendable, Equatable {
+  /// Options that decide the weights.
   public var options = TrainingOptions()
+  /// Options that change no bit of them.
   public var session = SessionOptions()
 
+  /// Every option at its default.
   public init() {}
 
   /// Fine-tuning starts quantised and ends in exact integers.
@@ -29,6 +32,7 @@ extension TrainingSetup: Codable {
 }
 
 extension TrainingSetup {
+  /// The options of both, as the mapping `train` has them.
   public static let table =
     TrainingOptions.table.lifted(\TrainingSetup.options) + SessionOptions.table.lifted(\TrainingSetup.session)
 

@@ -7,11 +7,15 @@ public struct OptionDescription: Sendable, Equatable {
   /// In JSON: "batchSize", or "optimizer.rule" for a member of an object.
   public let stored: String
   public let kind: OptionKind
+  /// The numbers that are taken; nil without a limit.
   public let range: OptionRange?
+  /// The words of a choice.
   public let choices: [String]
   /// "a number from 0 to 1".
   public let expected: String
+  /// "images", "of the run"; empty without one.
   public let unit: String
+  /// One sentence.
   public let help: String
   /// A pipeline file must have the key, unless the flag is given.
   public let isRequired: Bool

@@ -1,5 +1,6 @@
 /// One option of a set `Root`: where it is stored, how it is called, which values it takes, and what it does.
 public struct OptionEntry<Root>: Sendable {
+  /// Names, values, unit and help.
   public let description: OptionDescription
   /// Sets the value that a text on a command line stands for; throws `OptionFault`.
   let take: @Sendable (inout Root, String) throws -> Void
@@ -14,6 +15,7 @@ public struct OptionEntry<Root>: Sendable {
   /// Sets the value under its last name, where it is there.
   let decode: @Sendable (inout Root, KeyedDecodingContainer<OptionName>) throws -> Void
 
+  /// The key in YAML files.
   public var key: String { description.key }
 
   /// `flag` is the name on a command line where it is not the key with hyphens, `stored` the name in JSON where it is
@@ -74,6 +76,7 @@ public struct OptionRule<Root>: Sendable {
   /// The reason why a set breaks the rule, and what to do; nil where it keeps it.
   let fault: @Sendable (Root) -> String?
 
+  /// `fault`: the reason why a set breaks the rule, and what to do; nil where it keeps it.
   public init(_ keys: [String], fault: @escaping @Sendable (Root) -> String?) {
     (self.keys, self.fault) = (keys, fault)
   }
@@ -89,6 +92,7 @@ public struct DependentDefault<Root>: Sendable {
   let key: String
   let apply: @Sendable (inout Root) -> Void
 
+  /// `apply` sets the option by the others.
   public init(_ key: String, apply: @escaping @Sendable (inout Root) -> Void) {
     (self.key, self.apply) = (key, apply)
   }

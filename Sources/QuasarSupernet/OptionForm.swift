@@ -13,6 +13,7 @@ struct OptionFault: Error {
 /// How the values of an option are written in a YAML file and on a command line, and which ones are taken.
 public struct OptionForm<Value: Sendable>: Sendable {
   public let kind: OptionKind
+  /// The numbers that are taken, of a number or each of a list; nil without a limit.
   public let range: OptionRange?
   /// The words of a choice.
   public let choices: [String]
@@ -75,10 +76,12 @@ extension OptionForm where Value: FixedWidthInteger {
 }
 
 extension OptionForm where Value: BinaryFloatingPoint {
+  /// Numbers of a range with both ends, and one next to it.
   public static func number(_ range: ClosedRange<Double>, or also: Double? = nil) -> OptionForm {
     number(OptionRange(range, or: also))
   }
 
+  /// Numbers below the end of a range.
   public static func number(_ range: Range<Double>) -> OptionForm { number(OptionRange(range)) }
 
   private static func number(_ range: OptionRange) -> OptionForm {
@@ -113,6 +116,7 @@ extension OptionForm where Value: CaseIterable & RawRepresentable, Value.RawValu
 }
 
 extension OptionForm where Value == String {
+  /// Any text.
   public static var text: OptionForm {
     OptionForm(
       .text, expected: "a text", parse: { $0 }, read: { yaml, key in try yaml.string(key) }, takes: { _ in true },

@@ -1,16 +1,20 @@
 /// The numbers that an option takes: an interval, and at most one number outside it, such as 0 for “off”.
 public struct OptionRange: Sendable, Equatable {
+  /// The smallest number of the interval.
   public let lower: Double
+  /// The end of the interval.
   public let upper: Double
   /// False: the interval ends just below `upper`.
   public let includesUpper: Bool
   /// A number outside the interval that is taken as well.
   public let also: Double?
 
+  /// Both ends are taken.
   public init(_ range: ClosedRange<Double>, or also: Double? = nil) {
     (lower, upper, includesUpper, self.also) = (range.lowerBound, range.upperBound, true, also)
   }
 
+  /// The upper end is not taken.
   public init(_ range: Range<Double>) {
     (lower, upper, includesUpper, also) = (range.lowerBound, range.upperBound, false, nil)
   }

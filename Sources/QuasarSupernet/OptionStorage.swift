@@ -1,5 +1,6 @@
 /// A set of options with a table: checked and stored in JSON by it.
 public protocol TabledOptions: Codable, Sendable {
+  /// Every stored option.
   static var table: OptionTable<Self> { get }
   /// Every option at its default.
   init()

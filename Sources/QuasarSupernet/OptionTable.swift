@@ -5,10 +5,12 @@ import QuasarTensor
 /// Everything that reads, checks, stores or explains options goes through such a table, so that a name, a range or a help
 /// text is written once and a YAML file and a command line cannot differ.
 public struct OptionTable<Root>: Sendable {
+  /// The rows.
   public let entries: [OptionEntry<Root>]
   let rules: [OptionRule<Root>]
   let dependentDefaults: [DependentDefault<Root>]
 
+  /// Stops the program where a key stands twice, or a rule names a key that is not there.
   public init(
     _ entries: [OptionEntry<Root>], rules: [OptionRule<Root>] = [], dependentDefaults: [DependentDefault<Root>] = []
   ) {
@@ -21,9 +23,12 @@ public struct OptionTable<Root>: Sendable {
     precondition(named.allSatisfy(keys.contains), "a rule names an option that is not in the table")
   }
 
+  /// The keys in YAML files, in the order of the table.
   public var keys: [String] { entries.map(\.key) }
+  /// All that people see of the options, in the same order.
   public var descriptions: [OptionDescription] { entries.map(\.description) }
 
+  /// The description of a key; nil without such an option.
   public func description(_ key: String) -> OptionDescription? { descriptions.first { $0.key == key } }
 
   /// The value of each option as a flag would have it, in the order of the table.
@@ -51,6 +56,7 @@ public struct OptionTable<Root>: Sendable {
       a.entries + b.entries, rules: a.rules + b.rules, dependentDefaults: a.dependentDefaults + b.dependentDefaults)
   }
 
+  /// The same options with one more rule.
   public func adding(_ rule: OptionRule<Root>) -> OptionTable {
     OptionTable(entries, rules: rules + [rule], dependentDefaults: dependentDefaults)
   }
@@ -108,10 +114,12 @@ public struct OptionTable<Root>: Sendable {
 
 /// The options that a command line names, as texts by key.
 public struct OptionFlagValues: Sendable, Equatable {
+  /// Texts by key; "true" and "false" for flags.
   public var values: [String: String]
   /// What the names of the flags begin with: "train-" for `--train-epochs`.
   public var prefix: String
 
+  /// Nothing is given without an argument.
   public init(_ values: [String: String] = [:], prefix: String = "") {
     self.values = values
     self.prefix = prefix

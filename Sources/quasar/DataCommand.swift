@@ -56,9 +56,8 @@ struct DataCommand: ParsableCommand {
       let data = try DataOverview(
         of: DataSpecification(parsing: specification), samplesPerClass: sheet == nil ? 1 : 12, size: size)
       if let sheet {
-        try AtomicFile.write(
-          PNGWriter.encode(
-            ContactSheet.draw(augment ? data.samples.augmented(options, seed: seed.seed) : data.samples)), to: sheet)
+        let shown = augment ? try data.samples.augmented(options, seed: seed.seed) : data.samples
+        try AtomicFile.write(PNGWriter.encode(ContactSheet.draw(shown)), to: sheet)
       }
       let (train, test) = (data.trainCounts.reduce(0, +), data.testCounts.reduce(0, +))
       if common.json {

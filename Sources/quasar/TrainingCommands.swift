@@ -83,7 +83,7 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     try common.apply()
-    let setup = try training.read(onto: TrainingSetup())
+    let (setup, seed) = (try training.read(onto: TrainingSetup()), try seed.seed)
     let space = try SearchSpace.load(space.read(onto: PipelineConfiguration()).space)
     let directory = RunDirectory(out)
     if resume, !directory.hasCheckpoint {
@@ -97,7 +97,7 @@ struct TrainCommand: ParsableCommand {
     let images = try data.open(for: space.geometry)
     _ = try profile.record(imagesPerStep: setup.options.imagesPerStep / processes.size) { recording in
       try Workflow.trainSupernet(
-        space: space, data: images, options: setup.options, seed: seed.seed, directory: directory,
+        space: space, data: images, options: setup.options, seed: seed, directory: directory,
         resume: resume, initial: weights, teacher: teacher.load(), session: setup.session,
         sources: teacher.sources(["init": initial.weights?.file]), processes: processes,
         progress: Launch.progress("supernet", recording: recording))
@@ -133,7 +133,7 @@ struct SearchCommand: ParsableCommand {
 
   func run() throws {
     try common.apply()
-    let options = try options.read(onto: SearchOptions())
+    let (options, seed, hardware) = (try options.read(onto: SearchOptions()), try seed.seed, try device.model())
     let targets = try targets.read(onto: PipelineConfiguration()).targets
     guard !targets.isEmpty else {
       throw QuasarError(.usage, "--fps: missing; name at least one speed target, such as --fps 4000,8000")
@@ -141,8 +141,8 @@ struct SearchCommand: ParsableCommand {
     let processes = Launch.processes
     let supernet = try RunDirectory(runFolder).load()
     let result = try Workflow.search(
-      supernet: supernet, data: data.open(for: supernet.net.size.geometry), hardware: device.model(), targets: targets,
-      options: options, seed: seed.seed, directory: out, processes: processes, progress: Launch.progress("search"))
+      supernet: supernet, data: data.open(for: supernet.net.size.geometry), hardware: hardware, targets: targets,
+      options: options, seed: seed, directory: out, processes: processes, progress: Launch.progress("search"))
     guard processes.isFirst else { return }
     if common.json {
       try Console.json([
@@ -184,7 +184,7 @@ struct FinetuneCommand: ParsableCommand {
 
   func run() throws {
     try common.apply()
-    let setup = try training.read(onto: .finetuneDefaults)
+    let (setup, seed) = (try training.read(onto: .finetuneDefaults), try seed.seed)
     let directory = RunDirectory(out)
     if !resume, directory.hasCheckpoint {
       throw QuasarError(.cannotWrite, "\(out): holds a run; add --resume, or choose another --out")
@@ -195,7 +195,7 @@ struct FinetuneCommand: ParsableCommand {
     let images = try data.open(for: architecture.geometry)
     _ = try profile.record(imagesPerStep: setup.options.imagesPerStep / processes.size) { recording in
       try Workflow.finetune(
-        supernet: supernet, architecture: architecture, data: images, options: setup.options, seed: seed.seed,
+        supernet: supernet, architecture: architecture, data: images, options: setup.options, seed: seed,
         directory: directory, resume: resume, teacher: teacher.load(), session: setup.session,
         sources: teacher.sources(["supernet": runFolder, "subnet": subnet]), processes: processes,
         progress: Launch.progress("finetune", recording: recording))
