@@ -42,6 +42,9 @@ public struct StrictYAML {
 
   public func has(_ key: String) -> Bool { mapping[key] != nil }
 
+  /// The keys, in the order of the file.
+  public var keys: [String] { mapping.compactMap { $0.key.string } }
+
   public func string(_ key: String) throws -> String {
     let node = try value(key)
     guard let text = node.string else { throw error(key, node, "expected a text") }
@@ -82,12 +85,16 @@ public struct StrictYAML {
     try word(try value(key), key, choices)
   }
 
-  /// One case of an enumeration, by its raw word.
-  public func choice<Choice: CaseIterable & RawRepresentable>(_ key: String) throws -> Choice
-  where Choice.RawValue == String {
-    let text = try word(key, Choice.allCases.map(\.rawValue))
-    guard let choice = Choice(rawValue: text) else { throw error(key, "'\(text)' is no choice") }
-    return choice
+  /// A scalar as `take` understands it; nil is an error that says what is expected.
+  func scalar<Value>(_ key: String, expected: String, _ take: (Node) -> Value?) throws -> Value {
+    try scalar(try value(key), key, expected, take)
+  }
+
+  /// A non-empty list of scalars, distinct ones unless `repeating`; as `scalar` for each of them.
+  func scalars<Value: Equatable>(
+    _ key: String, expected: String, repeating: Bool, _ take: (Node) -> Value?
+  ) throws -> [Value] {
+    try list(key, repeating: repeating) { try scalar($0, key, expected, take) }
   }
 
   /// A nested mapping.
@@ -135,19 +142,22 @@ public struct StrictYAML {
     return result
   }
 
-  private func integer(_ node: Node, _ key: String, _ range: ClosedRange<Int>) throws -> Int {
-    guard let value = node.int, range.contains(value) else {
-      throw error(
-        key, node, "\(found(node))must be a whole number from \(range.lowerBound) to \(range.upperBound)")
-    }
+  private func scalar<Value>(_ node: Node, _ key: String, _ expected: String, _ take: (Node) -> Value?) throws -> Value
+  {
+    guard let value = take(node) else { throw error(key, node, "\(found(node))must be \(expected)") }
     return value
   }
 
-  private func number(_ node: Node, _ key: String, _ range: ClosedRange<Double>) throws -> Double {
-    guard let value = node.float, range.contains(value) else {
-      throw error(key, node, "\(found(node))must be a number from \(range.lowerBound) to \(range.upperBound)")
+  private func integer(_ node: Node, _ key: String, _ range: ClosedRange<Int>) throws -> Int {
+    try scalar(node, key, "a whole number from \(range.lowerBound) to \(range.upperBound)") { node in
+      node.int.flatMap { range.contains($0) ? $0 : nil }
     }
-    return value
+  }
+
+  private func number(_ node: Node, _ key: String, _ range: ClosedRange<Double>) throws -> Double {
+    try scalar(node, key, "a number from \(range.lowerBound) to \(range.upperBound)") { node in
+      node.float.flatMap { range.contains($0) ? $0 : nil }
+    }
   }
 
   private func word(_ node: Node, _ key: String, _ choices: [String]) throws -> String {

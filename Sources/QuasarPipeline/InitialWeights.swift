@@ -40,19 +40,49 @@ public struct InitialWeights: Codable, Sendable, Equatable {
     case .random(nil): "it has no head: the head stays random, all other weights are taken"
     }
   }
+}
 
-  /// From `init: {file, mean, deviation}`.
-  init(_ yaml: StrictYAML) throws {
-    try yaml.allowOnly(["file", "mean", "deviation"])
-    file = try yaml.string("file")
-    guard yaml.has("mean") == yaml.has("deviation") else {
-      throw yaml.error(
-        yaml.has("mean") ? "mean" : "deviation", "mean and deviation come together; give both or neither")
-    }
-    if yaml.has("mean") {
-      pixels = Preprocessing(
-        mean: try yaml.numbers("mean", 0...1, repeating: true).map { Float($0) },
-        deviation: try yaml.numbers("deviation", 1e-6...1, repeating: true).map { Float($0) })
-    }
+/// Start weights as a pipeline file and a command line name them: `init: {file, mean, deviation}`, `--init FILE`.
+public struct InitialWeightsOptions: Sendable, Equatable {
+  /// safetensors of a timm vision transformer.
+  public var file: String?
+  /// Mean of the pixels of each channel in its training, 0…1.
+  public var mean: [Double]?
+  /// Deviation of the pixels of each channel in its training.
+  public var deviation: [Double]?
+
+  /// No start weights.
+  public init() {}
+
+  /// The start weights; nil without a file.
+  public var weights: InitialWeights? {
+    guard let file else { return nil }
+    guard let mean, let deviation else { return InitialWeights(file: file) }
+    return InitialWeights(
+      file: file, pixels: Preprocessing(mean: mean.map { Float($0) }, deviation: deviation.map { Float($0) }))
   }
+
+  /// Keys, flags, ranges and help of every option: the one place that names them.
+  public static let table = OptionTable<InitialWeightsOptions>(
+    [
+      OptionEntry(
+        "file", \.file, .optional(.text), flag: "init", isRequired: true,
+        "Start with the weights of a timm vision transformer (safetensors) of the space's largest sizes."),
+      OptionEntry(
+        "mean", \.mean, .optional(.numbers(0...1, repeating: true)), flag: "init-mean",
+        "Mean pixel of each channel in the training of those weights; without, ImageNet's."),
+      OptionEntry(
+        "deviation", \.deviation, .optional(.numbers(1e-6...1, repeating: true)), flag: "init-deviation",
+        "Deviation of the pixels of each channel in that training; without, ImageNet's."),
+    ],
+    rules: [
+      OptionRule(["mean", "deviation"]) { options in
+        (options.mean == nil) == (options.deviation == nil)
+          ? nil : "mean and deviation of the pixels come together; give both or neither"
+      },
+      OptionRule(["file", "mean", "deviation"]) { options in
+        options.file != nil || options.mean == nil
+          ? nil : "pixels belong to the weights of a file; name it (--init FILE)"
+      },
+    ])
 }

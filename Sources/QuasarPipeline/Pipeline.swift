@@ -18,22 +18,17 @@ import QuasarTrain
 public final class Pipeline {
   public let configuration: PipelineConfiguration
   public let output: String
-  private let session: SessionOptions
   private let progress: ProgressReporter
   private var state: PipelineState
 
-  /// `session`: what the trainings do besides; no part of the configuration, so a run may go on with another one.
-  public init(
-    _ configuration: PipelineConfiguration, output: String, session: SessionOptions = SessionOptions(),
-    progress: ProgressReporter
-  ) throws {
+  /// A run may go on with other sessions than it began with.
+  public init(_ configuration: PipelineConfiguration, output: String, progress: ProgressReporter) throws {
     self.configuration = configuration
     self.output = output
-    self.session = session
     self.progress = progress
     state = PipelineState(configuration: configuration)
     if let known = try PipelineState.read(output) {
-      guard known.configuration == configuration else {
+      guard known.configuration.decidesTheSame(as: configuration) else {
         throw QuasarError(
           .usage, "\(output): holds the run of another configuration; delete it or choose another --out")
       }
@@ -83,8 +78,9 @@ public final class Pipeline {
       let directory = RunDirectory("\(output)/finetune-\(label)")
       try step("finetune-\(label)") {
         try Workflow.finetune(
-          supernet: supernet, architecture: architecture, data: data, options: configuration.finetune,
-          seed: configuration.seed, directory: directory, resume: true, teacher: teacher, session: session,
+          supernet: supernet, architecture: architecture, data: data, options: configuration.finetune.options,
+          seed: configuration.seed, directory: directory, resume: true, teacher: teacher,
+          session: configuration.finetune.session,
           sources: sources, progress: progress)
         return "embedding \(architecture.embedDimension), depth \(architecture.depth)"
       }
@@ -113,7 +109,8 @@ public final class Pipeline {
     let specification = try DataSpecification(parsing: configuration.data)
     guard let cache = configuration.cache else { return try specification.open(size: geometry.imageSize) }
     return try Workflow.cached(
-      specification, for: geometry, in: cache, workers: ProcessInfo.processInfo.activeProcessorCount, progress: progress
+      specification, for: geometry, in: cache, workers: ProcessInfo.processInfo.activeProcessorCount,
+      skipsDamaged: configuration.skipDamaged, progress: progress
     )
   }
 
@@ -128,8 +125,9 @@ public final class Pipeline {
       if !directory.hasCheckpoint { weights = try initial.load(for: space).weights }
     }
     try Workflow.trainSupernet(
-      space: space, data: data, options: configuration.train, seed: configuration.seed, directory: directory,
-      resume: true, initial: weights, teacher: teacher, session: session, sources: sources, progress: progress)
+      space: space, data: data, options: configuration.train.options, seed: configuration.seed, directory: directory,
+      resume: true, initial: weights, teacher: teacher, session: configuration.train.session, sources: sources,
+      progress: progress)
   }
 
   /// Runs a step unless it is recorded as done.

@@ -96,7 +96,7 @@ public struct Checkpoint {
       throw QuasarError(.badData, "\(path): a safetensors file, but not a checkpoint of Quasar")
     }
     do {
-      description = try Checkpoint.description(json)
+      description = try JSONDecoder().decode(Description.self, from: Data(json.utf8))
     } catch {
       throw QuasarError(.badData, "\(path): its description is not understood (\(error))")
     }
@@ -139,25 +139,6 @@ public struct Checkpoint {
       throw QuasarError(.badData, "\(path): residual_step is \(step[0]), it must be positive")
     }
     net.residualStep = step[0]
-  }
-
-  /// The description, with the defaults of options that did not exist when it was written. Defaults of new options
-  /// change nothing, so the run is still the same.
-  private static func description(_ json: String) throws -> Description {
-    let text = Data(json.utf8)
-    do {
-      return try JSONDecoder().decode(Description.self, from: text)
-    } catch DecodingError.keyNotFound(_, let context) where context.codingPath.first?.stringValue == "options" {
-      let defaults = try JSONSerialization.jsonObject(with: JSONEncoder().encode(TrainingOptions()))
-      var object = try JSONSerialization.jsonObject(with: text) as? [String: Any] ?? [:]
-      object["options"] = completed(object["options"] ?? [:], defaults)
-      return try JSONDecoder().decode(Description.self, from: JSONSerialization.data(withJSONObject: object))
-    }
-  }
-
-  private static func completed(_ value: Any, _ defaults: Any) -> Any {
-    guard let value = value as? [String: Any], let defaults = defaults as? [String: Any] else { return value }
-    return defaults.merging(value) { completed($1, $0) }
   }
 
   /// Gives the network its averaged weights if the run has them. These are the weights that are evaluated, searched and

@@ -1,13 +1,12 @@
 import Foundation
 import QuasarInterchange
-import QuasarTensor
 
 /// Checkpoints of single epochs that a run keeps: those of the best held-out accuracy, and the last ones.
 ///
 /// Each is in its own folder, `kept/step-N/`, which every command accepts as a run folder. `kept/index.json` lists them
 /// with the reasons. A kept checkpoint shares its bytes on disk with the run's own checkpoint until that one is
 /// replaced.
-public struct KeptCheckpoints: Sendable {
+public struct KeptCheckpoints: Sendable, Equatable {
   /// One kept checkpoint.
   public struct Entry: Codable, Sendable, Equatable {
     /// Number of steps taken.
@@ -25,18 +24,6 @@ public struct KeptCheckpoints: Sendable {
   public init(best: Int = 0, last: Int = 0) {
     self.best = best
     self.last = last
-  }
-
-  /// Throws `usage` for a negative number, or for kept best checkpoints in a run without held-out images.
-  func validate(hasAccuracy: Bool) throws {
-    guard best >= 0, last >= 0 else {
-      throw QuasarError(.usage, "\(best) best and \(last) last checkpoints cannot be kept; use 0 or more")
-    }
-    guard best == 0 || hasAccuracy else {
-      throw QuasarError(
-        .usage,
-        "no best checkpoints can be kept: all images are trained on, there is no held-out accuracy; keep last ones")
-    }
   }
 
   static func folder(_ directory: RunDirectory) -> String { directory.path + "/kept" }

@@ -1,8 +1,7 @@
 import QuasarSupernet
-import QuasarTensor
 
-/// Everything that decides a training run beside data, architecture and seed.
-public struct TrainingOptions: Codable, Sendable, Equatable {
+/// Everything that decides a training run next to data, architecture and seed.
+public struct TrainingOptions: Sendable, Equatable {
   public var epochs = 20
   public var batchSize = 64
   public var learningRate: Float = 4e-3
@@ -73,53 +72,160 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
   public var imagesPerStep: Int { batchSize * accumulation }
 
   public init() {}
+}
 
-  /// Throws for a value outside its range, naming it.
-  public func validate() throws {
-    func require(_ condition: Bool, _ text: String) throws {
-      if !condition { throw QuasarError(.usage, text) }
-    }
-    try require(epochs >= 1, "epochs must be at least 1, not \(epochs)")
-    try require(batchSize >= 1, "the batch size must be at least 1, not \(batchSize)")
-    try require(learningRate > 0 && learningRate.isFinite, "the learning rate must be positive")
-    try require((0...1).contains(warmUp), "warm-up is a part of the run, 0…1, not \(warmUp)")
-    try require(
-      fullPrecision >= 0 && exact >= 0 && fullPrecision + exact <= 1,
-      "full-precision and exact parts must be at least 0 and at most 1 together")
-    try require(
-      !decayPoints.isEmpty && decayPoints.allSatisfy { (0...1).contains($0) }
-        && zip(decayPoints, decayPoints.dropFirst()).allSatisfy { $0 < $1 },
-      "decay points are parts of the run in rising order, 0…1, not \(decayPoints)")
-    try require((0...1).contains(decayFactor), "the decay factor must be in 0…1, not \(decayFactor)")
-    try require((0..<1).contains(labelSmoothing), "label smoothing must be in 0..<1")
-    try require(
-      (0...1).contains(optimizer.weightDecay), "the weight decay must be in 0…1, not \(optimizer.weightDecay)")
-    try require((0...1).contains(randomErasing), "random erasing is a chance, 0…1")
-    try require(
-      (0.01...1).contains(cropScale), "the crop scale is a part of the area, 0.01…1, not \(cropScale)")
-    try require((0...16).contains(randAugment), "RandAugment takes 0 to 16 operations, not \(randAugment)")
-    try require(
-      (0...RandAugment.largestMagnitude).contains(randAugmentMagnitude),
-      "the magnitude of RandAugment is 0 to \(RandAugment.largestMagnitude), not \(randAugmentMagnitude)")
-    try require(
-      repeats >= 1 && batchSize % repeats == 0,
-      "repeats must divide the batch size, but \(batchSize) is no multiple of \(repeats)")
-    try require((0..<1).contains(dropPath), "drop-path must be in 0..<1")
-    try require((0...1).contains(distillation), "distillation must be in 0…1")
-    try require((0...1).contains(progressive), "the progressive part must be in 0…1, not \(progressive)")
-    try require(
-      (0...100).contains(mixup) && (0...100).contains(cutmix), "mixup and cutmix are Beta parameters, 0…100")
-    try require((0..<1).contains(average), "the decay of averaged weights must be in 0..<1, not \(average)")
-    try require((1...65_536).contains(accumulation), "at least one batch is accumulated, not \(accumulation)")
-    try require(
-      calibrationPercentile == 0 || (90...100).contains(calibrationPercentile),
-      "the calibration percentile must be 0 (off) or in 90…100, not \(calibrationPercentile)")
-    try require(
-      (0..<1).contains(oscillationThreshold), "the oscillation threshold must be in 0..<1, not \(oscillationThreshold)")
-    try require(
-      oscillationMomentum > 0 && oscillationMomentum <= 1,
-      "the oscillation momentum must be above 0 and at most 1, not \(oscillationMomentum)")
-    try require(shift >= 0 && randomSubnets >= 0, "shift and random sub-networks cannot be negative")
-    try require(sandwich || randomSubnets >= 1, "without sandwich, at least one random sub-network a step")
-  }
+// MARK: The table
+
+extension TrainingOptions: TabledOptions {
+  /// Keys, flags, ranges, units and help of every option: the one place that names them.
+  public static let table = OptionTable<TrainingOptions>(
+    schedule + precision + regularisation + augmentation + sampling + quantisers + optimisation, rules: rules)
+
+  private static let schedule: [OptionEntry<TrainingOptions>] = [
+    OptionEntry("epochs", \.epochs, .integer(1...100_000), "Passes over the training images."),
+    OptionEntry("batch_size", \.batchSize, .integer(1...65_536), unit: "images", "Images per batch."),
+    OptionEntry(
+      "accumulation", \.accumulation, .integer(1...65_536), unit: "batches", "Batches that one update averages."),
+    OptionEntry("learning_rate", \.learningRate, .number(1e-9...10), "Peak learning rate."),
+    OptionEntry(
+      "warm_up", \.warmUp, .number(0...1), unit: "of the run",
+      "Part of the run over which the learning rate rises to its peak."),
+    OptionEntry("schedule", \.schedule, .choice, "How the learning rate falls after the warm-up."),
+    OptionEntry(
+      "decay_points", \.decayPoints, .numbers(0...1), unit: "of the run",
+      "Parts of the run at which a step schedule lowers the learning rate, in rising order."),
+    OptionEntry(
+      "decay_factor", \.decayFactor, .number(0...1), "Factor on the learning rate at each of the decay points."),
+  ]
+
+  private static let precision: [OptionEntry<TrainingOptions>] = [
+    OptionEntry(
+      "full_precision", \.fullPrecision, .number(0...1), unit: "of the run",
+      "Part of the run in fp32, before quantisation is switched on."),
+    OptionEntry(
+      "exact", \.exact, .number(0...1), unit: "of the run", "Part of the run, at its end, in exact integers."),
+    OptionEntry(
+      "products", \.products, .choice,
+      "Products of quantised blocks: integer8 (8-bit gradients), integer (15-bit gradients), or float for fp32 products of "
+        + "dequantised values."),
+    OptionEntry(
+      "entanglement", \.entanglement, .choice, "How the two precisions of a row share its weights."),
+  ]
+
+  private static let regularisation: [OptionEntry<TrainingOptions>] = [
+    OptionEntry(
+      "label_smoothing", \.labelSmoothing, .number(0..<1), unit: "of the targets",
+      "Part of the targets that is spread over all classes."),
+    OptionEntry(
+      "weight_decay", \.optimizer.weightDecay, .number(0...1), stored: "optimizer.weightDecay",
+      "Weight decay; vectors and quantiser steps have none."),
+    OptionEntry(
+      "drop_path", \.dropPath, .number(0..<1),
+      "Chance that the last block's branches are left out; it is smaller in the blocks before."),
+    OptionEntry(
+      "average", \.average, .number(0..<1),
+      "Decay of the averaged weights, which are then evaluated, searched and packed; 0 is off."),
+    OptionEntry(
+      "distillation", \.distillation, .number(0...1), unit: "of the targets",
+      "Share of the teacher's outputs in the targets."),
+    OptionEntry(
+      "hard_distillation", \.hardDistillation, .flag, "Take the teacher's class instead of its probabilities."),
+  ]
+
+  private static let augmentation: [OptionEntry<TrainingOptions>] = [
+    OptionEntry("flip", \.flip, .flag, "Mirror images at random."),
+    OptionEntry(
+      "shift", \.shift, .integer(0...64), unit: "pixels", "Largest shift of an image, edge pixels repeated; 0 is off."),
+    OptionEntry(
+      "random_erasing", \.randomErasing, .number(0...1),
+      "Chance that a rectangle of an image is filled with the mean pixel."),
+    OptionEntry(
+      "crop_scale", \.cropScale, .number(0.01...1), unit: "of the area",
+      "Smallest part of an image's area that a random crop takes; 1 is off."),
+    OptionEntry(
+      "rand_augment", \.randAugment, .integer(0...16), "Random operations on each image (RandAugment); 0 is off."),
+    OptionEntry(
+      "rand_augment_magnitude", \.randAugmentMagnitude, .integer(0...RandAugment.largestMagnitude),
+      "Magnitude of the random operations."),
+    OptionEntry(
+      "repeats", \.repeats, .integer(1...65_536), "Times that an image comes in a batch, each time augmented anew."),
+    OptionEntry("mixup", \.mixup, .number(0...100), "Beta parameter of mixup; 0 is off."),
+    OptionEntry("cutmix", \.cutmix, .number(0...100), "Beta parameter of cutmix; 0 is off."),
+  ]
+
+  private static let sampling: [OptionEntry<TrainingOptions>] = [
+    OptionEntry(
+      "sandwich", \.sandwich, .flag,
+      "Train the largest and the smallest sub-network in every step; the largest teaches the others."),
+    OptionEntry(
+      "random_subnets", \.randomSubnets, .integer(0...64),
+      "Random sub-networks in every step; without sandwich at least 1."),
+    OptionEntry(
+      "progressive", \.progressive, .number(0...1), unit: "of the run",
+      "Part of the run over which sub-networks grow from the largest to the whole space."),
+  ]
+
+  private static let quantisers: [OptionEntry<TrainingOptions>] = [
+    OptionEntry("layer_scale", \.layerScale, .flag, "Learn the factors of the residual branches; without, they are 1."),
+    OptionEntry(
+      "calibration_percentile", \.calibrationPercentile, .number(90...100, or: 0), unit: "%",
+      "Percentage of the values of an activation that its codes cover at the start; 0 is the step of least squared error."
+    ),
+    OptionEntry(
+      "gptq_start", \.gptqStart, .flag,
+      "Start quantised weights from codes with compensated errors (GPTQ); for single networks."),
+    OptionEntry(
+      "oscillation_threshold", \.oscillationThreshold, .number(0..<1),
+      "Frequency of swings between codes above which a weight is frozen; 0 is off."),
+    OptionEntry(
+      "oscillation_momentum", \.oscillationMomentum, .number(1e-6...1), "Share of the newest update in that frequency."),
+  ]
+
+  private static let optimisation: [OptionEntry<TrainingOptions>] = [
+    OptionEntry(
+      "optimizer", \.optimizer.rule, .choice, stored: "optimizer.rule", "How a step follows from the gradient."),
+    OptionEntry(
+      "beta1", \.optimizer.beta1, .number(0..<1), stored: "optimizer.beta1", "Decay of the mean of the gradient."),
+    OptionEntry(
+      "beta2", \.optimizer.beta2, .number(0..<1), stored: "optimizer.beta2",
+      "Decay of the mean of the squared gradient."),
+    OptionEntry(
+      "epsilon", \.optimizer.epsilon, .number(1e-12...1), stored: "optimizer.epsilon",
+      "Added to the root of the mean squared gradient."),
+    OptionEntry(
+      "step_factor", \.optimizer.stepFactor, .number(0...100), stored: "optimizer.stepFactor",
+      "Learning rate of quantiser steps relative to that of the weights."),
+    OptionEntry(
+      "clip_norm", \.optimizer.clipNorm, .number(1e-6...1e9), stored: "optimizer.clipNorm",
+      "Largest norm of the whole gradient; larger ones are scaled down."),
+  ]
+
+  private static let rules: [OptionRule<TrainingOptions>] = [
+    OptionRule(["full_precision", "exact"]) { options in
+      options.fullPrecision + options.exact <= 1
+        ? nil
+        : "the parts in fp32 and in exact integers are together at most the whole run, 1, but "
+          + "\(options.fullPrecision) + \(options.exact) is more; lower one of them"
+    },
+    OptionRule(["decay_points"]) { options in
+      let points = options.decayPoints
+      return !points.isEmpty && zip(points, points.dropFirst()).allSatisfy { $0 < $1 }
+        ? nil : "decay points are at least one part of the run, in rising order, not \(points); sort them"
+    },
+    OptionRule(["batch_size", "repeats"]) { options in
+      options.batchSize % options.repeats == 0
+        ? nil
+        : "a batch holds each image equally often, but \(options.batchSize) images are not a multiple of "
+          + "\(options.repeats) repeats; choose a divisor of the batch size"
+    },
+    OptionRule(["sandwich", "random_subnets"]) { options in
+      options.sandwich || options.randomSubnets >= 1
+        ? nil : "without sandwich, a step needs at least one random sub-network, not \(options.randomSubnets)"
+    },
+  ]
+
+  /// The options that change single images.
+  public static let augmentationKeys = [
+    "flip", "shift", "random_erasing", "crop_scale", "rand_augment", "rand_augment_magnitude",
+  ]
 }

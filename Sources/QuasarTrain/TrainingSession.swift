@@ -38,18 +38,6 @@ public struct RunDirectory: Sendable {
   }
 }
 
-/// What a session does beside training; none of it changes a bit of the weights.
-public struct SessionOptions: Sendable {
-  /// Random sub-networks whose accuracy is followed beside the largest and the smallest; the same ones through the run.
-  public var evaluatedSubnets = 2
-  /// Checkpoints of epochs that are kept beside the latest one.
-  public var kept = KeptCheckpoints()
-  /// Compute blocks again in the backward pass instead of keeping their activations.
-  public var recomputes = false
-
-  public init() {}
-}
-
 /// Runs a trainer with checkpoints, a log and evaluations; of several processes the first one writes.
 public struct TrainingSession {
   /// What a caller sees after every step.
@@ -73,10 +61,8 @@ public struct TrainingSession {
     trainer: Trainer, directory: RunDirectory, classNames: [String], heldOut: (any ImageSource)?,
     options: SessionOptions = SessionOptions(), sources: [String: String] = [:]
   ) throws {
-    try options.kept.validate(hasAccuracy: heldOut != nil)
-    guard (0...1000).contains(options.evaluatedSubnets) else {
-      throw QuasarError(.usage, "0 to 1000 random sub-networks can be evaluated, not \(options.evaluatedSubnets)")
-    }
+    let table = SessionOptions.table
+    try (heldOut == nil ? table.adding(SessionOptions.withoutAccuracy) : table).validate(options)
     self.options = options
     evaluated = TrainingSession.evaluated(trainer, random: options.evaluatedSubnets)
     configuration = RunConfiguration(trainer: trainer, heldOut: heldOut, evaluated: evaluated, sources: sources)

@@ -45,7 +45,7 @@ struct DataCommand: ParsableCommand {
       name: .long, help: "Show the images of the sheet mirrored, cropped, changed and erased at random, as in training."
     )
     var augment = false
-    @OptionGroup var augmentation: AugmentationArguments
+    @OptionGroup var augmentation: OptionFlags<AugmentationFlags>
     @OptionGroup var seed: SeedOption
 
     func run() throws {
@@ -53,10 +53,12 @@ struct DataCommand: ParsableCommand {
       guard !augment || sheet != nil else {
         throw QuasarError(.usage, "--augment changes the images of a contact sheet; add --sheet FILE")
       }
+      let options = try augmentation.read(onto: TrainingOptions())
       let data = try DataOverview(
         of: DataSpecification(parsing: specification), samplesPerClass: sheet == nil ? 1 : 12, size: size)
       if let sheet {
-        try AtomicFile.write(PNGWriter.encode(ContactSheet.draw(samples(data))), to: sheet)
+        let shown = augment ? try data.samples.augmented(options, seed: seed.seed) : data.samples
+        try AtomicFile.write(PNGWriter.encode(ContactSheet.draw(shown)), to: sheet)
       }
       let (train, test) = (data.trainCounts.reduce(0, +), data.testCounts.reduce(0, +))
       if common.json {
@@ -78,13 +80,6 @@ struct DataCommand: ParsableCommand {
         print(Console.table(["class", "train", "test"], rows))
         if let sheet { print("contact sheet: \(sheet)") }
       }
-    }
-
-    private func samples(_ data: DataOverview) throws -> ImageSet {
-      guard augment else { return data.samples }
-      var options = TrainingOptions()
-      augmentation.apply(to: &options)
-      return try data.samples.augmented(options, seed: seed.seed)
     }
   }
 

@@ -22,7 +22,7 @@ struct QuasarCommand: ParsableCommand {
       FinetuneCommand.self, PackCommand.self, EvalCommand.self, ExportCommand.self, EstimateCommand.self,
       VectorsCommand.self,
       CosimCommand.self,
-      BenchCommand.self, ReportCommand.self, CompareCommand.self,
+      BenchCommand.self, ReportCommand.self, CompareCommand.self, OptionsCommand.self,
     ])
 
   static func main() {
@@ -36,35 +36,5 @@ struct QuasarCommand: ParsableCommand {
     } catch {
       exit(withError: error)
     }
-  }
-}
-
-/// The seed of everything random.
-struct SeedOption: ParsableArguments {
-  @Option(name: .long, help: "Seed of everything random; equal seeds give equal bytes.")
-  var seed: UInt64 = 1
-}
-
-struct DataOption: ParsableArguments {
-  @Option(
-    name: .long,
-    help: "Images: embedded, fashion-mnist:DIR, mnist:DIR, cifar10:DIR, folder:DIR or cache:DIR.")
-  var data = "embedded"
-
-  /// The images, those of class folders scaled to the geometry.
-  func open(for geometry: ImageGeometry) throws -> ImageSources {
-    try DataSpecification(parsing: data).open(size: geometry.imageSize)
-  }
-}
-
-struct DeviceOptions: ParsableArguments {
-  @Option(name: .long, help: "Board by name (see 'quasar estimate --list') or a YAML file.")
-  var device = "pynq-z2"
-
-  @Option(name: .long, help: "Clock in MHz (default: the board's).")
-  var clock: Double?
-
-  func model() throws -> HardwareModel {
-    try HardwareModel(device: Device.load(device), clockMHz: clock)
   }
 }

@@ -7,23 +7,33 @@ struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run", abstract: "The whole flow of a pipeline file; resumes after the last finished step.",
     discussion: """
+      Every key of the file has a flag of the same meaning, which wins over it. Those of train, search and finetune begin
+      with the name of the step, as --train-epochs does; --help-hidden lists them, 'quasar options' explains them.
+
       Example: quasar run tools/quickstart.yaml --out runs/quickstart
-      Example: quasar run tools/cifar10.yaml --data folder:DIR --out runs/cifar10
+      Example: quasar run tools/cifar10.yaml --data folder:DIR --train-epochs 6 --out runs/cifar10
       """)
 
   @OptionGroup var common: CommonOptions
   @Argument(help: "Pipeline file (YAML).") var pipeline: String
-  @Option(name: .long, help: "Images in place of those that the file names.") var data: String?
   @Option(name: .long, help: "Folder for everything that is made.") var out: String
+  @OptionGroup(title: "In place of keys of the file") var keys: OptionFlags<RunFlags>
+  @OptionGroup(title: "In place of keys of the file") var initial: OptionFlags<InitialWeightsFlags>
   @OptionGroup var memory: MemoryOption
+  @OptionGroup(title: "In place of keys of train", visibility: .hidden) var train: OptionFlags<RunTrainFlags>
+  @OptionGroup(title: "In place of keys of search", visibility: .hidden) var search: OptionFlags<RunSearchFlags>
+  @OptionGroup(title: "In place of keys of finetune", visibility: .hidden) var finetune: OptionFlags<RunFinetuneFlags>
 
   func run() throws {
     try common.apply()
-    var configuration = try PipelineConfiguration(contentsOf: pipeline)
-    if let data { configuration.data = data }
-    var session = SessionOptions()
-    session.recomputes = memory.recompute
-    let summary = try Pipeline(configuration, output: out, session: session, progress: ConsoleProgress()).run()
+    var flags = PipelineFlags()
+    (flags.run, flags.initial) = (keys.given, initial.given)
+    (flags.train, flags.search, flags.finetune) = (train.given, search.given, finetune.given)
+    var configuration = try PipelineConfiguration(contentsOf: pipeline, flags: flags)
+    if memory.recompute {
+      (configuration.train.session.recomputes, configuration.finetune.session.recomputes) = (true, true)
+    }
+    let summary = try Pipeline(configuration, output: out, progress: ConsoleProgress()).run()
     if common.json, let object = try Console.object(summary) as? [String: Any] {
       try Console.json(object)
     } else {
@@ -64,21 +74,18 @@ struct TrainCommand: ParsableCommand, SharedCommand {
   @OptionGroup var common: CommonOptions
   @OptionGroup var seed: SeedOption
   @OptionGroup var data: TrainingDataOptions
-  @OptionGroup var training: TrainingArguments
-  @OptionGroup var initial: InitialWeightsOptions
-  @OptionGroup var session: SessionArguments
+  @OptionGroup var space: OptionFlags<SpaceKey>
+  @OptionGroup var training: OptionFlags<TrainFlags>
+  @OptionGroup var initial: InitialWeightsOption
+  @OptionGroup var teacher: TeacherOption
   @OptionGroup var profile: ProfileOption
-  @Option(name: .long, help: "fashion-s, cifar-xs, cifar-s, autoformer-t, -s, -b, deit-t, -s, -b, or a YAML file.")
-  var space = "fashion-s"
   @Option(name: .long, help: "Run folder.") var out: String
   @Flag(name: .long, help: "Go on from the checkpoint in the run folder.") var resume = false
 
   func run() throws {
     try common.apply()
-    let space = try SearchSpace.load(space)
-    var options = TrainingOptions()
-    try training.apply(to: &options)
-    try session.apply(to: &options)
+    let (setup, seed) = (try training.read(onto: TrainingSetup()), try seed.seed)
+    let space = try SearchSpace.load(space.read(onto: PipelineConfiguration()).space)
     let directory = RunDirectory(out)
     if resume, !directory.hasCheckpoint {
       throw QuasarError(.missing, "\(out): nothing to resume, there is no checkpoint")
@@ -89,11 +96,11 @@ struct TrainCommand: ParsableCommand, SharedCommand {
     let weights = try initial.load(space, resume: resume)
     let processes = Launch.processes
     let images = try data.open(for: space.geometry)
-    _ = try profile.record(imagesPerStep: options.imagesPerStep / processes.size) { recording in
+    _ = try profile.record(imagesPerStep: setup.options.imagesPerStep / processes.size) { recording in
       try Workflow.trainSupernet(
-        space: space, data: images, options: options, seed: seed.seed, directory: directory,
-        resume: resume, initial: weights, teacher: session.loadTeacher(), session: session.options,
-        sources: session.sources(["init": initial.file]), processes: processes,
+        space: space, data: images, options: setup.options, seed: seed, directory: directory,
+        resume: resume, initial: weights, teacher: teacher.load(), session: setup.session,
+        sources: teacher.sources(["init": initial.weights?.file]), processes: processes,
         progress: Launch.progress("supernet", recording: recording))
     }
     guard processes.isFirst else { return }
@@ -121,30 +128,22 @@ struct SearchCommand: ParsableCommand, SharedCommand {
   @OptionGroup var data: DataOption
   @OptionGroup var device: DeviceOptions
   @Option(name: .customLong("run"), help: "Run folder of a trained supernet.") var runFolder: String
-  @Option(name: .long, help: "Speed targets in images per second, one image after another.") var fps: String
+  @OptionGroup var targets: OptionFlags<TargetsKey>
   @Option(name: .long, help: "Folder for search.json, lineage.jsonl and the sub-networks.") var out: String
-  @Option(name: .long, help: "Generations of the evolution.") var generations: Int?
-  @Option(name: .long, help: "Candidates before the first generation.") var population: Int?
+  @OptionGroup var options: OptionFlags<SearchFlags>
 
   func run() throws {
     try common.apply()
-    let targets = try fps.split(separator: ",").map { part in
-      guard let value = Double(part.trimmingCharacters(in: .whitespaces)), value > 0 else {
-        throw QuasarError(.usage, "--fps \(fps): '\(part)' is no positive number; write e.g. 100,160,250")
-      }
-      return value
-    }
-    var options = SearchOptions()
-    if let generations { options.generations = generations }
-    if let population {
-      options.population = population
-      options.elites = min(options.elites, population)
+    let (options, seed, hardware) = (try options.read(onto: SearchOptions()), try seed.seed, try device.model())
+    let targets = try targets.read(onto: PipelineConfiguration()).targets
+    guard !targets.isEmpty else {
+      throw QuasarError(.usage, "--fps: missing; name at least one speed target, such as --fps 4000,8000")
     }
     let processes = Launch.processes
     let supernet = try RunDirectory(runFolder).load()
     let result = try Workflow.search(
-      supernet: supernet, data: data.open(for: supernet.net.size.geometry), hardware: device.model(), targets: targets,
-      options: options, seed: seed.seed, directory: out, processes: processes, progress: Launch.progress("search"))
+      supernet: supernet, data: data.open(for: supernet.net.size.geometry), hardware: hardware, targets: targets,
+      options: options, seed: seed, directory: out, processes: processes, progress: Launch.progress("search"))
     guard processes.isFirst else { return }
     if common.json {
       try Console.json([
@@ -176,8 +175,8 @@ struct FinetuneCommand: ParsableCommand, SharedCommand {
   @OptionGroup var common: CommonOptions
   @OptionGroup var seed: SeedOption
   @OptionGroup var data: TrainingDataOptions
-  @OptionGroup var training: TrainingArguments
-  @OptionGroup var session: SessionArguments
+  @OptionGroup var training: OptionFlags<FinetuneFlags>
+  @OptionGroup var teacher: TeacherOption
   @OptionGroup var profile: ProfileOption
   @Option(name: .customLong("run"), help: "Run folder of the supernet.") var runFolder: String
   @Option(name: .long, help: "Sub-network file from 'quasar search'.") var subnet: String
@@ -186,9 +185,7 @@ struct FinetuneCommand: ParsableCommand, SharedCommand {
 
   func run() throws {
     try common.apply()
-    var options = PipelineConfiguration.finetuneDefaults
-    try training.apply(to: &options)
-    try session.apply(to: &options)
+    let (setup, seed) = (try training.read(onto: .finetuneDefaults), try seed.seed)
     let directory = RunDirectory(out)
     if !resume, directory.hasCheckpoint {
       throw QuasarError(.cannotWrite, "\(out): holds a run; add --resume, or choose another --out")
@@ -197,11 +194,11 @@ struct FinetuneCommand: ParsableCommand, SharedCommand {
     let supernet = try RunDirectory(runFolder).load()
     let architecture = try Workflow.architecture(contentsOf: subnet)
     let images = try data.open(for: architecture.geometry)
-    _ = try profile.record(imagesPerStep: options.imagesPerStep / processes.size) { recording in
+    _ = try profile.record(imagesPerStep: setup.options.imagesPerStep / processes.size) { recording in
       try Workflow.finetune(
-        supernet: supernet, architecture: architecture, data: images, options: options, seed: seed.seed,
-        directory: directory, resume: resume, teacher: session.loadTeacher(), session: session.options,
-        sources: session.sources(["supernet": runFolder, "subnet": subnet]), processes: processes,
+        supernet: supernet, architecture: architecture, data: images, options: setup.options, seed: seed,
+        directory: directory, resume: resume, teacher: teacher.load(), session: setup.session,
+        sources: teacher.sources(["supernet": runFolder, "subnet": subnet]), processes: processes,
         progress: Launch.progress("finetune", recording: recording))
     }
     guard processes.isFirst else { return }

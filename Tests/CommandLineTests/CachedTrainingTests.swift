@@ -76,8 +76,8 @@ import Testing
     try expect(64, ["a cache already"], ["--data", "cache:x"] + cache)
     try expect(64, ["--skip-damaged", "--cache DIR"], ["--data", data, "--skip-damaged"])
     try expect(65, ["9 classes", "the model has 10"], ["--data", data] + cache)
-    try expect(64, ["--decay-points 0.5,x", "'x' is no number"], ["--decay-points", "0.5,x"])
-    try expect(64, ["64 is no multiple of 7"], ["--repeats", "7"])
+    try expect(64, ["--decay-points 0.5,x", "'x' is not a number"], ["--decay-points", "0.5,x"])
+    try expect(64, ["--repeats 7:", "64 images are not a multiple of 7"], ["--repeats", "7"])
     #expect(!FileManager.default.fileExists(atPath: work.path("cache")))
     #expect(!FileManager.default.fileExists(atPath: work.path("net")))
 

@@ -52,10 +52,18 @@ import Testing
   }
 
   @Test(arguments: [
-    (["--warm-up", "1.5"], "warm-up"), (["--label-smoothing", "1"], "label smoothing"),
-    (["--weight-decay", "2"], "weight decay"), (["--drop-path", "1"], "drop-path"),
-    (["--random-erasing", "1.5"], "random erasing"), (["--shift=-1"], "shift"),
-    (["--no-sandwich", "--random-subnets", "0"], "without sandwich"),
+    (["--warm-up", "1.5"], "--warm-up 1.5: must be a number from 0 to 1"),
+    (["--label-smoothing", "1"], "--label-smoothing 1: must be a number from 0 to below 1"),
+    (["--weight-decay", "2"], "--weight-decay 2: must be a number from 0 to 1"),
+    (["--drop-path", "1"], "--drop-path 1: must be a number from 0 to below 1"),
+    (["--random-erasing", "1.5"], "--random-erasing 1.5: must be a number from 0 to 1"),
+    (["--shift=-1"], "--shift -1: must be a whole number from 0 to 64"),
+    (["--shift", "100"], "--shift 100: must be a whole number from 0 to 64"),
+    (["--epochs", "two"], "--epochs two: must be a whole number from 1 to 100000"),
+    (["--products", "real"], "--products real: must be one of integer, integer8, float"),
+    (["--no-sandwich", "--random-subnets", "0"], "--no-sandwich, --random-subnets 0: without sandwich"),
+    (["--full-precision", "0.7", "--exact", "0.6"], "--full-precision 0.7, --exact 0.6: the parts"),
+    (["--exact", "0.7"], "--exact 0.7: the parts"),
   ])
   func valuesOutOfRangeAreRefused(options: [String], says: String) throws {
     let work = try Workplace()

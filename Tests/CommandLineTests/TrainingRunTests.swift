@@ -59,7 +59,8 @@ import Testing
     try expect(66, ["none.safetensors"], train + pixels + ["--init", work.path("none.safetensors")])
     try expect(64, ["3 channels", "--init-mean"], train + ["--init", own])
     try expect(64, ["--init FILE"], train + pixels)
-    try expect(64, ["'x' is no number"], train + ["--init", own, "--init-mean", "x", "--init-deviation", "1"])
+    try expect(
+      64, ["--init-mean x: 'x' is not a number"], train + ["--init", own, "--init-mean", "x", "--init-deviation", "1"])
     #expect(!FileManager.default.fileExists(atPath: work.path("new")))
     try expect(
       64, ["--resume"],

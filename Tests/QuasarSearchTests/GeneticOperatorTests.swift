@@ -1,4 +1,5 @@
 import QuasarNetwork
+import QuasarInterchange
 import QuasarSupernet
 import QuasarTensor
 import QuasarTestSupport
@@ -68,6 +69,11 @@ import Testing
 
   @Test func optionsAreChecked() throws {
     try SearchOptions().validate()
+    // As search.json and pipeline.json of version 0.1 have them.
+    #expect(
+      try JSONText.encode(SearchOptions(), pretty: false)
+        == #"{"attempts":400,"blockMutation":0.3,"children":10,"crossover":0.5,"elites":6,"generations":5,"images":1000,"#
+        + #""networkMutation":0.3,"population":16}"#)
     let changes: [(inout SearchOptions) -> Void] = [
       { $0.population = 1 }, { $0.generations = -1 }, { $0.children = 0 }, { $0.elites = 1 },
       { $0.elites = 17 }, { $0.crossover = 1.5 }, { $0.blockMutation = -0.1 }, { $0.networkMutation = .nan },

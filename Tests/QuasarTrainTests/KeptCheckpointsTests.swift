@@ -113,9 +113,25 @@ import Testing
     }
   }
 
-  @Test func impossibleNumbersAreRefused() {
-    #expect(quasarError { try KeptCheckpoints(best: 1).validate(hasAccuracy: false) }?.kind == .usage)
-    #expect(quasarError { try KeptCheckpoints(last: -1).validate(hasAccuracy: true) }?.kind == .usage)
-    #expect(quasarError { try KeptCheckpoints(last: 1).validate(hasAccuracy: false) } == nil)
+  @Test func impossibleNumbersAreRefused() throws {
+    func session(_ kept: KeptCheckpoints, hasAccuracy: Bool) throws -> QuasarError? {
+      let data = try Tiny.toySet(12, seed: 1)
+      let trainer = try Trainer(
+        net: Tiny.net(SupernetSize(Tiny.space), data: data), plan: .space(Tiny.space), data: data,
+        options: Tiny.options(epochs: 1, batch: 4), seed: 1)
+      var options = SessionOptions()
+      options.kept = kept
+      return quasarError {
+        _ = try TrainingSession(
+          trainer: trainer, directory: RunDirectory("none"), classNames: data.classNames,
+          heldOut: hasAccuracy ? data : nil, options: options)
+      }
+    }
+    let best = try session(KeptCheckpoints(best: 1), hasAccuracy: false)
+    #expect(best?.kind == .usage && best?.message.contains("keep_best: no best checkpoints can be kept") == true)
+    let last = try session(KeptCheckpoints(last: -1), hasAccuracy: true)
+    #expect(last?.kind == .usage && last?.message.hasPrefix("keep_last -1: must be a whole number from 0") == true)
+    #expect(try session(KeptCheckpoints(last: 1), hasAccuracy: false) == nil)
+    #expect(try session(KeptCheckpoints(best: 1), hasAccuracy: true) == nil)
   }
 }

@@ -114,7 +114,7 @@ import Testing
     for (percentile, gptq) in [(0.0, false), (99.0, false), (0, true), (99, true)] {
       var options = Tiny.options(epochs: 1, batch: 48)
       options.fullPrecision = 0
-      options.learningRate = 1e-20
+      options.learningRate = 1e-9
       options.calibrationPercentile = percentile
       options.gptqStart = gptq
       let net = Tiny.net(data: data)
@@ -125,9 +125,9 @@ import Testing
       try expected.calibrate(batches, architecture: Tiny.architecture, percentile: percentile)
       if gptq { try expected.startFromCompensatedCodes(batches, architecture: Tiny.architecture) }
       for (a, b) in zip(net.parameters, expected.parameters) {
-        // Zeros move by the learning rate.
+        // A weight moves by at most the learning rate, as one of Adam's steps is at most 1, and is rounded.
         let distance = zip(a.value.scalars, b.value.scalars).map { abs($0 - $1) }.max() ?? 1
-        #expect(distance < 1e-15, "\(a.name), \(percentile), \(gptq): \(distance)")
+        #expect(distance < 1e-7, "\(a.name), \(percentile), \(gptq): \(distance)")
       }
     }
   }

@@ -294,13 +294,23 @@ import Testing
   @Test func divergenceStopsWithItsStep() throws {
     let data = try Tiny.toySet(48, seed: 1)
     var options = Tiny.options(epochs: 20)
-    options.learningRate = 1e30
     options.warmUp = 0
-    let trainer = try Trainer(
-      net: Tiny.net(data: data), plan: .fixed(Tiny.architecture), data: data, options: options, seed: 1)
+    let net = Tiny.net(data: data)
+    let trainer = try Trainer(net: net, plan: .fixed(Tiny.architecture), data: data, options: options, seed: 1)
     var seen = 0
-    let error = try #require(quasarError { _ = try trainer.run(observe: { seen = $0.step + 1 }) })
-    #expect(error.kind == .badData)
+    let error = try #require(
+      quasarError {
+        _ = try trainer.run(observe: { step in
+          seen = step.step + 1
+          guard seen == 4 else { return }
+          // Weights that no learning rate in range leads to.
+          for parameter in net.parameters where parameter.role != .scale {
+            parameter.value.assign(
+              Tensor([Float](repeating: 1e38, count: parameter.value.count), shape: parameter.value.shape))
+          }
+        })
+      })
+    #expect(error.kind == .badData && seen == 4)
     #expect(error.message.hasPrefix("training diverged at step \(seen): loss"), "\(error.message)")
     #expect(error.message.contains("lower the learning rate"))
   }
