@@ -1,6 +1,6 @@
 // Streams sums through quasar_context and compares every code.
 //
-// Files, one hexadecimal word a line:
+// Files, one hexadecimal word per line:
 //   vectors/CASE.parameters.hex, 32 bits (8 digits): one word, lo [15:0], hi [31:16] (two's complement).
 //   vectors/CASE.in.hex, 56·LANES + 28 bits, VECTORS words: lane l holds O [31:0] (two's complement), R [47:32],
 //     k [55:48] at bit 56·l; above the lanes M [19:0] (two's complement of 17 bits), S [27:20].

@@ -1,6 +1,6 @@
 // Streams tokens through quasar_layer_norm and compares every code.
 //
-// n = ⌈WIDTH/LANES⌉. Files, one hexadecimal word a line:
+// n = ⌈WIDTH/LANES⌉. Files, one hexadecimal word per line:
 //   vectors/CASE.parameters.hex, 92 bits (23 digits): word 0 holds E [39:0], lo [55:40], hi [71:56] (two's
 //     complement of 16 bits); word 1 + i holds of channel i M [16:0] in [19:0], S [27:20], B [91:28] (two's
 //     complement; the bits beyond the port's width are ignored).

@@ -2,7 +2,7 @@
 //
 // Bit LAST_BIT of an input word marks the words that end an operation, each of which gives one output word; with
 // LAST_BIT = −1 every word does. The final word must end an operation. Widths are multiples of four bits.
-// Pass 0 sends one word a cycle, pass 1 repeats the beginning with gaps. Every output must equal its word and come
+// Pass 0 sends one word per cycle, pass 1 repeats the beginning with gaps. Every output must equal its word and come
 // the same number of cycles after the word that ended its operation. A missing output is an error, not a wait:
 // a pass ends TAIL idle cycles after its last word. Replay starts when `ready` is high.
 module quasar_replay_tb #(

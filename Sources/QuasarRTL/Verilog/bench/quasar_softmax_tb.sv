@@ -1,12 +1,12 @@
 // Streams rows of scores through quasar_softmax and compares every code, Z, k and R.
 //
-// n = ⌈ROW_TOKENS/LANES⌉. Files, one hexadecimal word a line:
+// n = ⌈ROW_TOKENS/LANES⌉. Files, one hexadecimal word per line:
 //   vectors/CASE.parameters.hex, 24 bits (6 digits): word 0 holds M [15:0] and S [23:16], word 1 + f holds E[f]
 //     [15:0], f = 0…255.
 //   vectors/CASE.in.hex, LANES·SCORE_BITS bits: VECTORS·n chunks.
 //   vectors/CASE.out.hex, max(LANES·ACTIVATION_BITS, 56) bits: per row n chunks of codes and one word with R
 //     [15:0], k [23:16], Z [55:24].
-// The first pass has no gaps and is measured; the second one sends the first rows again with random gaps. What belongs to
+// The first pass has no gaps and is measured; the second one sends the first rows again with random gaps. Control of
 // a row comes with its last chunk and is turned over in all other cycles, as nothing else may use it.
 module quasar_softmax_tb #(
   parameter CASE = "softmax",
@@ -51,7 +51,7 @@ module quasar_softmax_tb #(
   logic [LANE_BITS-1:0] in_lanes;
   quasar_scale_t in_scale;
   assign in_lanes = {LANE_BITS{!in_last}} ^ LAST_LANES[LANE_BITS-1:0];
-  assign in_scale = {23{!in_last}} ^ {1'b0, header[15:0], header[21:16]};
+  assign in_scale = {quasar_pkg::SCALE_BITS{!in_last}} ^ {1'b0, header[15:0], header[21:16]};
   quasar_softmax #(
     .TOKENS(TOKENS), .LANES(LANES), .SCORE_BITS(SCORE_BITS), .ACTIVATION_BITS(ACTIVATION_BITS)
   ) unit (

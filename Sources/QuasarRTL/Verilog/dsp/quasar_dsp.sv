@@ -60,11 +60,11 @@ module quasar_dsp #(
 `ifndef SYNTHESIS
   initial begin
     assert (GENERATION == quasar_pkg::GENERATION_DSP48E1 || GENERATION == quasar_pkg::GENERATION_DSP48E2)
-    else $fatal(1, "quasar_dsp %m: GENERATION %0d is neither 1 nor 2", GENERATION);
+    else $fatal(1, "GENERATION %0d is neither 1 nor 2", GENERATION);
   end
   always @(posedge clk) begin
     assert (GENERATION == quasar_pkg::GENERATION_DSP48E2 || !(with_c === 1'b1 && base != quasar_pkg::BASE_ZERO))
-    else $fatal(1, "quasar_dsp %m: a DSP48E1 adds C to base %0d; it takes BASE_ZERO with C only", base);
+    else $fatal(1, "a DSP48E1 adds C to base %0d; it takes BASE_ZERO with C only", base);
   end
 `endif
 endmodule

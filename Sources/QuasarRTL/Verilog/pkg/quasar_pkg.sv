@@ -7,7 +7,7 @@
 //   Control belongs to the data it controls: it enters in the same cycle and travels with them, registered as often. No
 //   input has to keep still. The cycle in which an input deep in a pipeline is needed stands next to its port.
 //   A run (dot product, token, row) is a sequence of words, gaps allowed, that ends with the word marked `last`; `last`
-//   means nothing without `valid`. The next run may follow at once.
+//   comes with `valid` only. The next run may follow at once.
 //   Tables and channel parameters are memories, not control: a unit's memories are written while no run is inside.
 //   At the boundaries of the engine (streams, FIFOs, AXI) words pass by valid and ready in the same cycle. A producer that
 //   has raised valid holds it and the data until ready; ready never depends on valid of the same cycle in combinational
@@ -21,13 +21,13 @@
 //     width; those of signals have the signal's width, and ports are declared by that width;
 //   · no functions: yosys finds no other member of the package from inside one that a module calls;
 //   · bundles (packed structs) stand behind the package, in the compilation unit, with the prefix quasar_ instead:
-//     Icarus aborts on a struct of a package that is named with ::, yosys knows neither `import` nor $bits of a type.
-//     The width of a bundle is therefore a number of the package as well;
+//     Icarus aborts on a struct of a package that is named with ::, and yosys has neither `import` nor $bits of a
+//     type, so the width of a bundle that travels as a vector is a number of the package;
 //   · Icarus assigns no member of a member; a bundle inside a bundle is assigned as a whole.
 //   This file is read before all others. RTLConstants in Swift holds the same numbers, derived from the arithmetic
 //   contract; a test compares both in both directions.
 package quasar_pkg;
-  // DSP slices: qk_dsp_generation, and what the ALU adds to the product: qk_dsp_base.
+  // DSP slices: qk_dsp_generation, and the number that the ALU adds to the product: qk_dsp_base.
   typedef enum integer {
     GENERATION_DSP48E1 = 1,
     GENERATION_DSP48E2 = 2
@@ -39,7 +39,7 @@ package quasar_pkg;
     BASE_CASCADE_SHIFTED = 2'd3
   } base_e;
 
-  // Packing: what a weight puts on the pre-adder, how lanes are repaired (qk_packing_repair) and read (qk_decode; no unit
+  // Packing: parts of a weight on the pre-adder, how lanes are repaired (qk_packing_repair) and read (qk_decode; no unit
   // reads exactly, lane after lane).
   typedef enum integer {
     WEIGHT_WHOLE = 0,
@@ -56,7 +56,7 @@ package quasar_pkg;
     DECODE_NAIVE = 2
   } decode_e;
 
-  // What a requantiser makes of its result: qk_output_form, of which INT8, TABLE and RESIDUAL have RTL.
+  // Outputs of a requantiser: of qk_output_form, INT8, TABLE and RESIDUAL have RTL.
   typedef enum integer {
     FORM_CODES = 2,
     FORM_GELU = 3,
@@ -79,7 +79,6 @@ package quasar_pkg;
   localparam integer LARGEST_SHIFT = 47;
   localparam integer RESIDUAL_BITS = 16;
   localparam integer SCALE_BITS = 23;  // quasar_scale_t
-  localparam integer ROW_BITS = 54;    // quasar_row_t
 
   // GELU: a table of codes, addressed by code + 128.
   localparam integer CODE_BITS = 8;
@@ -97,19 +96,12 @@ package quasar_pkg;
   localparam integer NORM_FRACTION_BITS = 30;
   localparam integer EPSILON_BITS = 40;
   localparam integer OFFSET_BITS = 63;
-  localparam integer CHANNEL_BITS = 86;  // quasar_channel_t
 
-  // Cycles of the units, as EnginePipeline has them: sums to codes with one DSP, and what a second one adds; what a run of
-  // LayerNorm or softmax takes beyond its chunks, without the adder trees, which count twice.
+  // Cycles from input to output, as EnginePipeline has them; a requantiser of two DSPs takes SECOND_DSP_CYCLES more.
   localparam integer ELEMENT_CYCLES = 7;
   localparam integer REQUANTISER_CYCLES = 6;
   localparam integer SECOND_DSP_CYCLES = 1;
-  localparam integer GELU_CYCLES = 1;
   localparam integer CONTEXT_CYCLES = 13;
-  localparam integer NORM_CYCLES = 84;
-  localparam integer SOFTMAX_CYCLES = 28;
-  localparam integer SOFTMAX_CODE_CYCLES = 10;
-  localparam integer SPILL_CYCLES = 1;
 endpackage
 
 // y = (x·multiplier + 2^(shift−1)) >> shift.
@@ -118,13 +110,13 @@ typedef struct packed {
   logic [quasar_pkg::SHIFT_BITS-1:0] shift;
 } quasar_scale_t;
 
-// What the requantiser needs of an output row.
+// Parameters of an output row, for the requantiser.
 typedef struct packed {
   logic [quasar_pkg::BIAS_BITS-1:0] bias;  // signed
   quasar_scale_t scale;
 } quasar_row_t;
 
-// What LayerNorm needs of a channel.
+// Parameters of a channel, for LayerNorm.
 typedef struct packed {
   logic [quasar_pkg::OFFSET_BITS-1:0] offset;  // signed
   quasar_scale_t scale;
@@ -135,9 +127,3 @@ typedef struct packed {
   logic [quasar_pkg::LOG_BITS-1:0] log;  // k
   logic [quasar_pkg::RECIPROCAL_BITS-1:0] reciprocal;
 } quasar_inverse_t;
-
-// The place of a word in its run.
-typedef struct packed {
-  logic first;
-  logic last;
-} quasar_place_t;

@@ -1,4 +1,4 @@
-// Output of attention: the weighted sums divided by ΣP and requantised, LANES results a cycle.
+// Output of attention: the weighted sums divided by ΣP and requantised, LANES results per cycle.
 //
 //   U = (O·R + 2^(k+6)) >> (k+7); y = clamp((U·M + 2^(S−1)) >> S, lo, hi)
 //
@@ -7,7 +7,7 @@
 //
 // |O| ≤ 128·ΣP = 128·Z and R·Z ≤ 2^(k+15): |O·R| ≤ 2^(k+22) and |U| ≤ 2^15, 17 bits. SUM_BITS holds O: with
 // A = 8, 24 bits to 257 tokens, 27 bits to 2056, 28 bits to 4096. One multiplier of 27 × 18 bits does O·R while
-// SUM_BITS ≤ 27 (two beyond), another one U·M (|M| < 2^16): two a lane.
+// SUM_BITS ≤ 27 (two beyond), another one U·M (|M| < 2^16): two per lane.
 module quasar_context #(
   parameter integer LANES = 4,
   parameter integer SUM_BITS = 24,
@@ -52,10 +52,10 @@ module quasar_context #(
 `ifndef SYNTHESIS
   always @(posedge clk) if (!reset && in_valid === 1'b1) begin
     assert (in_scale.shift != 0 && {26'd0, in_scale.shift} <= quasar_pkg::LARGEST_SHIFT)
-    else $fatal(1, "%m: shift %0d is outside 1…47", in_scale.shift);
-    assert (in_scale.multiplier != 17'h10000) else $fatal(1, "%m: multiplier −2^16; |M| < 2^16");
+    else $fatal(1, "shift %0d is outside 1…47", in_scale.shift);
+    assert (in_scale.multiplier != 17'h10000) else $fatal(1, "multiplier −2^16; |M| < 2^16");
     assert ($signed(in_lo) <= $signed(in_hi))
-    else $fatal(1, "%m: limits %0d…%0d are empty", $signed(in_lo), $signed(in_hi));
+    else $fatal(1, "limits %0d…%0d are empty", $signed(in_lo), $signed(in_hi));
   end
   generate
     for (genvar i = 0; i < LANES; i = i + 1) begin : gen_bounds
@@ -67,9 +67,9 @@ module quasar_context #(
       assign bound = 64'sd1 <<< (inverse.log + 22);
       always @(posedge clk) if (!reset && in_valid === 1'b1) begin
         assert (inverse.reciprocal[15] && inverse.log <= 20)
-        else $fatal(1, "%m: R = %0d, k = %0d; R ≥ 2^15 and k ≤ 20", inverse.reciprocal, inverse.log);
+        else $fatal(1, "R = %0d, k = %0d; R ≥ 2^15 and k ≤ 20", inverse.reciprocal, inverse.log);
         assert (product <= bound && product >= -bound)
-        else $fatal(1, "%m: O·R = %0d is beyond 2^(k+22), k = %0d", product, inverse.log);
+        else $fatal(1, "O·R = %0d is beyond 2^(k+22), k = %0d", product, inverse.log);
       end
     end
   endgenerate

@@ -1,6 +1,6 @@
 // One lane of the output of attention, see quasar_context for the bounds.
 //
-// U = ((O·R >> (k+6)) + 1) >> 1. The shift by k + 6 takes 6 by wiring, then steps of 8, 2 and 1, each keeping
+// U = ((O·R >> (k+6)) + 1) >> 1. The shift by k + 6 takes 6 (BELOW) by wiring, then steps of 8, 2 and 1, each keeping
 // the bits that can still reach U's 18: nothing is lost above because |O·R| ≤ 2^(k+22).
 module quasar_context_lane #(
   parameter integer SUM_BITS = 24,
@@ -42,6 +42,8 @@ module quasar_context_lane #(
     end
   endgenerate
 
+  localparam integer BELOW = 15 - quasar_pkg::CONTEXT_FRACTION_BITS - 1;  // R has 15 bits below its first
+
   // Cycles 4 to 6: k's bits 4–3, 2–1, 0 and the rounding.
   logic [24:0] coarse, coarse_next;
   logic [18:0] middle, middle_next;
@@ -49,7 +51,8 @@ module quasar_context_lane #(
   logic [2:0] log4;
   logic log5;
   logic [16:0] context_value;
-  assign coarse_next = log3[4] ? extended[46:22] : log3[3] ? extended[38:14] : extended[30:6];  // k ≤ 20: 0, 8 or 16
+  // k ≤ 20: 0, 8 or 16.
+  assign coarse_next = log3[4] ? extended[BELOW+16 +: 25] : log3[3] ? extended[BELOW+8 +: 25] : extended[BELOW +: 25];
   assign middle_next = log4[2:1] == 2'd0 ? coarse[18:0]
                      : log4[2:1] == 2'd1 ? coarse[20:2]
                      : log4[2:1] == 2'd2 ? coarse[22:4] : coarse[24:6];

@@ -1,10 +1,10 @@
-// ⌊numerator / divisor⌋, one quotient bit a stage: QUOTIENT_BITS cycles, a division each cycle.
+// ⌊numerator / divisor⌋, one quotient bit per stage: QUOTIENT_BITS cycles, a division each cycle.
 //
 // Needs divisor ≥ 1, DIVISOR_BITS ≥ 2, QUOTIENT_BITS ≥ 2 and numerator < divisor·2^QUOTIENT_BITS.
 //
 // A stage subtracts the divisor from the doubled remainder; where that went below zero the next stage gives
 // it back in the same addition: 2(r + d) + b − d = 2r + b + d. The sign of each stage is the (inverted)
-// quotient bit, the same as with restoring, at one adder a stage. −d ≤ r < d, so DIVISOR_BITS + 1 bits hold r
+// quotient bit, the same as with restoring, at one adder per stage. −d ≤ r < d, so DIVISOR_BITS + 1 bits hold r
 // and sums may be formed modulo 2^(DIVISOR_BITS+1).
 module quasar_divider #(
   parameter integer QUOTIENT_BITS = 16,
@@ -65,9 +65,9 @@ module quasar_divider #(
 
 `ifndef SYNTHESIS
   always @(posedge clk) if (!reset && in_valid === 1'b1) begin
-    assert (divisor != 0) else $fatal(1, "%m: divisor 0");
+    assert (divisor != 0) else $fatal(1, "divisor 0");
     assert (numerator[DIVISOR_BITS+QUOTIENT_BITS-1:QUOTIENT_BITS] < divisor || divisor == 0)
-    else $fatal(1, "%m: %0d / %0d needs more than %0d bits", numerator, divisor, QUOTIENT_BITS);
+    else $fatal(1, "%0d / %0d needs more than %0d bits", numerator, divisor, QUOTIENT_BITS);
   end
 `endif
 endmodule

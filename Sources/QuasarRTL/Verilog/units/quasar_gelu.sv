@@ -1,4 +1,4 @@
-// GELU as a table: out = table[code + 128] for a signed 8-bit code, registered (quasar_pkg::GELU_CYCLES = 1).
+// GELU as a table: out = table[code + 128] for a signed 8-bit code, registered: 1 cycle.
 //
 // The table has 256 entries of 8 bits; an entry holds the whole activation code of A ≤ 8 bits, zero-extended where
 // A < 8. Narrow codes use the entries 1…255. write_enable stores write_data at write_address = code + 128, in a cycle
@@ -25,7 +25,7 @@ module quasar_gelu (
 
 `ifndef SYNTHESIS
   always @(posedge clk) if (!reset && in_valid === 1'b1) begin
-    assert (write_enable === 1'b0) else $fatal(1, "%m: the table is written while a code is looked up");
+    assert (write_enable === 1'b0) else $fatal(1, "the table is written while a code is looked up");
   end
 `endif
 endmodule

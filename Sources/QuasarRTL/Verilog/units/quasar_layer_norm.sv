@@ -1,4 +1,4 @@
-// Integer layer normalisation of tokens of WIDTH int16 elements, LANES elements a cycle.
+// Integer layer normalisation of tokens of WIDTH int16 elements, LANES elements per cycle.
 //
 //   μ = ⌊(2Σr + D) / 2D⌋, c = r − μ, V = Σc² + E, s = ⌊√V⌋, F = ⌊2^30 / max(s, 1)⌋,
 //   y_i = clamp((c_i·F·M_i + B_i + 2^(S_i−1)) >> S_i, lo, hi)
@@ -57,7 +57,7 @@ module quasar_layer_norm #(
   localparam [CHUNK_BITS-1:0] LAST = LAST_CHUNK[CHUNK_BITS-1:0];
   localparam [CHUNK_BITS-1:0] ONE = 1;
 
-  // What belongs to the norm.
+  // Parameters of the norm.
   logic [quasar_pkg::EPSILON_BITS-1:0] epsilon;
   logic [OUT_BITS-1:0] lo, hi;
   always_ff @(posedge clk) if (norm_write) begin
@@ -259,7 +259,7 @@ module quasar_layer_norm #(
 `ifndef SYNTHESIS
   initial begin
     assert (LANES >= 1 && LANES <= WIDTH && WIDTH <= 8192)
-    else $fatal(1, "%m: WIDTH %0d, LANES %0d; LANES ≤ WIDTH ≤ 8192", WIDTH, LANES);
+    else $fatal(1, "WIDTH %0d, LANES %0d; LANES ≤ WIDTH ≤ 8192", WIDTH, LANES);
   end
   // Tokens that have come in at least partly and are not out.
   integer tokens;
@@ -269,23 +269,23 @@ module quasar_layer_norm #(
   end
   always @(posedge clk) if (!reset) begin
     if (channel_write === 1'b1 || norm_write === 1'b1) begin
-      assert (tokens == 0 && !in_valid) else $fatal(1, "%m: parameters are written while %0d tokens are inside", tokens);
+      assert (tokens == 0 && !in_valid) else $fatal(1, "parameters are written while %0d tokens are inside", tokens);
     end
     if (channel_write === 1'b1) begin
       assert (channel_chunk <= LAST && {{32-LANE_BITS{1'b0}}, channel_lane} < LANES)
-      else $fatal(1, "%m: chunk %0d, lane %0d is no channel", channel_chunk, channel_lane);
+      else $fatal(1, "chunk %0d, lane %0d is no channel", channel_chunk, channel_lane);
       assert (scale.shift != 0 && {26'd0, scale.shift} <= quasar_pkg::LARGEST_SHIFT)
-      else $fatal(1, "%m: shift %0d is outside 1…47", scale.shift);
-      assert (scale.multiplier != 17'h10000) else $fatal(1, "%m: multiplier −2^16; |M| < 2^16");
-      assert (channel.offset != 63'h4000000000000000) else $fatal(1, "%m: offset −2^62; |B| < 2^62");
+      else $fatal(1, "shift %0d is outside 1…47", scale.shift);
+      assert (scale.multiplier != 17'h10000) else $fatal(1, "multiplier −2^16; |M| < 2^16");
+      assert (channel.offset != 63'h4000000000000000) else $fatal(1, "offset −2^62; |B| < 2^62");
     end
     if (norm_write === 1'b1) begin
       assert ($signed(norm_lo) <= $signed(norm_hi))
-      else $fatal(1, "%m: limits %0d…%0d are empty", $signed(norm_lo), $signed(norm_hi));
+      else $fatal(1, "limits %0d…%0d are empty", $signed(norm_lo), $signed(norm_hi));
     end
     // A pass ends before the next token asks for it.
-    assert (!(mean_valid && !square_first)) else $fatal(1, "%m: a mean arrives while the second pass runs");
-    assert (!(inverse_valid && !code_first)) else $fatal(1, "%m: an inverse arrives while the third pass runs");
+    assert (!(mean_valid && !square_first)) else $fatal(1, "a mean arrives while the second pass runs");
+    assert (!(inverse_valid && !code_first)) else $fatal(1, "an inverse arrives while the third pass runs");
   end
 `endif
 endmodule

@@ -1,4 +1,4 @@
-// Processing element: one DSP that multiplies WEIGHTS × ACTIVATIONS pairs a cycle and adds them up, lane by lane.
+// Processing element: one DSP that multiplies WEIGHTS × ACTIVATIONS pairs per cycle and adds them up, lane by lane.
 //
 // Packing. Every weight has one part (the code) or, as WEIGHT_ATOMS, two: w = 16·h + l, part 2k = l (0…15, unsigned),
 // part 2k + 1 = h (signed). With AD = Σ_i part_i·2^(PITCH·ACTIVATIONS·i) on the pre-adder (part 0 on port A, the
@@ -9,7 +9,7 @@
 // (quasar_pe_decode, or for the repairs quasar_pe_restored and quasar_pe_counters) and added to one accumulator of
 // ACCUMULATOR_BITS (at most 32, wrapping) for each output.
 //
-// One set of products a cycle while in_valid; gaps are allowed, dot products may follow each other directly.
+// One set of products per cycle while in_valid; gaps are allowed, dot products may follow each other directly.
 // in_last comes with in_valid only. out_valid comes quasar_pkg::ELEMENT_CYCLES = 7 cycles after it: DSP 4, decode 2,
 // accumulator 1.
 // weights[k], activations[j]: codes, index 0 in the low bits; out: index weight·ACTIVATIONS + activation.
@@ -39,10 +39,12 @@ module quasar_pe #(
 );
   localparam integer OUTPUTS = WEIGHTS * ACTIVATIONS;
 
-  // Flow. drain[n], last[n]: n cycles after the product; P holds it when n = 4, its decoded values when n = 6.
+  localparam integer DECODED = quasar_pkg::ELEMENT_CYCLES - 1;
+
+  // Flow. drain[n], last[n]: n cycles after the product; P holds it when n = 4, its decoded values when n = DECODED.
   logic first, full;
   logic [4:1] valid, start;
-  logic [6:1] drain, last;
+  logic [DECODED:1] drain, last;
 
   generate
     if (CHAIN == 1) begin : gen_single
@@ -68,8 +70,8 @@ module quasar_pe #(
       last <= 0;
     end else begin
       valid <= {valid[3:1], in_valid};
-      drain <= {drain[5:1], in_valid && (in_last || full)};
-      last <= {last[5:1], in_valid && in_last};
+      drain <= {drain[DECODED-1:1], in_valid && (in_last || full)};
+      last <= {last[DECODED-1:1], in_valid && in_last};
     end
   end
 
@@ -111,17 +113,17 @@ module quasar_pe #(
   endgenerate
 
   // Accumulators, cleared by their own reset when a dot product ends; the last sum goes to `out`, which holds it for
-  // the requantiser while the next dot product adds up. One LUT a bit: the clear is no part of the adder.
-  always_ff @(posedge clk) out_valid <= !reset && last[6];
+  // the requantiser while the next dot product adds up. One LUT per bit: the clear is not part of the adder.
+  always_ff @(posedge clk) out_valid <= !reset && last[DECODED];
 
   generate
     for (genvar n = 0; n < OUTPUTS; n = n + 1) begin : gen_accumulator
       logic [ACCUMULATOR_BITS-1:0] kept, sum;
       assign sum = kept + values[n*ACCUMULATOR_BITS +: ACCUMULATOR_BITS];
       always_ff @(posedge clk) begin
-        if (reset || last[6]) kept <= 0;
-        else if (drain[6]) kept <= sum;
-        if (last[6]) out[n*ACCUMULATOR_BITS +: ACCUMULATOR_BITS] <= sum;
+        if (reset || last[DECODED]) kept <= 0;
+        else if (drain[DECODED]) kept <= sum;
+        if (last[DECODED]) out[n*ACCUMULATOR_BITS +: ACCUMULATOR_BITS] <= sum;
       end
     end
   endgenerate
@@ -129,16 +131,16 @@ module quasar_pe #(
 `ifndef SYNTHESIS
   initial begin
     assert (CHAIN >= 1 && ACCUMULATOR_BITS <= 32)
-    else $fatal(1, "%m: CHAIN %0d, ACCUMULATOR_BITS %0d: at least 1, at most 32", CHAIN, ACCUMULATOR_BITS);
+    else $fatal(1, "CHAIN %0d, ACCUMULATOR_BITS %0d: at least 1, at most 32", CHAIN, ACCUMULATOR_BITS);
     assert (REPAIR != quasar_pkg::REPAIR_RESTORED_BIT || (CHAIN == 1 && WEIGHTS == 3))
-    else $fatal(1, "%m: a restored bit takes CHAIN 1 and 3 weights, found %0d and %0d", CHAIN, WEIGHTS);
+    else $fatal(1, "a restored bit takes CHAIN 1 and 3 weights, found %0d and %0d", CHAIN, WEIGHTS);
     assert (REPAIR == quasar_pkg::REPAIR_NONE || (ACTIVATIONS == 1 && WEIGHT_FORM == quasar_pkg::WEIGHT_WHOLE))
-    else $fatal(1, "%m: repairs take one activation and whole weights");
+    else $fatal(1, "repairs take one activation and whole weights");
     assert (DECODE == quasar_pkg::DECODE_PARALLEL || DECODE == quasar_pkg::DECODE_NAIVE)
-    else $fatal(1, "%m: DECODE %0d has no decoder", DECODE);
+    else $fatal(1, "DECODE %0d has no decoder", DECODE);
   end
   always @(posedge clk) if (!reset) begin
-    assert (!(in_last === 1'b1 && in_valid === 1'b0)) else $fatal(1, "%m: in_last without in_valid");
+    assert (!(in_last === 1'b1 && in_valid === 1'b0)) else $fatal(1, "in_last without in_valid");
   end
   quasar_pe_check #(
     .GENERATION(GENERATION), .WEIGHTS(WEIGHTS), .ACTIVATIONS(ACTIVATIONS), .PITCH(PITCH), .WEIGHT_BITS(WEIGHT_BITS),

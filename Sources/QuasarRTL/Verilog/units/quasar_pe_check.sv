@@ -53,9 +53,9 @@ module quasar_pe_check #(
   end
   always @(posedge clk) if (!reset && valid === 1'b1) begin
     assert (ad >>> (ADDER_BITS - 1) == 0 || ad >>> (ADDER_BITS - 1) == -48'sd1)
-    else $fatal(1, "%m: the weights %h need more than the %0d bits of the pre-adder", weights, ADDER_BITS);
+    else $fatal(1, "the weights %h need more than the %0d bits of the pre-adder", weights, ADDER_BITS);
     assert (b >>> 17 == 0 || b >>> 17 == -48'sd1)
-    else $fatal(1, "%m: the activations %h need more than the 18 bits of port B", activations);
+    else $fatal(1, "the activations %h need more than the 18 bits of port B", activations);
   end
 
   generate
@@ -73,7 +73,7 @@ module quasar_pe_check #(
         : sum >>> (FIELD_BITS - 1) == 0 || sum >>> (FIELD_BITS - 1) == -48'sd1;
       always @(posedge clk) if (!reset && valid === 1'b1) begin
         assert (fits)
-        else $fatal(1, "%m: the sum %0d leaves its field of %0d bits: the chain is too long", sum, FIELD_BITS);
+        else $fatal(1, "the sum %0d leaves its field of %0d bits: the chain is too long", sum, FIELD_BITS);
         kept <= sum;
       end
     end

@@ -12,7 +12,7 @@
 // same with the limits of int16, out = clamp16(residual + delta); low and high are not used.
 //
 // Latency from acc to out: DSP 4 (two DSPs 5), shift 1, then one of clamp, residual sum, table 1: 6 cycles with one DSP,
-// 7 with two. One result a cycle.
+// 7 with two. One result per cycle.
 module quasar_requantiser #(
   parameter integer GENERATION = quasar_pkg::GENERATION_DSP48E2,
   parameter integer ACCUMULATOR_BITS = quasar_pkg::ACCUMULATOR_BITS,
@@ -69,19 +69,20 @@ module quasar_requantiser #(
         .c(rounding), .enable_p(1'b1), .pcin(48'd0), .p(product), .pcout(unused_cascade)
       );
     end else begin : gen_two
+      localparam integer CUT = quasar_pkg::DSP_CASCADE_SHIFT;
       logic [47:0] low_product, high_product, low_cascade, unused_cascade;
       logic [14:0] high_acc, high_bias;
       logic [17:0] high_b;
-      logic [16:0] low_bits;
+      logic [CUT-1:0] low_bits;
       quasar_dsp #(.GENERATION(GENERATION)) low_dsp (
-        .clk(clk), .a({10'd0, wide_acc[16:0]}), .b(b), .d({10'd0, wide_bias[16:0]}), .base(quasar_pkg::BASE_ZERO),
+        .clk(clk), .a({10'd0, wide_acc[CUT-1:0]}), .b(b), .d({10'd0, wide_bias[CUT-1:0]}), .base(quasar_pkg::BASE_ZERO),
         .with_c(1'b1), .c(rounding), .enable_p(1'b1), .pcin(48'd0), .p(low_product), .pcout(low_cascade)
       );
       always_ff @(posedge clk) begin
-        high_acc <= wide_acc[31:17];
-        high_bias <= wide_bias[31:17];
+        high_acc <= wide_acc[31:CUT];
+        high_bias <= wide_bias[31:CUT];
         high_b <= b;
-        low_bits <= low_product[16:0];
+        low_bits <= low_product[CUT-1:0];
       end
       quasar_dsp #(.GENERATION(GENERATION)) high_dsp (
         .clk(clk), .a({{12{high_acc[14]}}, high_acc}), .b(high_b), .d({{12{high_bias[14]}}, high_bias}),
@@ -135,27 +136,27 @@ module quasar_requantiser #(
 `ifndef SYNTHESIS
   initial begin
     assert (ACCUMULATOR_BITS <= 32 && SUM_BITS <= 32 && OUT_BITS <= 32)
-    else $fatal(1, "%m: ACCUMULATOR_BITS %0d, SUM_BITS %0d, OUT_BITS %0d: at most 32 each", ACCUMULATOR_BITS, SUM_BITS,
+    else $fatal(1, "ACCUMULATOR_BITS %0d, SUM_BITS %0d, OUT_BITS %0d: at most 32 each", ACCUMULATOR_BITS, SUM_BITS,
                 OUT_BITS);
     assert (FORM == quasar_pkg::FORM_CODES || FORM == quasar_pkg::FORM_GELU || FORM == quasar_pkg::FORM_RESIDUAL)
-    else $fatal(1, "%m: FORM %0d has no requantiser", FORM);
+    else $fatal(1, "FORM %0d has no requantiser", FORM);
     assert ((FORM != quasar_pkg::FORM_RESIDUAL || OUT_BITS == 16) && (FORM != quasar_pkg::FORM_GELU || OUT_BITS == 8))
-    else $fatal(1, "%m: OUT_BITS %0d: the residual form takes 16, GELU takes 8", OUT_BITS);
+    else $fatal(1, "OUT_BITS %0d: the residual form takes 16, GELU takes 8", OUT_BITS);
   end
   logic signed [32:0] whole_sum;
   assign whole_sum = $signed({wide_acc[31], wide_acc}) + $signed({wide_bias[31], wide_bias});
   always @(posedge clk) if (!reset && in_valid === 1'b1) begin
     assert (scale.shift != 0 && {26'd0, scale.shift} <= quasar_pkg::LARGEST_SHIFT)
-    else $fatal(1, "%m: shift %0d is outside 1…47", scale.shift);
-    assert (scale.multiplier != 17'h10000) else $fatal(1, "%m: multiplier −2^16; |M| < 2^16");
-    assert (row.bias[30:29] != 2'b10 || row.bias[28:0] != 0) else $fatal(1, "%m: bias −2^30; |bias| < 2^30");
+    else $fatal(1, "shift %0d is outside 1…47", scale.shift);
+    assert (scale.multiplier != 17'h10000) else $fatal(1, "multiplier −2^16; |M| < 2^16");
+    assert (row.bias[30:29] != 2'b10 || row.bias[28:0] != 0) else $fatal(1, "bias −2^30; |bias| < 2^30");
     assert ((whole_sum >>> (SUM_BITS - 1)) == 0 || (whole_sum >>> (SUM_BITS - 1)) == -1)
-    else $fatal(1, "%m: acc + bias = %0d does not fit SUM_BITS = %0d", whole_sum, SUM_BITS);
+    else $fatal(1, "acc + bias = %0d does not fit SUM_BITS = %0d", whole_sum, SUM_BITS);
     assert (FORM == quasar_pkg::FORM_RESIDUAL || $signed(low) <= $signed(high))
-    else $fatal(1, "%m: limits %0d…%0d are empty", $signed(low), $signed(high));
+    else $fatal(1, "limits %0d…%0d are empty", $signed(low), $signed(high));
   end
   always @(posedge clk) if (!reset && FORM == quasar_pkg::FORM_GELU && table_write === 1'b1) begin
-    assert (valid == 0 && !in_valid) else $fatal(1, "%m: the table is written while results are inside");
+    assert (valid == 0 && !in_valid) else $fatal(1, "the table is written while results are inside");
   end
 `endif
 endmodule

@@ -1,10 +1,10 @@
-// Unnormalised integer softmax of rows of scores, LANES scores a cycle.
+// Unnormalised integer softmax of rows of scores, LANES scores per cycle.
 //
 //   d_j = max − S_j; P_j = ACTIVATION_BITS-bit code of 2^(−d_j·factor) (quasar_softmax_lane);
 //   Z = ΣP, k = ⌈log2 Z⌉, R = ⌊2^(k+15) / Z⌋
 //
 // A row is n chunks of LANES signed scores, n ≤ ⌈TOKENS/LANES⌉, score j in lane j mod LANES of chunk ⌊j/LANES⌋, lane 0 in
-// the low bits. in_last marks a row's last chunk and brings what belongs to the row: in_lanes, how many scores that chunk
+// the low bits. in_last marks a row's last chunk and brings the control of the row: in_lanes, how many scores that chunk
 // holds (1…LANES; the lanes beyond may hold anything on input and are 0 on output), and in_scale, the factor as M ≥ 0 and S
 // in 1…47. Rows of any length and scale may follow each other directly. The table is written while no row is inside.
 //
@@ -81,7 +81,7 @@ module quasar_softmax #(
     maximum_valid <= best_valid & best_last & ~reset;
   end
 
-  // What belongs to the row goes with its last chunk to the cycle in which the maximum is known, cycle 0 of the second pass,
+  // Control of the row goes with its last chunk to the cycle in which the maximum is known, cycle 0 of the second pass,
   // and on to the cycle in which the lanes need it: M 2, S − 1 4, the lanes used 9. There it stays until the next row's.
   logic maximum_valid1, maximum_valid3, maximum_valid8;
   logic [15:0] multiplier1, multiplier;
@@ -205,21 +205,21 @@ module quasar_softmax #(
     end
   end
   always @(posedge clk) if (!reset) begin
-    assert (!(in_last === 1'b1 && in_valid === 1'b0)) else $fatal(1, "%m: in_last without in_valid");
+    assert (!(in_last === 1'b1 && in_valid === 1'b0)) else $fatal(1, "in_last without in_valid");
     if (in_valid === 1'b1) begin
-      assert (chunks < CHUNKS) else $fatal(1, "%m: a row of more than %0d chunks", CHUNKS);
+      assert (chunks < CHUNKS) else $fatal(1, "a row of more than %0d chunks", CHUNKS);
       if (in_last) begin
-        assert (in_lanes != 0 && {{32-LANE_BITS{1'b0}}, in_lanes} <= LANES) else $fatal(1, "%m: %0d scores in the last chunk", in_lanes);
+        assert (in_lanes != 0 && {{32-LANE_BITS{1'b0}}, in_lanes} <= LANES) else $fatal(1, "%0d scores in the last chunk", in_lanes);
         assert (in_scale.shift != 0 && {26'd0, in_scale.shift} <= quasar_pkg::LARGEST_SHIFT)
-        else $fatal(1, "%m: shift %0d is outside 1…47", in_scale.shift);
-        assert (!in_scale.multiplier[16]) else $fatal(1, "%m: the multiplier is negative");
+        else $fatal(1, "shift %0d is outside 1…47", in_scale.shift);
+        assert (!in_scale.multiplier[16]) else $fatal(1, "the multiplier is negative");
       end
     end
     if (table_write === 1'b1) begin
-      assert (rows == 0 && !in_valid) else $fatal(1, "%m: the table is written while %0d rows are inside", rows);
+      assert (rows == 0 && !in_valid) else $fatal(1, "the table is written while %0d rows are inside", rows);
     end
     assert (!(maximum_valid === 1'b1 && code_running === 1'b1))
-    else $fatal(1, "%m: a row's maximum is known while the longer row before is still in the second pass");
+    else $fatal(1, "a row's maximum is known while the longer row before is still in the second pass");
   end
 `endif
 endmodule

@@ -1,7 +1,7 @@
 // Spill register: one word of delay between a producer and a consumer with valid and ready, both sides registered.
 //
 // A word passes in the cycle in which valid and ready are high. `in_ready` and `out_valid` come from registers, so no
-// combinational path crosses the boundary; one word a cycle passes while the consumer is ready. When it stops, the word
+// combinational path crosses the boundary; one word per cycle passes while the consumer is ready. When it stops, the word
 // that is already accepted goes to a second register and in_ready falls one cycle later. Latency: 1 cycle.
 module quasar_spill #(
   parameter integer BITS = 8

@@ -1,9 +1,9 @@
-// ⌊√radicand⌋, exact, one result bit a stage: ROOT_BITS cycles, a root each cycle.
+// ⌊√radicand⌋, exact, one result bit per stage: ROOT_BITS cycles, a root each cycle.
 //
 // With q the bits found so far and r = (radicand bits so far) − q², a stage tries q' = 2q + 1:
 // r' = 4r + b − (4q + 1), b the next two radicand bits. Where r' < 0 the bit is 0 and the next stage gives the
 // 2q + 1 back in its own addition: 4(r + 2q + 1) + b − (4q + 1) = 4r + b + (4q + 3).
-// −(4q + 1) is …¬q 11 in two's complement, so both cases add {q or ¬q, 11}: one adder a stage.
+// −(4q + 1) is …¬q 11 in two's complement, so both cases add {q or ¬q, 11}: one adder per stage.
 // |r'| < 2^(i+2) after stage i (q has i bits before it, 0 ≤ r ≤ 2q when restored): i + 3 bits.
 module quasar_square_root #(
   parameter integer ROOT_BITS = 22

@@ -18,8 +18,8 @@ module quasar_stream_check #(
     offered <= data;
   end
   always @(posedge clk) if (!reset && waits === 1'b1) begin
-    assert (valid === 1'b1) else $fatal(1, "%m: valid fell before ready");
-    assert (data === offered) else $fatal(1, "%m: data changed from %h to %h before ready", offered, data);
+    assert (valid === 1'b1) else $fatal(1, "valid fell before ready");
+    assert (data === offered) else $fatal(1, "data changed from %h to %h before ready", offered, data);
   end
 `endif
 endmodule

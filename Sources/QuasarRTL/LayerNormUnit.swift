@@ -3,13 +3,44 @@ import QuasarHardware
 import QuasarQuant
 import QuasarTensor
 
-/// Vectors of `quasar_layer_norm`: rows of the residual stream through the definition in CKernels.
-struct LayerNormCase {
+/// `quasar_layer_norm`: rows of the residual stream through the definition in CKernels.
+struct LayerNormUnit: RTLUnit {
+  static let module = "quasar_layer_norm"
+
   var width: Int
   var lanes: Int
   var activationBits: Int
 
   var name: String { "layer-norm-\(width)-by-\(lanes)-a\(activationBits)" }
+
+  static var everything: [LayerNormUnit] {
+    [
+      LayerNormUnit(width: 24, lanes: 8, activationBits: 8), LayerNormUnit(width: 40, lanes: 8, activationBits: 6),
+      LayerNormUnit(width: 13, lanes: 4, activationBits: 8), LayerNormUnit(width: 192, lanes: 16, activationBits: 8),
+    ]
+  }
+
+  static func units(of use: EngineUse) -> [LayerNormUnit] {
+    Set([use.activationBits, 8]).sorted().map {
+      LayerNormUnit(width: use.architecture.embedDimension, lanes: use.engine.normLanes, activationBits: $0)
+    }
+  }
+
+  private var chunks: Int { (width + lanes - 1) / lanes }
+
+  var parameters: [UnitParameter] { [("WIDTH", width), ("LANES", lanes), ("OUT_BITS", activationBits)] }
+
+  /// The sums and the squares of a token, then the pipeline to its first code.
+  var cycles: UnitCycles {
+    UnitCycles(latency: 2 * chunks + EnginePipeline.norm(lanes: lanes), interval: chunks)
+  }
+
+  var resources: ResourceUse? {
+    let costs = CostConstants.openSynthesis
+    return lanes
+      * ResourceUse(dsp: costs.dspPerNormLane, lut: costs.lutPerNormLane, ff: costs.ffPerNormLane)
+      + ResourceUse(lut: costs.lutOfNormUnit, ff: costs.ffOfNormUnit)
+  }
 
   /// Rows take turns: full-scale corners, constant, one outlier, small and large deviations.
   private func row(_ index: Int, _ codes: inout CornerCodes) -> [Int16] {
@@ -29,7 +60,7 @@ struct LayerNormCase {
     }
   }
 
-  func unitCase(count: Int, seed: UInt64) throws -> UnitCase {
+  func cases(vectors count: Int, seed: UInt64) throws -> [UnitCase] {
     var codes = CornerCodes(seed: seed, name)
     let range = CodeRange.signedNarrow(bits: activationBits)
     let epsilon = Int64(codes.below(2) == 0 ? codes.below(1 << 20) : 1 << 10)
@@ -50,18 +81,17 @@ struct LayerNormCase {
     }
     let output = try norm.codes(input, on: IntegerExecution(units: ReferenceUnits(), images: 1))
 
-    var parameters = HexFile(bits: 92)
-    parameters.put(Int(epsilon), at: 0, width: 40)
-    parameters.put(Int(range.low), at: 40, width: 16)
-    parameters.put(Int(range.high), at: 56, width: 16)
-    parameters.next()
+    var constants = HexFile(bits: 92)
+    constants.put(Int(epsilon), at: 0, width: 40)
+    constants.put(Int(range.low), at: 40, width: 16)
+    constants.put(Int(range.high), at: 56, width: 16)
+    constants.next()
     for (scale, offset) in zip(scales, offsets) {
-      parameters.put(Int(scale.multiplier), at: 0, width: 20)
-      parameters.put(Int(scale.shift), at: 20, width: 8)
-      parameters.put(Int(offset), at: 28, width: 64)
-      parameters.next()
+      constants.put(Int(scale.multiplier), at: 0, width: 20)
+      constants.put(Int(scale.shift), at: 20, width: 8)
+      constants.put(Int(offset), at: 28, width: 64)
+      constants.next()
     }
-    let chunks = (width + lanes - 1) / lanes
     var inputs = HexFile(bits: 16 * lanes)
     var outputs = HexFile(bits: activationBits * lanes)
     for n in 0..<count {
@@ -75,11 +105,11 @@ struct LayerNormCase {
         outputs.next()
       }
     }
-    return UnitCase(
-      name: name, unit: "quasar_layer_norm",
-      parameters: [("WIDTH", width), ("LANES", lanes), ("OUT_BITS", activationBits)], vectors: count,
-      expectedLatency: 2 * chunks + EnginePipeline.norm(lanes: lanes), expectedInterval: chunks,
-      files: [("parameters", parameters.bytes), ("in", inputs.bytes), ("out", outputs.bytes)])
+    return [
+      UnitCase(
+        self, vectors: count,
+        files: [("parameters", constants.bytes), ("in", inputs.bytes), ("out", outputs.bytes)])
+    ]
   }
 }
 

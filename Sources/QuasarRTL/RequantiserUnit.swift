@@ -3,10 +3,21 @@ import QuasarHardware
 import QuasarQuant
 import QuasarTensor
 
-/// Vectors of `quasar_requantiser`: what `qk_datapath_finish` makes of accumulators.
-struct RequantiserCase {
-  enum Form: String {
+/// `quasar_requantiser`: what `qk_datapath_finish` makes of accumulators.
+struct RequantiserUnit: RTLUnit {
+  static let module = "quasar_requantiser"
+
+  enum Form: String, CaseIterable {
     case codes, gelu, residual
+
+    /// The form as CKernels knows it.
+    var descriptor: qk_output_form {
+      switch self {
+      case .codes: QK_OUTPUT_INT8
+      case .gelu: QK_OUTPUT_TABLE
+      case .residual: QK_OUTPUT_RESIDUAL
+      }
+    }
   }
 
   var form: Form
@@ -18,9 +29,61 @@ struct RequantiserCase {
 
   var name: String { "requantiser-\(form.rawValue)-\(outputBits)-sum\(sumBits)-\(generation.rawValue.lowercased())" }
 
+  static var everything: [RequantiserUnit] {
+    [
+      RequantiserUnit(form: .codes, generation: .e2, sumBits: 27, outputBits: 8),
+      RequantiserUnit(form: .codes, generation: .e2, sumBits: 27, outputBits: 6),
+      RequantiserUnit(form: .codes, generation: .e2, sumBits: 32, outputBits: 8),
+      RequantiserUnit(form: .gelu, generation: .e2, sumBits: 27, outputBits: 8),
+      RequantiserUnit(form: .gelu, generation: .e2, sumBits: 32, outputBits: 8),
+      RequantiserUnit(form: .residual, generation: .e2, sumBits: 27, outputBits: 16),
+      RequantiserUnit(form: .residual, generation: .e2, sumBits: 32, outputBits: 16),
+      RequantiserUnit(form: .codes, generation: .e1, sumBits: 25, outputBits: 8),
+      RequantiserUnit(form: .codes, generation: .e1, sumBits: 32, outputBits: 8),
+      RequantiserUnit(form: .residual, generation: .e1, sumBits: 25, outputBits: 16),
+    ]
+  }
+
+  static func units(of use: EngineUse) -> [RequantiserUnit] {
+    let narrowest = use.generation.preAdderBits
+    let sumBits = use.resources.accumulatorBits <= narrowest ? narrowest : 32
+    return [
+      RequantiserUnit(form: .codes, generation: use.generation, sumBits: sumBits, outputBits: use.activationBits),
+      RequantiserUnit(form: .gelu, generation: use.generation, sumBits: sumBits, outputBits: 8),
+      RequantiserUnit(form: .residual, generation: use.generation, sumBits: sumBits, outputBits: 16),
+    ]
+  }
+
+  /// Two DSPs: the sum is wider than the pre-adder.
+  private var isWide: Bool { sumBits > generation.preAdderBits }
+
+  var parameters: [UnitParameter] {
+    [
+      ("GENERATION", RTLConstants.value(generation)), ("ACCUMULATOR_BITS", sumBits), ("SUM_BITS", sumBits),
+      ("OUT_BITS", outputBits), ("FORM", RTLConstants.value(form)),
+    ]
+  }
+
+  var benchParameters: [UnitParameter] { [("LOW", Int(range.low)), ("HIGH", Int(range.high))] }
+
+  /// A sum per cycle.
+  var cycles: UnitCycles {
+    UnitCycles(latency: EnginePipeline.requantisation(wide: isWide), interval: 1)
+  }
+
+  /// A lane of the cost model has a residual adder; the table next to it is counted with GELU.
+  var resources: ResourceUse? {
+    let costs = CostConstants.openSynthesis
+    return ResourceUse(
+      dsp: isWide ? 2 : 1,
+      lut: costs.lutPerRequantisationLane + (isWide ? costs.lutOfSecondRequantisationDSP : 0)
+        + (form == .gelu ? costs.lutPerTable : 0),
+      ff: costs.ffPerRequantisationLane + (isWide ? costs.ffOfSecondRequantisationDSP : 0))
+  }
+
   private var range: CodeRange { form == .residual ? .residual : .signedNarrow(bits: outputBits) }
 
-  func unitCase(count: Int, seed: UInt64) throws -> UnitCase {
+  func cases(vectors count: Int, seed: UInt64) throws -> [UnitCase] {
     var codes = CornerCodes(seed: seed, name)
     let half = (1 << (sumBits - 2)) - 1
     let biasLimit = min(half, (1 << 30) - 1)
@@ -51,26 +114,8 @@ struct RequantiserCase {
       output.next()
     }
     var files = [("in", input.bytes), ("out", output.bytes)]
-    if form == .gelu { files.append(("table", Self.tableFile(table))) }
-    return UnitCase(
-      name: name, unit: "quasar_requantiser",
-      parameters: [
-        ("GENERATION", generation == .e1 ? 1 : 2), ("ACCUMULATOR_BITS", sumBits), ("SUM_BITS", sumBits),
-        ("OUT_BITS", outputBits), ("RESIDUAL", form == .residual ? 1 : 0), ("GELU", form == .gelu ? 1 : 0),
-      ],
-      benchParameters: [("LOW", Int(range.low)), ("HIGH", Int(range.high))], vectors: count,
-      expectedLatency: EnginePipeline.requantisation(
-        wide: sumBits > generation.preAdderBits), expectedInterval: 1,
-      files: files.map { (suffix: $0.0, contents: $0.1) })
-  }
-
-  static func tableFile(_ entries: [UInt8]) -> [UInt8] {
-    var file = HexFile(bits: 8)
-    for entry in entries {
-      file.put(Int(entry), at: 0, width: 8)
-      file.next()
-    }
-    return file.bytes
+    if form == .gelu { files.append(("table", GELUUnit.tableFile(table))) }
+    return [UnitCase(self, vectors: count, files: files.map { (suffix: $0.0, contents: $0.1) })]
   }
 
   /// The outputs of one token of a layer of `acc.count` rows.
@@ -98,8 +143,7 @@ struct RequantiserCase {
                   arguments.weights = packed
                   arguments.bias = bias.baseAddress
                   arguments.requantisers = requantisers.baseAddress
-                  arguments.form =
-                    form == .residual ? QK_OUTPUT_RESIDUAL : form == .gelu ? QK_OUTPUT_TABLE : QK_OUTPUT_INT8
+                  arguments.form = form.descriptor
                   arguments.lo = form == .residual ? 0 : range.low
                   arguments.hi = form == .residual ? 0 : range.high
                   arguments.table = table.baseAddress
@@ -125,25 +169,5 @@ struct RequantiserCase {
         }
       }
     }
-  }
-}
-
-/// Vectors of `quasar_gelu`: all 255 codes over and over, against the table itself.
-struct GELUCase {
-  func unitCase(count: Int, seed: UInt64) -> UnitCase {
-    var codes = CornerCodes(seed: seed, "gelu")
-    let table = GELUTable(inputStep: 0.05, output: GELUQuantizer(step: 0.02, bits: 8)).entries
-    var input = HexFile(bits: 8)
-    var output = HexFile(bits: 8)
-    for n in 0..<count {
-      let code = n < 255 ? n - 127 : codes.code(-127...127)
-      input.put(code, at: 0, width: 8)
-      input.next()
-      output.put(Int(table[code + 128]), at: 0, width: 8)
-      output.next()
-    }
-    return UnitCase(
-      name: "gelu", unit: "quasar_gelu", parameters: [], vectors: count, expectedLatency: 1, expectedInterval: 1,
-      files: [("in", input.bytes), ("out", output.bytes), ("table", RequantiserCase.tableFile(table))])
   }
 }

@@ -3,8 +3,10 @@ import QuasarHardware
 import QuasarQuant
 import QuasarTensor
 
-/// Vectors of `quasar_pe`: the chains of the scalar DSP model, summed as the fabric accumulator does.
-struct ElementCase {
+/// `quasar_pe`: the chains of the scalar DSP model, summed as the fabric accumulator does.
+struct ProcessingElementUnit: RTLUnit {
+  static let module = "quasar_pe"
+
   var mode: PackingMode
   var weight: OperandRange
   var activation: OperandRange
@@ -20,10 +22,10 @@ struct ElementCase {
 
   /// Every mode with narrow codes, or full-range ones where only they make a difference to the depth, signed and
   /// unsigned, at its full depth (4,095 products at most).
-  static func everyMode() -> [ElementCase] {
+  static var everything: [ProcessingElementUnit] {
     PackingMode.all.flatMap { mode in
       [true, false].flatMap { narrow in
-        [false, true].compactMap { unsigned -> ElementCase? in
+        [false, true].compactMap { unsigned -> ProcessingElementUnit? in
           let weight = OperandRange.signed(bits: mode.weightBits, narrow: narrow)
           let activation =
             unsigned
@@ -33,11 +35,44 @@ struct ElementCase {
           let isNew = narrow || depth != mode.depth(narrow: true, unsignedActivations: unsigned)
           guard isNew else { return nil }
           let chain = min(depth, 4095)
-          return ElementCase(
+          return ProcessingElementUnit(
             mode: mode, weight: weight, activation: activation, chain: chain, longest: min(3 * chain + 2, 96))
         }
       }
     }
+  }
+
+  /// The modes of the engine with the operands and chains of every kind of product.
+  static func units(of use: EngineUse) throws -> [ProcessingElementUnit] {
+    let (engine, bits) = (use.engine, use.activationBits)
+    let chains = try ChainLengths(engine, activationBits: bits)
+    let signed = OperandRange.signed(bits: bits, narrow: true)
+    let unsigned = OperandRange.unsigned(bits: bits)
+    let wide = OperandRange.signed(bits: 8, narrow: true)
+    let products: [(PackingMode, Int, OperandRange, Int)] = [
+      (engine.fourBitMode, 4, signed, chains.fourSigned), (engine.fourBitMode, 4, unsigned, chains.fourUnsigned),
+      (engine.eightBitMode, 8, signed, chains.eightSigned),
+      (engine.eightBitMode, 8, unsigned, chains.eightUnsigned), (engine.eightBitMode, 8, wide, chains.head),
+      (engine.eightBitMode, 8, .unsigned(bits: 8), chains.patches),
+      (engine.attentionMode, bits, signed, chains.scores), (engine.attentionMode, bits, unsigned, chains.context),
+    ]
+    let longest = max(2, min(96, (use.work.largestInputs + engine.inputElements - 1) / engine.inputElements))
+    var units: [ProcessingElementUnit] = []
+    for (mode, weightBits, activation, chain) in products {
+      var mode = mode
+      mode.weightBits = weightBits
+      mode.activationBits = Self.bits(of: activation)
+      let unit = ProcessingElementUnit(
+        mode: mode, weight: .signed(bits: weightBits, narrow: true), activation: activation, chain: chain,
+        longest: max(longest, min(3 * chain, 96)))
+      if !units.contains(where: { $0.name == unit.name }) { units.append(unit) }
+    }
+    return units
+  }
+
+  private static func bits(of range: OperandRange) -> Int {
+    let magnitude = Int.bitWidth - range.highest.leadingZeroBitCount
+    return range.lowest < 0 ? magnitude + 1 : magnitude
   }
 
   var name: String {
@@ -45,20 +80,38 @@ struct ElementCase {
     return "\(mode.name)-\(isUnsigned ? "u" : "s")\(narrow ? "" : "-full")-\(chain)"
   }
 
-  private var parameters: [(name: String, value: Int)] {
-    let repairs: [PackingMode.Repair: Int] = [.none: 0, .restoredBit: 1, .carryCounters: 2]
-    return [
-      ("GENERATION", mode.generation == .e1 ? 1 : 2), ("WEIGHTS", mode.weights), ("ACTIVATIONS", mode.activations),
-      ("PITCH", mode.pitch), ("WEIGHT_BITS", mode.weightBits), ("ACTIVATION_BITS", mode.activationBits),
-      ("ATOMS", mode.weightForm == .atoms ? 1 : 0), ("ACTIVATIONS_SIGNED", isUnsigned ? 0 : 1),
-      ("REPAIR", repairs[mode.repair]!), ("DECODE", decode == .naive ? 0 : 1), ("CHAIN", chain),
-      ("ACCUMULATOR_BITS", accumulatorBits),
+  var parameters: [UnitParameter] {
+    [
+      ("GENERATION", RTLConstants.value(mode.generation)), ("WEIGHTS", mode.weights),
+      ("ACTIVATIONS", mode.activations), ("PITCH", mode.pitch), ("WEIGHT_BITS", mode.weightBits),
+      ("ACTIVATION_BITS", mode.activationBits), ("WEIGHT_FORM", RTLConstants.value(mode.weightForm)),
+      ("ACTIVATIONS_SIGNED", isUnsigned ? 0 : 1), ("REPAIR", RTLConstants.value(mode.repair)),
+      ("DECODE", RTLConstants.value(decode)), ("CHAIN", chain), ("ACCUMULATOR_BITS", accumulatorBits),
     ]
+  }
+
+  /// A product set per cycle.
+  var cycles: UnitCycles { UnitCycles(latency: EnginePipeline.element, interval: 1) }
+
+  /// Accumulators, corrections and repairs of one DSP that is drained alone; a decoder and an operand register as wide as
+  /// its lanes.
+  var resources: ResourceUse? {
+    let costs = CostConstants.openSynthesis
+    let accumulators = mode.lanes * accumulatorBits
+    var lut = accumulators * costs.lutPerAccumulatorBit + mode.correctedBits * costs.lutPerCorrectedBit
+    switch mode.repair {
+    case .none: break
+    case .restoredBit: lut += mode.lanes * costs.lutPerRestoredLane
+    case .carryCounters: lut += mode.lanes * costs.lutPerCounterLane
+    }
+    return ResourceUse(
+      dsp: 1, lut: lut,
+      ff: accumulators * costs.ffPerAccumulatorBit + mode.lanes * mode.pitch + costs.ffPerDSP)
   }
 
   /// `count` product sets in dot products of random length; every third dot product repeats one corner product, so
   /// that lanes come to the edge of their fields.
-  func unitCase(count: Int, seed: UInt64) -> UnitCase {
+  func cases(vectors count: Int, seed: UInt64) -> [UnitCase] {
     var codes = CornerCodes(seed: seed, name)
     let (weights, activations) = (mode.weights, mode.activations)
     let activationBits = activations * mode.activationBits
@@ -96,10 +149,7 @@ struct ElementCase {
       output.next()
       product += 1
     }
-    return UnitCase(
-      name: name, unit: "quasar_pe", parameters: parameters, vectors: input.words,
-      expectedLatency: EnginePipeline.element, expectedInterval: 1,
-      files: [("in", input.bytes), ("out", output.bytes)])
+    return [UnitCase(self, vectors: input.words, files: [("in", input.bytes), ("out", output.bytes)])]
   }
 
   /// Σ of the drains of one slice; the accumulator's wrap is that of its field in the output word.
