@@ -78,24 +78,7 @@ let package = Package(
     // Tests mirror the sources.
     .target(
       name: "QuasarTestSupport", dependencies: ["QuasarTensor", "QuasarProcesses"], path: "Tests/QuasarTestSupport"),
-    .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
-    .testTarget(name: "QuasarTensorTests", dependencies: ["QuasarTensor", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarProcessesTests", dependencies: ["QuasarProcesses", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarAutogradTests", dependencies: ["QuasarAutograd", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarQuantTests", dependencies: ["QuasarQuant", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarSupernetTests", dependencies: ["QuasarSupernet", "QuasarTestSupport"]),
-    .testTarget(
-      name: "QuasarDeployTests", dependencies: ["QuasarDeploy", "QuasarTrain", "QuasarTestSupport"]),
-    .testTarget(
-      name: "QuasarHardwareTests", dependencies: ["QuasarHardware", "QuasarSupernet", "QuasarTestSupport"]),
     .testTarget(name: "QuasarRTLTests", dependencies: ["QuasarRTL", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarDataTests", dependencies: ["QuasarData", "CTurboJPEG"]),
-    .testTarget(name: "QuasarInterchangeTests", dependencies: ["QuasarInterchange"]),
-    .testTarget(name: "QuasarTrainTests", dependencies: ["QuasarTrain", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarSearchTests", dependencies: ["QuasarSearch", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarReportTests", dependencies: ["QuasarReport"]),
-    .testTarget(name: "QuasarPipelineTests", dependencies: ["QuasarPipeline"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["Quasar", "quasar"]),
   ],
   swiftLanguageModes: [.v6]
 )
