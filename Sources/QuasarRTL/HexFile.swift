@@ -1,4 +1,4 @@
-/// A file for `$readmemh`: one word of `bits` bits a line, fields put at their bit, unused bits zero.
+/// A file for `$readmemh`: one word of `bits` bits per line, fields put at their bit, unused bits zero.
 struct HexFile {
   let bits: Int
   private(set) var words = 0

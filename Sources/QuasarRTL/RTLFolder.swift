@@ -7,23 +7,27 @@ public struct RTLFolder: Sendable {
   public let path: String
   public let cases: [UnitCase]
 
-  /// Writes the folder; it may exist already if it holds a Makefile of ours.
+  /// Writes the folder; it may exist already if it holds exported RTL.
   public init(writing cases: [UnitCase], to path: String) throws {
     self.path = path
     self.cases = cases
     let manager = FileManager.default
     if let entries = try? manager.contentsOfDirectory(atPath: path), !entries.isEmpty,
-      !entries.contains("quasar_pe.sv")
+      !Self.marks.contains(where: { manager.fileExists(atPath: path + "/" + $0) })
     {
       throw QuasarError(
         .cannotWrite, "\(path): is not empty and holds no exported RTL; name a new folder")
     }
-    do {
-      try manager.createDirectory(atPath: path + "/vectors", withIntermediateDirectories: true)
-    } catch {
-      throw QuasarError(.cannotWrite, "\(path): the folder cannot be made (\(error.localizedDescription))")
+    let sources = try Self.sources()
+    let folders = Set(sources.map { ($0.0 as NSString).deletingLastPathComponent }).union(["vectors"])
+    for folder in folders.sorted() {
+      do {
+        try manager.createDirectory(atPath: path + "/" + folder, withIntermediateDirectories: true)
+      } catch {
+        throw QuasarError(.cannotWrite, "\(path): the folder cannot be made (\(error.localizedDescription))")
+      }
     }
-    for (name, text) in try Self.sources() { try AtomicFile.write(text, to: path + "/" + name) }
+    for (name, text) in sources { try AtomicFile.write(text, to: path + "/" + name) }
     for unit in cases {
       for file in unit.files {
         try AtomicFile.write(file.contents, to: "\(path)/vectors/\(unit.name).\(file.suffix).hex")
@@ -34,32 +38,42 @@ public struct RTLFolder: Sendable {
     try AtomicFile.write(cases.map(\.synthesis).joined(separator: "\n") + "\n", to: path + "/synth.txt")
   }
 
+  /// Files that tell exported RTL from other folders: the package, or a unit of the earlier layout without folders.
+  private static let marks = ["pkg/quasar_pkg.sv", "quasar_pe.sv"]
+
   private static let readme = """
     RTL units of a Quasar engine.
 
-    quasar_*.sv          synthesizable units, one module a file; the head of each says what it computes, its ports,
+    pkg/quasar_pkg.sv    enumerations, widths and bundles of all units, and the rule of flow; to be read first
+    units/               synthesizable units, one module a file; the head of each says what it computes, its ports,
                          widths and cycles
-    dsp48e1.sv, dsp48e2.sv   behavioural models of the DSP slices, for open simulators; leave them out where the
-                         maker's library is at hand
-    *_tb.sv, bench.sv    self-checking benches and the top that runs all cases
+    dsp/                 quasar_dsp.sv, the slice of either generation, and behavioural models of the primitives for open
+                         simulators (dsp48e1.sv, dsp48e2.sv); leave the models out where the maker's library is at hand
+    bench/, bench.sv     self-checking benches and the top that runs all cases
+    lint.vlt             messages that Verilator's lint may give about the sources, with reasons
     vectors/             golden vectors written by the emulator, for $readmemh
     synth.txt            units and parameters for synthesis
 
     make lint            Verilator's lint of every unit
-    make verilator       simulate; every case prints PASS or FAIL (make icarus: the same with Icarus Verilog)
+    make verilator       simulate with all assertions; every case prints PASS or FAIL (make icarus: the same with Icarus
+                         Verilog)
     make -k synth        cells by yosys, in synth/
     Debian packages: verilator iverilog yosys make g++
 
     """
 
-  /// File names and texts of the units, benches and the Makefile that ship with the package.
+  /// Paths and texts of all files that ship with the package.
   static func sources() throws -> [(String, String)] {
     guard let folder = Bundle.module.url(forResource: "Verilog", withExtension: nil) else {
       throw QuasarError(.internal, "the Verilog sources are missing from the installation; install the package again")
     }
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
-    return try names.map { name in
-      (name, String(decoding: try InputFile.read(folder.appendingPathComponent(name).path), as: UTF8.self))
+    var isFolder: ObjCBool = false
+    return try FileManager.default.subpathsOfDirectory(atPath: folder.path).sorted().compactMap { name in
+      let path = folder.appendingPathComponent(name).path
+      guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue else {
+        return nil
+      }
+      return (name, String(decoding: try InputFile.read(path), as: UTF8.self))
     }
   }
 
@@ -69,7 +83,6 @@ public struct RTLFolder: Sendable {
     let instances = cases.enumerated().map { $1.instance(index: $0) }.joined(separator: "\n")
     return """
       // Generated: all cases side by side on one clock. Every bench ends by itself, also when its unit keeps silent.
-      `timescale 1ns / 1ps
       module bench;
         logic clk;
         logic reset;

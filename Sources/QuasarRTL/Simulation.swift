@@ -12,7 +12,7 @@ public struct Simulation: Sendable {
     }
   }
 
-  /// What one case gave.
+  /// The result of one case.
   public struct Outcome: Codable, Hashable, Sendable {
     public var name: String
     public var unit: String

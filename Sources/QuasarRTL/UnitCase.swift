@@ -1,22 +1,34 @@
 import QuasarTensor
 
-/// One RTL unit with one set of parameters, its golden vectors, and the cycles that the cost model counts for it.
+/// Golden vectors of one RTL unit with one set of parameters, and the cycles that the cost model counts for it.
 public struct UnitCase: Sendable {
   /// Unique; also the name of its vector files.
   public var name: String
   /// The unit's module; its bench is the module with "_tb".
   public var unit: String
   /// Parameters of unit and bench, in the order they are written.
-  public var parameters: [(name: String, value: Int)]
+  public var parameters: [UnitParameter]
   /// Parameters of the bench alone.
-  var benchParameters: [(name: String, value: Int)] = []
+  var benchParameters: [UnitParameter]
   /// Operations that the vectors hold.
   public var vectors: Int
-  /// Cycles from the last input of an operation to its first output, and from one operation to the next.
+  /// See `UnitCycles`.
   public var expectedLatency: Int
   public var expectedInterval: Int
   /// Vector files by the end of their name: "in", "out", "parameters", "table".
   var files: [(suffix: String, contents: [UInt8])]
+
+  /// The case of a unit that carries its name.
+  init(_ unit: some RTLUnit, vectors: Int, files: [(suffix: String, contents: [UInt8])]) {
+    name = unit.name
+    self.unit = type(of: unit).module
+    parameters = unit.parameters
+    benchParameters = unit.benchParameters
+    self.vectors = vectors
+    expectedLatency = unit.cycles.latency
+    expectedInterval = unit.cycles.interval
+    self.files = files
+  }
 
   /// Instance of the bench in the generated top.
   func instance(index: Int) -> String {

@@ -70,21 +70,39 @@ struct SimulationTests {
   @Test("All units pass Verilator's lint without a warning")
   func lint() throws {
     let folder = Folder()
-    _ = try RTLFolder(writing: [GELUCase().unitCase(count: 1, seed: 1)], to: folder.path)
+    _ = try RTLFolder(writing: GELUUnit().cases(vectors: 1, seed: 1), to: folder.path)
     let lint = try SystemProgram.run("make", ["-C", folder.path, "-s", "lint"])
     #expect(lint.status == 0 && !lint.output.contains("%Warning"), "\(lint.output.suffix(2000))")
   }
 
-  @Test("Yosys counts exactly one DSP in every processing element, and those of the cost model elsewhere")
+  @Test("Yosys counts exactly one DSP in every processing element, and the cells of the cost model elsewhere")
   func synthesis() throws {
     let folder = Folder()
-    let wanted = ["w4a6-2x2-s-4", "w4a8-pair-e1-s-589", "requantiser-codes-8-sum27-e2", "requantiser-codes-8-sum32-e2"]
-    let cases = try UnitSuite.everything.cases(vectors: 1, seed: 1).filter { wanted.contains($0.name) }
+    let wanted = [
+      "w4a6-2x2-s-4", "w4a8-pair-e1-s-589", "requantiser-codes-8-sum27-e2", "requantiser-codes-8-sum32-e2",
+      "requantiser-residual-16-sum27-e2", "requantiser-residual-16-sum32-e2",
+    ]
+    let units = UnitSuite.everything.units.filter { wanted.contains($0.name) }
+    let cases = try units.flatMap { try $0.cases(vectors: 1, seed: 1) }
     let cells = try Synthesis.run(RTLFolder(writing: cases, to: folder.path))
-    #expect(cells.map(\.dsp) == [1, 1, 1, 2])
+    let counted = try units.map { try #require($0.resources) }
+    #expect(cells.map(\.name) == wanted && cells.map(\.dsp) == counted.map(\.dsp))
     // 128 accumulator bits, and what the model leaves out stays small.
-    let block = cells[0]
-    #expect(block.lut >= 128 && block.lut <= 128 + PackingMode.w4a6Block.correctedBits)
+    #expect(cells[0].lut >= 128 && cells[0].lut <= counted[0].lut && cells[0].ff <= counted[0].ff)
+    // The lane of the cost model is the one with a residual adder; the others are smaller.
+    for n in 2...3 { #expect(cells[n].lut + cells[n].memoryLUT <= counted[n].lut && cells[n].ff <= counted[n].ff) }
+    for n in 4...5 { #expect(cells[n].lut + cells[n].memoryLUT == counted[n].lut && cells[n].ff == counted[n].ff) }
+  }
+
+  @Test("Exported RTL is written over, also that of the layout without folders")
+  func exportedFolder() throws {
+    let folder = Folder()
+    try FileManager.default.createDirectory(atPath: folder.path, withIntermediateDirectories: true)
+    try "module quasar_pe;".write(toFile: folder.path + "/quasar_pe.sv", atomically: true, encoding: .utf8)
+    _ = try RTLFolder(writing: [], to: folder.path)
+    try FileManager.default.removeItem(atPath: folder.path + "/quasar_pe.sv")
+    _ = try RTLFolder(writing: [], to: folder.path)
+    #expect(FileManager.default.fileExists(atPath: folder.path + "/units/quasar_pe.sv"))
   }
 
   @Test("A folder with foreign files is left alone")
