@@ -89,7 +89,8 @@ let package = Package(
     .target(
       name: "QuasarSearch",
       dependencies: [
-        "QuasarTrain", "QuasarSupernet", "QuasarHardware", "QuasarNetwork", "QuasarData", "QuasarProcesses",
+        "QuasarTrain", "QuasarSupernet", "QuasarHardware", "QuasarNetwork", "QuasarData", "QuasarInterchange",
+        "QuasarProcesses",
         "QuasarTensor",
       ]),
     .target(name: "QuasarReport"),
@@ -125,25 +126,74 @@ let package = Package(
       path: "Sources/quasar"),
 
     // Tests mirror the sources.
-    .target(name: "QuasarTestSupport", dependencies: ["QuasarProcesses", "QuasarTensor"], path: "Tests/QuasarTestSupport"),
-    .target(name: "QuasarTestGradients", dependencies: ["QuasarAutograd", "QuasarTensor", "CKernels", "QuasarTestSupport"], path: "Tests/QuasarTestGradients"),
-    .target(name: "QuasarTestNetworks", dependencies: ["QuasarTrain", "QuasarSupernet", "QuasarAutograd", "QuasarData", "QuasarNetwork", "QuasarTensor", "QuasarTestSupport"], path: "Tests/QuasarTestNetworks"),
+    .target(
+      name: "QuasarTestSupport", dependencies: ["QuasarProcesses", "QuasarTensor"], path: "Tests/QuasarTestSupport"),
+    .target(
+      name: "QuasarTestGradients", dependencies: ["QuasarAutograd", "QuasarTensor", "CKernels", "QuasarTestSupport"],
+      path: "Tests/QuasarTestGradients"),
+    .target(
+      name: "QuasarTestNetworks",
+      dependencies: [
+        "QuasarTrain", "QuasarSupernet", "QuasarAutograd", "QuasarData", "QuasarNetwork", "QuasarTensor",
+        "QuasarTestSupport",
+      ], path: "Tests/QuasarTestNetworks"),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
     .testTarget(name: "QuasarTensorTests", dependencies: ["QuasarTensor", "CKernels", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarInterchangeTests", dependencies: ["QuasarInterchange", "QuasarTensor"]),
-    .testTarget(name: "QuasarArithmeticTests", dependencies: ["QuasarArithmetic", "QuasarTensor", "CKernels", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarNetworkTests", dependencies: ["QuasarTrain", "QuasarSupernet", "QuasarAutograd", "QuasarData", "QuasarNetwork", "QuasarArithmetic", "QuasarTensor", "CKernels", "QuasarTestNetworks", "QuasarTestSupport"]),
+    .testTarget(
+      name: "QuasarInterchangeTests", dependencies: ["QuasarInterchange", "QuasarTensor", "QuasarTestSupport"]),
+    .testTarget(
+      name: "QuasarArithmeticTests",
+      dependencies: ["QuasarArithmetic", "QuasarTensor", "CKernels", "QuasarTestSupport"]),
+    .testTarget(
+      name: "QuasarNetworkTests",
+      dependencies: [
+        "QuasarTrain", "QuasarSupernet", "QuasarAutograd", "QuasarData", "QuasarNetwork", "QuasarArithmetic",
+        "QuasarTensor", "CKernels", "QuasarTestNetworks", "QuasarTestSupport",
+      ]),
     .testTarget(name: "QuasarDataTests", dependencies: ["QuasarData", "QuasarTensor", "CTurboJPEG"]),
-    .testTarget(name: "QuasarHardwareTests", dependencies: ["QuasarSupernet", "QuasarHardware", "QuasarNetwork", "QuasarArithmetic", "QuasarTensor", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarDatapathTests", dependencies: ["QuasarDatapath", "QuasarData", "QuasarNetwork", "QuasarArithmetic", "QuasarInterchange", "QuasarTensor", "CKernels", "QuasarTestNetworks", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarRTLTests", dependencies: ["QuasarSupernet", "QuasarRTL", "QuasarHardware", "QuasarArithmetic", "QuasarTensor"]),
+    .testTarget(
+      name: "QuasarHardwareTests",
+      dependencies: [
+        "QuasarSupernet", "QuasarHardware", "QuasarNetwork", "QuasarArithmetic", "QuasarTensor", "QuasarTestSupport",
+      ]),
+    .testTarget(
+      name: "QuasarDatapathTests",
+      dependencies: [
+        "QuasarDatapath", "QuasarData", "QuasarNetwork", "QuasarArithmetic", "QuasarInterchange", "QuasarTensor",
+        "CKernels", "QuasarTestNetworks", "QuasarTestSupport",
+      ]),
+    .testTarget(
+      name: "QuasarRTLTests",
+      dependencies: ["QuasarSupernet", "QuasarRTL", "QuasarHardware", "QuasarArithmetic", "QuasarTensor", "CKernels"]),
     .testTarget(name: "QuasarProcessesTests", dependencies: ["QuasarProcesses", "QuasarTensor", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarAutogradTests", dependencies: ["QuasarAutograd", "QuasarTensor", "QuasarTestGradients", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarSupernetTests", dependencies: ["QuasarSupernet", "QuasarAutograd", "QuasarNetwork", "QuasarArithmetic", "QuasarTensor", "CKernels", "QuasarTestGradients", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarTrainTests", dependencies: ["QuasarTrain", "QuasarSupernet", "QuasarAutograd", "QuasarProcesses", "QuasarExchange", "QuasarData", "QuasarNetwork", "QuasarInterchange", "QuasarTensor", "CKernels", "QuasarTestSupport"]),
-    .testTarget(name: "QuasarSearchTests", dependencies: ["QuasarSearch", "QuasarTrain", "QuasarSupernet", "QuasarAutograd", "QuasarProcesses", "QuasarHardware", "QuasarData", "QuasarNetwork", "QuasarTensor", "CKernels", "QuasarTestSupport"]),
+    .testTarget(
+      name: "QuasarAutogradTests",
+      dependencies: ["QuasarAutograd", "QuasarTensor", "QuasarTestGradients", "QuasarTestSupport"]),
+    .testTarget(
+      name: "QuasarSupernetTests",
+      dependencies: [
+        "QuasarSupernet", "QuasarAutograd", "QuasarNetwork", "QuasarArithmetic", "QuasarTensor", "CKernels",
+        "QuasarTestGradients", "QuasarTestSupport",
+      ]),
+    .testTarget(
+      name: "QuasarTrainTests",
+      dependencies: [
+        "QuasarTrain", "QuasarSupernet", "QuasarAutograd", "QuasarProcesses", "QuasarExchange", "QuasarData",
+        "QuasarNetwork", "QuasarInterchange", "QuasarTensor", "CKernels", "QuasarTestSupport",
+      ]),
+    .testTarget(
+      name: "QuasarSearchTests",
+      dependencies: [
+        "QuasarSearch", "QuasarTrain", "QuasarSupernet", "QuasarAutograd", "QuasarProcesses", "QuasarHardware",
+        "QuasarData", "QuasarNetwork", "QuasarInterchange", "QuasarTensor", "CKernels", "QuasarTestSupport",
+      ]),
     .testTarget(name: "QuasarReportTests", dependencies: ["QuasarReport"]),
-    .testTarget(name: "QuasarPipelineTests", dependencies: ["QuasarPipeline", "QuasarReport", "QuasarTrain", "QuasarSupernet", "QuasarNetwork", "QuasarTensor"]),
+    .testTarget(
+      name: "QuasarPipelineTests",
+      dependencies: [
+        "QuasarPipeline", "QuasarReport", "QuasarSearch", "QuasarTrain", "QuasarSupernet", "QuasarNetwork",
+        "QuasarInterchange", "QuasarTensor",
+      ]),
     .testTarget(name: "StructureTests"),
     .testTarget(name: "CommandLineTests", dependencies: ["quasar", "Quasar", "QuasarTestSupport"]),
   ],

@@ -1,5 +1,5 @@
+import QuasarInterchange
 import QuasarSearch
-import QuasarSupernet
 
 /// Every option of the flow, from the tables that also read files and command lines.
 public enum OptionsPage {

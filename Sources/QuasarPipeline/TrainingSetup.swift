@@ -1,4 +1,4 @@
-import QuasarSupernet
+import QuasarInterchange
 import QuasarTrain
 
 /// One training: the options that decide its weights, and what its session does besides.

@@ -1,6 +1,6 @@
 import CKernels
-import QuasarHardware
 import QuasarArithmetic
+import QuasarHardware
 import QuasarTensor
 
 /// `quasar_context`: weighted sums divided by Z and requantised.

@@ -1,5 +1,5 @@
-import QuasarHardware
 import QuasarArithmetic
+import QuasarHardware
 
 /// `quasar_gelu`: all 255 codes over and over, against the table itself.
 struct GELUUnit: RTLUnit {

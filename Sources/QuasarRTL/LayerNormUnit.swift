@@ -1,6 +1,7 @@
 import CKernels
 import QuasarArithmetic
 import QuasarHardware
+import QuasarNetwork
 import QuasarTensor
 
 /// `quasar_layer_norm`: rows of the residual stream through the definition in CKernels.

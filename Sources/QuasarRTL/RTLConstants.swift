@@ -1,6 +1,6 @@
 import CKernels
-import QuasarHardware
 import QuasarArithmetic
+import QuasarHardware
 
 /// The numbers of `quasar_pkg.sv`, derived from the arithmetic contract; a test compares both, in both directions.
 enum RTLConstants {

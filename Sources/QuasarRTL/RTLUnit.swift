@@ -1,5 +1,5 @@
-import QuasarHardware
 import QuasarArithmetic
+import QuasarHardware
 import QuasarNetwork
 import QuasarTensor
 

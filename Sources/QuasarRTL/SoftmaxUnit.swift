@@ -1,6 +1,6 @@
 import CKernels
-import QuasarHardware
 import QuasarArithmetic
+import QuasarHardware
 import QuasarTensor
 
 /// `quasar_softmax`: rows of scores, their probability codes, Z, k and R.

@@ -1,5 +1,6 @@
 import QuasarData
 import QuasarHardware
+import QuasarInterchange
 import QuasarNetwork
 import QuasarProcesses
 import QuasarSupernet

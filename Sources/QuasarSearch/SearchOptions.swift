@@ -1,4 +1,4 @@
-import QuasarSupernet
+import QuasarInterchange
 
 /// Sizes and rates of the evolution.
 public struct SearchOptions: Sendable, Equatable {

@@ -1,4 +1,5 @@
 import QuasarData
+import QuasarInterchange
 import QuasarTensor
 
 /// The steps of one image on its way into a batch: crop, mirror and shift, random operations, erasing, each if switched

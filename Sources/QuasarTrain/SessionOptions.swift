@@ -1,3 +1,4 @@
+import QuasarInterchange
 import QuasarSupernet
 
 /// What a session does besides training; none of it changes a bit of the weights.

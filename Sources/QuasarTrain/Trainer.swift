@@ -1,6 +1,7 @@
 import Foundation
 import QuasarAutograd
 import QuasarData
+import QuasarInterchange
 import QuasarNetwork
 import QuasarProcesses
 import QuasarRuntime

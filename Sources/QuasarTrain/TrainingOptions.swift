@@ -1,3 +1,4 @@
+import QuasarInterchange
 import QuasarSupernet
 
 /// Everything that decides a training run next to data, architecture and seed.

@@ -1,5 +1,6 @@
 import Foundation
 import QuasarData
+import QuasarInterchange
 import QuasarNetwork
 import QuasarProcesses
 import QuasarSupernet

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Quasar
+import QuasarConsole
 
 struct OptionsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,31 +1,8 @@
 import ArgumentParser
 import Quasar
+import QuasarConsole
 
-// Options that several commands take, and what they make of them.
-
-/// Options that every command takes.
-struct CommonOptions: ParsableArguments {
-  @Flag(name: .long, help: "Print figures as JSON on standard output, everything else on standard error.")
-  var json = false
-
-  @Option(name: .long, help: "Number of threads (default: all CPUs).")
-  var threads: Int?
-
-  @Option(
-    name: .long, help: "Instruction set of the integer kernels, as `quasar doctor` names it (default: the fastest).")
-  var isa: String?
-
-  /// Sets threads and instruction set for the process.
-  func apply() throws {
-    if let threads {
-      guard threads >= 1, threads <= 1024 else {
-        throw QuasarError(.usage, "--threads \(threads): use a number from 1 to 1024")
-      }
-      Machine.setThreads(threads)
-    }
-    if let isa { try Machine.forceInstructionSet(isa) }
-  }
-}
+// Options that several commands share, and the values that they make of them.
 
 /// The seed of everything random.
 struct SeedOption: ParsableArguments {
@@ -107,15 +84,4 @@ struct InitialWeightsOption: ParsableArguments {
     Console.note(note)
     return weights
   }
-}
-
-/// How much memory training steps take.
-struct MemoryOption: ParsableArguments {
-  private static let help = ArgumentHelp(SessionOptions.table.description("recompute")?.help ?? "")
-
-  @Flag(name: .long, help: MemoryOption.help) var recompute = false
-}
-
-extension TrainingProducts: ExpressibleByArgument {
-  static let help = ArgumentHelp(TrainingOptions.table.description("products")?.help ?? "")
 }

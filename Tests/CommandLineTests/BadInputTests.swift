@@ -1,4 +1,5 @@
 import Foundation
+import QuasarTestSupport
 import Testing
 
 /// Every mistake: one clear line, the right exit code, nothing left behind.

@@ -1,4 +1,5 @@
 import Foundation
+import QuasarTestSupport
 import Testing
 
 /// Every bench runs on small sizes, prints what scripts rely on, and refuses what it cannot do.

@@ -1,4 +1,5 @@
 import Foundation
+import QuasarTestSupport
 import Testing
 
 /// The whole flow through the program, on a small set.

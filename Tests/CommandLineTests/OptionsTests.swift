@@ -1,5 +1,6 @@
 import Foundation
 import Quasar
+import QuasarTestSupport
 import Testing
 
 /// `--help`, `quasar options`, the page of options and what the flags do, as the tables have them.
@@ -61,7 +62,8 @@ import Testing
   }
 
   @Test func thePageIsWhatTheTablesGive() throws {
-    let page = ImportArrowTests.root.appendingPathComponent("Sources/QuasarUmbrella/Quasar.docc/Options.md")
+    let root = (0..<3).reduce(URL(fileURLWithPath: #filePath)) { url, _ in url.deletingLastPathComponent() }
+    let page = root.appendingPathComponent("Sources/QuasarUmbrella/Quasar.docc/Options.md")
     let result = try CommandRunner.run(["options", "--markdown"])
     #expect(result.status == 0 && result.output == OptionsPage.markdown)
     #expect(
@@ -114,7 +116,8 @@ import Testing
     let targets = try CommandRunner.run(search)
     #expect(targets.status == 64 && targets.errors.contains("--fps: missing"), "\(targets.errors)")
     let clock = try CommandRunner.run(search + ["--fps", "10", "--clock", "0"])
-    #expect(clock.status == 64 && clock.errors.contains("--clock 0: must be a number from 1 to 2000"), "\(clock.errors)")
+    #expect(
+      clock.status == 64 && clock.errors.contains("--clock 0: must be a number from 1 to 2000"), "\(clock.errors)")
     let seed = try CommandRunner.run(["train", "--seed", "x", "--cache", work.path("out"), "--out", work.path("out")])
     #expect(seed.status == 64 && seed.errors.contains("--seed x: must be a whole number"), "\(seed.errors)")
     let elites = try CommandRunner.run(search + ["--fps", "10", "--population", "3", "--elites", "4"])

@@ -1,4 +1,5 @@
 import Foundation
+import QuasarTestSupport
 import Testing
 
 /// Start weights, event files and comparisons through the program.

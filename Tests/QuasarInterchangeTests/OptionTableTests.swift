@@ -1,8 +1,9 @@
 import Foundation
 import QuasarTensor
+import QuasarTestSupport
 import Testing
 
-@testable import QuasarSupernet
+@testable import QuasarInterchange
 
 /// A table of every kind of option, read from files and flags, checked and stored.
 @Suite struct OptionTableTests {

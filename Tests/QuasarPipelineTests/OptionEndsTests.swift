@@ -1,3 +1,4 @@
+import QuasarInterchange
 import QuasarSearch
 import QuasarSupernet
 import QuasarTensor

@@ -1,5 +1,7 @@
 import Foundation
 import QuasarInterchange
+import QuasarNetwork
+import QuasarSearch
 import QuasarSupernet
 import QuasarTensor
 import QuasarTrain

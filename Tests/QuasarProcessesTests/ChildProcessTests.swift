@@ -1,4 +1,5 @@
 import Foundation
+import QuasarProcesses
 import QuasarTensor
 import Synchronization
 import Testing

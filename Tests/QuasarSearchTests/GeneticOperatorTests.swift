@@ -1,5 +1,5 @@
-import QuasarNetwork
 import QuasarInterchange
+import QuasarNetwork
 import QuasarSupernet
 import QuasarTensor
 import QuasarTestSupport
