@@ -1,4 +1,4 @@
-// Lanes of a packed word: which part and activation they hold, and how they are read.
+// Lanes of a packed word: the part and activation that each holds, and how it is read.
 #ifndef QK_PACKING_H
 #define QK_PACKING_H
 

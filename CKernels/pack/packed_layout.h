@@ -1,4 +1,4 @@
-// Where a packed code lives: the layout of qk_packed_weights as arithmetic.
+// Places of packed codes: the layout of qk_packed_weights as arithmetic.
 #ifndef QK_PACKED_LAYOUT_H
 #define QK_PACKED_LAYOUT_H
 
@@ -27,7 +27,7 @@ static inline size_t qk_offset4(int32_t padded_depth, int32_t slot, int32_t k) {
       + ((size_t)(k / 8) * QK_PANEL_ROWS + (size_t)(slot % QK_PANEL_ROWS)) * 4 + (size_t)(k % 4);
 }
 
-/// 1 when k lies in the high nibble of its byte.
+/// 1 when k is in the high nibble of its byte.
 static inline int32_t qk_high_nibble(int32_t k) { return k >> 2 & 1; }
 
 /// 1 when there are slots of both precisions.

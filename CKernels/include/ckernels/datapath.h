@@ -197,7 +197,7 @@ qk_status qk_datapath_run_with(qk_isa isa, const qk_datapath_product *product);
 /// The definition: qk_packing_chain per slice and chain.
 qk_status qk_datapath_run_reference(const qk_datapath_product *product);
 
-// MARK: Units behind the processing elements
+// MARK: Units after the processing elements
 
 /// Applies bias, requantisation and output form to finished accumulators [tokens][rows]; `arguments` as for qk_gemm.
 qk_status qk_datapath_finish(const qk_gemm_arguments *arguments, const int32_t *accumulators,
