@@ -1,4 +1,4 @@
-// Codes of latent weights over the updates of a run; weights whose codes swing to and fro are held (Nagel et al. 2022).
+// Codes of latent weights over the updates of a run; weights whose codes oscillate are held (Nagel et al. 2022).
 #include "float_common.h"
 #include "row_code.h"
 

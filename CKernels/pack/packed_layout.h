@@ -12,7 +12,7 @@ static inline int32_t qk_round_up(int32_t n, int32_t multiple) {
 static inline size_t qk_panel8_bytes(int32_t padded_depth) { return (size_t)padded_depth * QK_PANEL_ROWS; }
 static inline size_t qk_panel4_bytes(int32_t padded_depth) { return (size_t)padded_depth * QK_PANEL_ROWS / 2; }
 
-/// Depth as it is stored.
+/// The stored depth.
 static inline int32_t qk_padded_depth(int32_t depth) { return qk_round_up(depth, 8); }
 
 /// Byte offset of code (slot, k), slot < slots8.

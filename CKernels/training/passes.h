@@ -9,7 +9,7 @@
 #include "ckernels/gradient.h"
 #include "ckernels/training_block.h"
 
-/// Slopes of a table of codes (GELU and the quantiser behind it) at entry code + 128. They are bytes, because bytes are
+/// Slopes of a table of codes (GELU and the quantiser after it) at entry code + 128. They are bytes, because bytes are
 /// looked up faster than wider numbers are gathered.
 typedef struct qk_slope_tables {
   uint8_t upper[256], lower[256];  ///< of the value: the halves of round(slope / QK_SLOPE_UNIT), int16

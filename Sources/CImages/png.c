@@ -3,7 +3,7 @@
 #include <png.h>
 #include <string.h>
 
-// Everything that is alive across longjmp is behind one pointer, so no local variable has to survive it.
+// Everything that is alive across longjmp is behind one pointer, so no local variable needs to survive it.
 typedef struct {
   png_structp png;
   png_infop info;

@@ -1,4 +1,4 @@
-// Where the time goes: named, nested intervals of all threads, with the work done in them.
+// Records where the time goes: named, nested intervals of all threads, with the work done in them.
 //
 // Recording is off until qk_profile_start. While on, it costs two readings of the clock per interval; while off, one
 // load. Nothing that is recorded flows back into the work.
