@@ -1,5 +1,5 @@
 // Softmax attention in float, forward and backward, one task per image and head: six fp32 products, whose operands and
-// results are the strided columns of a head, and passes over rows of scores between them.
+// results are the strided columns of a head, with passes over rows of scores between them.
 #include <stdatomic.h>
 #include "../elementwise/float_common.h"
 
@@ -11,14 +11,15 @@ typedef struct {
   atomic_int status;
 } attention_job;
 
-/// C[m, n] = op(A)·op(B) on the calling thread; the first failure stays in the job.
+/// C[m, n] = op(A)·op(B) on the calling thread; the job keeps the status of a failure.
 static void multiply(attention_job *j, int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const float *a,
                      size_t lda, const float *b, size_t ldb, float *c, size_t ldc) {
   const qk_status status = qk_sgemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, c, ldc);
   if (status != QK_OK) atomic_store_explicit(&j->status, (int)status, memory_order_relaxed);
 }
 
-/// Rows of scores become probabilities: e^(scale·(s − max)) / Σ, with `levels` rounded before the sum.
+/// Turns rows of scores into probabilities e^(scale·(s − max)) / Σ; with `levels`, the exponentials are rounded to
+/// multiples of 1/levels before the sum.
 QK_CLONES static void soften_rows(size_t tokens, float scale, float levels, float *scores) {
   for (size_t i = 0; i < tokens; i++) {
     float *row = scores + i * tokens;

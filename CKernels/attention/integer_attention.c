@@ -1,5 +1,5 @@
-// The attention driver: tasks are (image, head, block of queries). A block is the whole head while that gives every
-// thread enough tasks, because keys and values are laid out anew by each task.
+// The attention driver. Tasks are (image, head, block of queries). A block is the whole head while that gives every
+// thread enough tasks, because every task lays out keys and values anew.
 #include "integer_attention.h"
 #include "../dispatch/kernels.h"
 #include "../gemm/validate.h"

@@ -1,4 +1,4 @@
-// What the attention driver asks of a kernel: the attention of some queries of one image and head.
+// Interface between the attention driver and its kernels: the attention of some queries of one image and head.
 #ifndef QK_INTEGER_ATTENTION_H
 #define QK_INTEGER_ATTENTION_H
 
@@ -7,7 +7,7 @@
 /// Queries first_query…first_query+queries−1 of one image and head.
 typedef struct qk_attention_task {
   const qk_attention_arguments *arguments;
-  const void *shared;                  ///< what `prepare` wrote
+  const void *shared;                  ///< written by `prepare`
   const int8_t *q, *k, *v;             ///< rows of the head, 3·heads·head_dimension bytes apart; q at the first query
   size_t stride;
   int32_t queries;
@@ -18,16 +18,16 @@ typedef struct qk_attention_task {
 typedef struct qk_attention_kernel {
   const char *name;
   int32_t tile_queries;                ///< blocks of queries are multiples of it
-  /// Most queries of a task: what its work buffers allow.
+  /// Largest number of queries of a task that its work buffers allow.
   int32_t (*most_queries)(const qk_attention_arguments *arguments);
-  /// Bytes shared by all tasks of a call, and what they hold: tables in the kernel's form.
+  /// Bytes shared by all tasks of a call; they hold tables in the kernel's form.
   size_t shared_bytes;
   void (*prepare)(const qk_attention_arguments *arguments, void *shared);
   size_t (*scratch_bytes)(const qk_attention_arguments *arguments);
   void (*attend)(const qk_attention_task *task, void *scratch);
 } qk_attention_kernel;
 
-/// Blocks, distributes and runs a checked call.
+/// Cuts, distributes and runs a checked call.
 qk_status qk_attention_blocked(const qk_attention_kernel *kernel, const qk_attention_arguments *arguments);
 
 #endif

@@ -24,7 +24,7 @@ size_t qk_word_attention_scratch_bytes(const qk_attention_arguments *arguments) 
   return sizeof(buffers);
 }
 
-/// The same function as the reference, tabulated once per call.
+/// Tabulates the function of the reference, once per call.
 void qk_word_attention_prepare(const qk_attention_arguments *a, void *memory) {
   qk_word_attention_shared *shared = memory;
   shared->score_factor = qk_requantiser_factor(a->score);

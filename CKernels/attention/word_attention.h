@@ -1,5 +1,5 @@
-// Attention on int16 operands, for instruction sets whose product takes pairs of int16. Score rows are formed panel of
-// keys by panel of keys, turned into probabilities, and multiplied by the values.
+// Attention on int16 operands, for instruction sets whose product takes pairs of int16. Score rows are formed one panel
+// of keys at a time, turned into probabilities, and multiplied by the values.
 #ifndef QK_WORD_ATTENTION_H
 #define QK_WORD_ATTENTION_H
 
@@ -16,13 +16,13 @@ enum {
   QK_PROBABILITY_ENTRIES = 256 * 9 + 1
 };
 
-/// The instruction set's part. Queries, probabilities and panels are int16; a panel is [depth/2][16][2].
+/// Functions of an instruction set. Queries, probabilities and panels are int16; a panel is [depth/2][16][2].
 typedef struct qk_word_attention {
   /// Widens one query of `dimension` codes, with zeros up to `padded` (a multiple of 2).
   void (*load_query)(const void *codes, int is_unsigned, int32_t dimension, int32_t padded, void *out);
-  /// Panel over dimensions of 1…16 keys `stride` bytes apart; missing keys are zero.
+  /// Lays out the panel over dimensions of 1…16 keys `stride` bytes apart; missing keys are zero.
   void (*load_keys)(const int8_t *keys, size_t stride, int32_t count, int32_t dimension, int16_t *panel);
-  /// Panel over keys (an odd last one paired with zero) of 1…16 dimensions; missing dimensions are zero.
+  /// Lays out the panel over keys (an odd last one paired with zero) of 1…16 dimensions; missing dimensions are zero.
   void (*load_values)(const int8_t *values, size_t stride, int32_t keys, int32_t count, int16_t *panel);
   /// acc[t][0…15] (+)= Σ_k left[t][k]·panel[k].
   void (*multiply)(const void *left, size_t stride, int32_t queries, const void *panel, int32_t depth,
@@ -30,7 +30,7 @@ typedef struct qk_word_attention {
   /// P[j] = table[min(⌊(max − scores[j])·factor + ½⌋, last)], j < tokens; returns Σ P.
   uint32_t (*probabilities)(const int32_t *scores, int32_t tokens, double factor, const uint16_t *table,
                             int32_t last, uint16_t *p);
-  /// Output codes of one query: normalised by R and k, then requantised.
+  /// Writes the output codes of one query: normalised by R and k, then requantised.
   void (*finish)(const qk_attention_arguments *arguments, const int32_t *sums, uint32_t reciprocal, int32_t k,
                  int8_t *out);
 } qk_word_attention;

@@ -65,7 +65,8 @@ static uint32_t softmax(const attention_job *job, const int32_t *scores, uint8_t
   return z;
 }
 
-/// Overflowed sums may leave the 17 bits of U; the requantiser then sees U cut to 32.
+/// Writes the output of one query. Overflowed sums may leave the 17 bits of U; the requantiser then sees U cut to 32
+/// bits.
 static void write_context(const attention_job *job, const int32_t *sums, uint32_t z, int8_t *out) {
   const qk_attention_arguments *a = job->arguments;
   const int rounded = !(job->spec->truncated & QK_TRUNCATE_CONTEXT);
@@ -115,7 +116,7 @@ static void run_tasks(void *context, size_t begin, size_t end) {
 }
 
 static qk_status check_element(const qk_datapath_element *e) {
-  // Everything of a product but its element is right by construction.
+  // Everything in a product except its element is right by construction.
   int8_t byte = 0;
   int32_t word = 0;
   const qk_datapath_product product = { .element = *e, .rows = 1, .images = 1, .tokens = 1, .depth = 1,

@@ -1,7 +1,7 @@
 // A chain of packed products in one slice, and the decoders of its lanes.
 #include "packing.h"
 
-/// Sequential: what is read is subtracted, so the next lane stands alone.
+/// Sequential decoder: each lane is subtracted after it is read, so the next lane stands alone.
 static void decode_exact(const qk_packing_mode *m, int activations_unsigned, int64_t p, int64_t *lanes) {
   const int32_t count = qk_packing_lanes(m);
   for (int32_t i = 0; i < count; i++) {
@@ -12,7 +12,7 @@ static void decode_exact(const qk_packing_mode *m, int activations_unsigned, int
   }
 }
 
-/// All at once; `borrow` gives a signed lane's borrow back to the one above.
+/// Parallel decoder of all lanes at once; `borrow` gives a signed lane's borrow back to the lane above.
 static void decode_fields(const qk_packing_mode *m, int activations_unsigned, int borrow, int64_t p, int64_t *lanes) {
   const int32_t count = qk_packing_lanes(m);
   for (int32_t i = 0; i < count; i++) {
@@ -24,8 +24,8 @@ static void decode_fields(const qk_packing_mode *m, int activations_unsigned, in
   }
 }
 
-/// One bit more for each lower lane: bit `pitch` of what is left is the lane's own top bit XOR the lowest bit of the
-/// lane above, and the latter is the AND of the operands' lowest bits.
+/// Restores one more bit for each lower lane: bit `pitch` of what is left is the lane's own top bit XOR the lowest bit
+/// of the lane above. The latter is the AND of the operands' lowest bits.
 static void decode_restored(const qk_packing_mode *m, int64_t p, const int32_t *weights, int32_t x, int64_t *lanes) {
   const int32_t count = qk_packing_lanes(m);
   for (int32_t i = 0; i < count - 1; i++) {
@@ -36,7 +36,7 @@ static void decode_restored(const qk_packing_mode *m, int64_t p, const int32_t *
   lanes[count - 1] = qk_wrap(p, qk_lane_bits(m, count - 1));
 }
 
-/// What fabric keeps for one upper lane: Σ w·x mod 4, and the total carry from below.
+/// State that fabric keeps for one upper lane: Σ w·x mod 4, and the total carry from below.
 typedef struct carry_counter {
   int32_t predicted;
   int64_t carry;
@@ -54,8 +54,8 @@ static void count_carries(const qk_packing_mode *m, int64_t p, const int32_t *we
   }
 }
 
-/// lane_i = carry_{i+1}·2^pitch + field_i − carry_i: the carry out less the carry in. Field and carry of the top lane may
-/// leave its bits together, their difference does not: it wraps like the field.
+/// lane_i = carry_{i+1}·2^pitch + field_i − carry_i: the carry out minus the carry in. Field and carry of the top lane
+/// may leave its bits together, but their difference does not: it wraps like the field.
 static void decode_counted(const qk_packing_mode *m, int64_t p, const carry_counter *counters, int64_t *lanes) {
   const int32_t count = qk_packing_lanes(m);
   for (int32_t i = 0; i < count - 1; i++) {
@@ -66,7 +66,7 @@ static void decode_counted(const qk_packing_mode *m, int64_t p, const carry_coun
   lanes[count - 1] = qk_wrap(top, qk_lane_bits(m, count - 1));
 }
 
-/// Atoms joined: w·x = 16·h·x + l·x.
+/// Joins atoms: w·x = 16·h·x + l·x.
 static void join_lanes(const qk_packing_mode *m, const int64_t *lanes, int64_t *products) {
   for (int32_t i = 0; i < qk_packing_products(m); i++)
     products[i] = m->atoms ? 16 * lanes[m->activations + i] + lanes[i] : lanes[i];

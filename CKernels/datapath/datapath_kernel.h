@@ -1,4 +1,4 @@
-// What the product driver asks of a vector kernel: eight slices along the rows, some groups of tokens.
+// Interface between the product driver and a vector kernel: eight slices along the rows, some groups of tokens.
 #ifndef QK_DATAPATH_KERNEL_H
 #define QK_DATAPATH_KERNEL_H
 
@@ -29,7 +29,7 @@ typedef struct qk_datapath_kernel {
               int32_t groups, int64_t *out);
 } qk_datapath_kernel;
 
-/// What a fabric accumulator of `bits` bits holds after an addition gave `sum`.
+/// Value of a fabric accumulator of `bits` bits after an addition gave `sum`.
 static inline int64_t qk_limit_accumulator(int64_t sum, int32_t bits, int saturates) {
   const int64_t top = ((int64_t)1 << (bits - 1)) - 1;
   if (!saturates) return qk_wrap(sum, bits);
@@ -39,14 +39,14 @@ static inline int64_t qk_limit_accumulator(int64_t sum, int32_t bits, int satura
 /// QK_OK when sizes, pointers and element of a product are usable.
 qk_status qk_datapath_check(const qk_datapath_product *product);
 
-/// Where the tokens of a product are multiplied.
+/// Places where the tokens of a product are multiplied.
 typedef enum qk_token_place { QK_IN_DSP = 0, QK_IN_FABRIC, QK_TOKEN_PLACES } qk_token_place;
 
 /// The part of a product that runs in one place: how its words are packed, and which tokens, in order.
 typedef struct qk_datapath_part {
   qk_packing_mode mode;
   int32_t count;            ///< tokens, a multiple of mode.activations
-  const int32_t *tokens;    ///< row of activations and output, −1 to fill up a group
+  const int32_t *tokens;    ///< row of activations and output; −1 fills up a group
 } qk_datapath_part;
 
 /// Lists the tokens of a place at the start of the workspace.

@@ -6,7 +6,7 @@
 
 enum { QK_DSP_B_BITS = 18, QK_DSP_P_BITS = 48, QK_DSP_CASCADE_SHIFT = 17 };
 
-/// The low `bits` bits of v as a signed number, 1 ≤ bits ≤ 63: what a register of that width holds of v.
+/// The low `bits` bits of v as a signed number, 1 ≤ bits ≤ 63: the value that a register of that width holds.
 static inline int64_t qk_wrap(int64_t v, int32_t bits) {
   const uint64_t sign = (uint64_t)1 << (bits - 1);
   const uint64_t low = (uint64_t)v & ((sign << 1) - 1);

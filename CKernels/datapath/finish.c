@@ -1,4 +1,4 @@
-// Behind the fabric accumulators: bias, requantiser, GELU table, residual adder.
+// Units after the fabric accumulators: bias, requantiser, GELU table, residual adder.
 #include "../gemm/validate.h"
 #include "../reference/output_form.h"
 #include "ckernels/parallel.h"

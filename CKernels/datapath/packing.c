@@ -1,4 +1,4 @@
-// What a packing mode can hold: fields, ports, and the number of products a chain may add.
+// Capacity of a packing mode: fields, ports, and the number of products that a chain may add.
 #include "packing.h"
 
 qk_status qk_packing_check(const qk_packing_mode *m) {
@@ -54,7 +54,7 @@ int qk_packing_fits(const qk_packing_mode *m, qk_code_range weight, qk_code_rang
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/// Products of a bilinear form lie between its four corners.
+/// Products of a bilinear form are between the extremes of its four corners.
 static range64 product_range(range64 w, qk_code_range x) {
   const int64_t a = w.lowest * x.lowest, b = w.lowest * x.highest, c = w.highest * x.lowest, d = w.highest * x.highest;
   return (range64){ smaller(smaller(a, b), smaller(c, d)), larger(larger(a, b), larger(c, d)) };
@@ -82,7 +82,7 @@ int64_t qk_packing_depth(const qk_packing_mode *m, qk_code_range weight, qk_code
   return m->repair == QK_REPAIR_RESTORED_BIT ? smaller(depth, 1) : depth;
 }
 
-// The lowest part has port A to itself; it is at most 8 bits wide and sign-extended, the unsigned atom positive.
+// The lowest part has port A to itself. It is at most 8 bits wide and sign-extended; the unsigned atom is positive.
 void qk_packing_ports(const qk_packing_mode *m, const int32_t *weights, const int32_t *activations,
                       qk_dsp_ports *ports) {
   ports->a = qk_weight_part(m, weights, 0);

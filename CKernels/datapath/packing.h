@@ -1,4 +1,4 @@
-// Lanes of a packed word: which part and activation they hold, and how they are read.
+// Lanes of a packed word: the part and activation that each holds, and how it is read.
 #ifndef QK_PACKING_H
 #define QK_PACKING_H
 
@@ -11,7 +11,7 @@ static inline int32_t qk_packing_lanes(const qk_packing_mode *m) { return qk_pac
 /// Bit of P at which a lane begins.
 static inline int32_t qk_lane_offset(const qk_packing_mode *m, int32_t lane) { return lane * m->pitch; }
 
-/// Bits of a lane's field: the pitch, for the top lane what is left of P.
+/// Bits of a lane's field: the pitch; for the top lane the rest of P.
 static inline int32_t qk_lane_bits(const qk_packing_mode *m, int32_t lane) {
   const int top = lane == qk_packing_lanes(m) - 1;
   return top ? QK_DSP_P_BITS - qk_lane_offset(m, lane) : m->pitch;

@@ -21,13 +21,14 @@ static int32_t weight_blocks(const qk_packing_mode *m, int32_t rows) {
   return divide_up(divide_up(rows, m->weights), QK_TILE_SLICES);
 }
 
-/// Tokens of an image and one to fill up its last group, rounded up to a 64-byte line.
+/// Bytes of the list of tokens: per image its tokens and one entry to fill up its last group, rounded up to a 64-byte
+/// line.
 static size_t list_bytes(int32_t images, int32_t tokens) {
   return ((size_t)images * ((size_t)tokens + 1) * sizeof(int32_t) + 63) / 64 * 64;
 }
 
-/// The list, then the port words of both operands (of one place at a time); never less than the reference's chain.
-// A word for every row and token is enough for any packing; in fabric that many are needed.
+/// The list, then the port words of both operands (for one place at a time); never fewer than the reference's chain needs.
+/// One word per row and token is enough for any packing, and fabric needs that many.
 size_t qk_datapath_workspace(int32_t rows, int32_t images, int32_t tokens, int32_t depth) {
   const size_t weights = (size_t)divide_up(rows, QK_TILE_SLICES) * QK_TILE_SLICES;
   const size_t words = weights + (size_t)images * ((size_t)tokens + 1) + QK_MAX_WEIGHTS + QK_MAX_PACKED_ACTIVATIONS;
@@ -71,8 +72,8 @@ qk_status qk_datapath_check(const qk_datapath_product *p) {
   return QK_OK;
 }
 
-/// Adds the codes of one operand part, shifted to its place, to every `step`-th word. A shift of 32 or more lies beyond
-/// both ports. `atom` 1, 2: the low, the high atom of each code.
+/// Adds the codes of one operand part, shifted to its place, to every `step`-th word. A shift of 32 or more is beyond
+/// both ports. `atom` 1 selects the low atom of each code, 2 the high atom.
 static void add_part(const int8_t *codes, ptrdiff_t stride, int is_unsigned, int atom, int32_t shift, int32_t depth,
                      uint32_t *words, ptrdiff_t step) {
   if (shift >= 32) return;
@@ -84,13 +85,13 @@ static void add_part(const int8_t *codes, ptrdiff_t stride, int is_unsigned, int
   }
 }
 
-/// What a port of `width` bits holds of every word: the arithmetic of qk_wrap on words of 32 bits.
+/// Cuts every word to what a port of `width` bits holds: the arithmetic of qk_wrap on words of 32 bits.
 static void cut_words(uint32_t *words, ptrdiff_t count, int32_t width) {
   const int32_t unused = 32 - width;
   for (ptrdiff_t i = 0; i < count; i++) words[i] = (uint32_t)((int32_t)(words[i] << unused) >> unused);
 }
 
-/// [depth][QK_TILE_SLICES] words of one block of rows, as the pre-adder gives them.
+/// Packs the [depth][QK_TILE_SLICES] words of one block of rows, as the pre-adder gives them.
 static void pack_weights(void *context, size_t begin, size_t end) {
   const product_job *job = context;
   const qk_datapath_product *p = job->product;
@@ -111,7 +112,7 @@ static void pack_weights(void *context, size_t begin, size_t end) {
   }
 }
 
-/// [depth] words of each group of tokens, as the B port takes them.
+/// Packs the [depth] words of each group of tokens, as the B port takes them.
 static void pack_activations(void *context, size_t begin, size_t end) {
   const product_job *job = context;
   const qk_datapath_product *p = job->product;
@@ -130,7 +131,7 @@ static void pack_activations(void *context, size_t begin, size_t end) {
   }
 }
 
-/// Rows of the output that a block's slices work on; −1 beyond the last one.
+/// Finds the rows of the output that a block's slices work on; −1 beyond the last one.
 static void find_rows(const product_job *job, int32_t block, int32_t *rows) {
   const int32_t count = QK_TILE_SLICES * job->part->mode.weights;
   for (int32_t i = 0; i < count; i++) rows[i] = (int32_t)qk_product_row(job->product, block * count + i);
@@ -193,7 +194,7 @@ qk_status qk_datapath_run_with(qk_isa isa, const qk_datapath_product *p) {
   const qk_status status = qk_datapath_check(p);
   if (status != QK_OK) return status;
   const qk_datapath_kernel *kernel = qk_kernels(isa).datapath;
-  // Carry counters look at P after every product: only the scalar model does that.
+  // Carry counters look at P after every product, which only the scalar model does.
   if (kernel == NULL || p->element.mode.repair == QK_REPAIR_CARRY_COUNTERS) return qk_datapath_run_reference(p);
   for (int place = 0; place < QK_TOKEN_PLACES; place++) {
     const qk_datapath_part part = qk_datapath_tokens(p, (qk_token_place)place);

@@ -1,8 +1,8 @@
 // The vector form of processing elements: one 64-bit vector element is the register P of one slice.
 //
-// Included once for each instruction set, between the pragmas that name it, with vectors of VECTOR_SLICES slices;
-// TILE_TOKENS groups of tokens share a load of the weight words. P is kept modulo 2^64 and cut to 48 bits by the decoder,
-// which is the same since 2^48 divides 2^64.
+// Included once per instruction set, between the pragmas that name it, with vectors of VECTOR_SLICES slices.
+// TILE_TOKENS groups of tokens share a load of the weight words. P is kept modulo 2^64, and the decoder cuts it to 48
+// bits; the result is the same, because 2^48 divides 2^64.
 #include <string.h>
 #include "datapath_kernel.h"
 
@@ -46,8 +46,8 @@ static decoder make_decoder(const qk_datapath_tile *t, int32_t lanes) {
   return d;
 }
 
-/// Half a field added to every signed lane below the top makes all of them non-negative, so no lane borrows; the
-/// half is taken off again. This is the sequential decoder in one step: (P − sext(field))/2^b = (P + half) >> b.
+/// Half a field added to every signed lane below the top makes all of them non-negative, so no lane borrows; the half
+/// is subtracted again afterwards. This is the sequential decoder in one step: (P − sext(field))/2^b = (P + half) >> b.
 INLINE void decode_exact_words(const decoder *d, int32_t lanes, words p, words *out) {
   const words q = p + d->halves;
   for (int32_t i = 0; i < lanes - 1; i++)
@@ -65,8 +65,8 @@ INLINE void decode_field_words(const decoder *d, int32_t lanes, int parallel, wo
   }
 }
 
-/// The lowest bits of the codes are still in the words: weight i + 1 begins at bit (i+1)·pitch of AD, less the
-/// borrow of what lies below it, which shows in the bit below.
+/// The lowest bits of the codes are still in the words: weight i + 1 begins at bit (i+1)·pitch of AD, less the borrow
+/// of the bits below it, which shows in the bit just below.
 INLINE void decode_restored_words(const decoder *d, int32_t lanes, int32_t pitch, words p, words weights,
                                   words activation, words *out) {
   const int64_t sign = (int64_t)1 << pitch, mask = 2 * sign - 1;
@@ -87,7 +87,7 @@ INLINE words limit_words(words sum, int32_t bits, int saturates) {
   return (sum & ~above & ~below) | (above & top) | (below & -sign);
 }
 
-/// One tile with its number of lanes and decoder known to the compiler.
+/// Runs one tile, with its number of lanes and its decoder known to the compiler.
 INLINE void run_tile(const qk_datapath_tile *t, int32_t lanes, int32_t products, qk_decode decode, int restored,
                      const int32_t *weight_words, const int32_t *activation_words, int32_t tokens, int64_t *out) {
   const decoder d = make_decoder(t, lanes);
@@ -127,7 +127,7 @@ INLINE void run_tile(const qk_datapath_tile *t, int32_t lanes, int32_t products,
       memcpy(out + ((ptrdiff_t)q * products + o) * QK_TILE_SLICES, &acc[q][o], sizeof(words));
 }
 
-/// Restored words need the activation of the very product, so their tokens go one at a time.
+/// Restored words need the activation of their own product, so their tokens go one at a time.
 INLINE void run_groups(const qk_datapath_tile *t, int32_t lanes, int32_t products, qk_decode decode, int restored,
                        const int32_t *weight_words, const int32_t *activation_words, int32_t groups, int64_t *out) {
   int32_t g = 0;

@@ -1,4 +1,4 @@
-// Which kernels run: CPU detection, the forced instruction set, and the kernel table.
+// Selection of the kernels that run: CPU detection, the forced instruction set, and the kernel table.
 #include <stdatomic.h>
 #include <stddef.h>
 #include "features.h"
@@ -78,7 +78,8 @@ qk_kernel_set qk_kernels(qk_isa isa) {
     const int vbmi = __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
     set.gemm = vbmi ? &qk_gemm_avx512vnni : &qk_gemm_avx512vnni_without_vbmi;
     set.gradient = &qk_gradient_avx512vnni;
-    // Every CPU with these instructions has VNNI: the set below keeps to the kernel without them, and can be tested on all.
+    // Every CPU with these instructions has VNNI. So the set below keeps the kernel without them, and that kernel can
+    // be tested on all of these CPUs.
     if (__builtin_cpu_supports("avx512bf16")) set.bf16_gemm = &qk_bf16_avx512bf16;
     if (vbmi) set.look_up = qk_look_up_avx512vbmi;
     if (vbmi) set.attention = &qk_attention_avx512vnni;

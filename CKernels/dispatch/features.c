@@ -1,14 +1,14 @@
-// The features of each x86-64 instruction set, by name, so that a person can be told what is missing.
+// The features of each x86-64 instruction set, by name, so that a message can say what is missing.
 #include "features.h"
 #include <stdatomic.h>
 #include <string.h>
 #include "kernels.h"
 
-/// One feature: the first set that needs it (and with it all later ones), and whether this CPU has it.
+/// One feature: the first set that needs it (all later sets need it too), and whether this CPU has it.
 typedef struct feature {
   const char *name;
   qk_isa isa;
-  unsigned operations;  ///< 0: the set itself needs it; else a bit for each operation whose kernel is faster with it
+  unsigned operations;  ///< 0: the set itself needs it; else one bit per operation whose kernel is faster with it
   int present;
 } feature;
 
@@ -40,7 +40,7 @@ static size_t x86_features(feature *list) {
   return sizeof all / sizeof *all;
 }
 
-/// Appends ",name" as far as the buffer reaches; the text stays closed.
+/// Appends ",name" as far as the buffer reaches; the text stays terminated.
 static void append(char *buffer, size_t size, const char *name) {
   if (buffer == NULL || size == 0) return;
   const size_t used = strlen(buffer);
@@ -48,7 +48,8 @@ static void append(char *buffer, size_t size, const char *name) {
   strncat(buffer, name, size - 1 - strlen(buffer));
 }
 
-/// Lists the absent features of `isa` whose operations are `operations`, or hold the bit of it.
+/// Lists the features of `isa` that this CPU lacks: those of the set itself when `operations` is 0, else those of these
+/// operations.
 static size_t absent(qk_isa isa, unsigned operations, char *buffer, size_t size) {
   feature list[MAX_FEATURES];
   const size_t count = x86_features(list);
@@ -64,7 +65,7 @@ static size_t absent(qk_isa isa, unsigned operations, char *buffer, size_t size)
 }
 
 int qk_has_x86_features(qk_isa isa) {
-  // Asked in front of every kernel call: the answer is kept. Bit 2·isa: known, bit 2·isa + 1: the answer.
+  // Asked before every kernel call, so the answer is kept. Bit 2·isa: known, bit 2·isa + 1: the answer.
   static atomic_uint kept;
   const unsigned now = atomic_load_explicit(&kept, memory_order_relaxed) >> 2 * isa;
   if (now & 1) return (int)(now >> 1 & 1);

@@ -1,4 +1,4 @@
-// Which CPU features the instruction sets and their kernels need.
+// CPU features that the instruction sets and their kernels need.
 #ifndef QK_FEATURES_H
 #define QK_FEATURES_H
 

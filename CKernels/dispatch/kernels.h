@@ -1,4 +1,4 @@
-// The kernel table: for every operation the kernel that serves one instruction set.
+// The kernel table: for every operation, the kernel that serves one instruction set.
 #ifndef QK_KERNELS_H
 #define QK_KERNELS_H
 
@@ -9,7 +9,7 @@
 #include "../gemm/gradient_gemm.h"
 #include "../gemm/integer_gemm.h"
 
-/// Null entries mean the reference; each override file replaces what it has.
+/// The kernels of a set. Null entries mean the reference; each override file replaces the entries that it has.
 typedef struct qk_kernel_set {
   const qk_gemm_kernel *gemm;
   const qk_attention_kernel *attention;

@@ -5,7 +5,7 @@
 #include "../arch/arm/kernels_arm.h"
 #endif
 
-// Scalar multiply–add chains: the rate a portable kernel could reach without vectors.
+// Scalar multiply–add chains: the rate that a portable kernel could reach without vectors.
 static double reference_operations(uint64_t iterations) {
   int32_t a = 3, b = 5, sum[4] = {0};
   for (uint64_t step = 0; step < iterations; step++) {

@@ -1,4 +1,4 @@
-// Shared by the float kernels: instruction-set clones, an exponential that vectorises, tree sums.
+// Shared by the float kernels: clones for instruction sets, an exponential that vectorises, tree sums.
 #ifndef QK_FLOAT_COMMON_H
 #define QK_FLOAT_COMMON_H
 
@@ -44,8 +44,8 @@ static inline float qk_exp(float x) {
   return p * power.f;
 }
 
-// ln x for normal x, rounded from a double: x = 2^n·m, √½ ≤ m < √2, ln m = 2·artanh s, s = (m − 1)/(m + 1), as its series up
-// to s^13 (|s| < 0.172, remainder below 1e-12). The C library's depends on the CPU.
+// ln x for normal x, rounded from a double: x = 2^n·m, √½ ≤ m < √2, ln m = 2·artanh s, s = (m − 1)/(m + 1), as its
+// series up to s^13 (|s| < 0.172, remainder below 1e-12). The C library's logarithm depends on the CPU.
 static inline float qk_log(float x) {
   union {
     float f;
@@ -79,7 +79,7 @@ static inline float qk_normal_distribution(float x, float *density) {
   return x < 0 ? upper : 1.0f - upper;
 }
 
-// 16 floats anywhere in memory. Sums and maxima over one float are not turned into vectors, for order would matter.
+// 16 floats anywhere in memory. A sum or maximum in one float is not vectorised, because the order would matter.
 enum { QK_SIXTEEN = 16 };
 typedef float qk_sixteen __attribute__((vector_size(QK_SIXTEEN * sizeof(float)), aligned(4)));
 
@@ -97,7 +97,7 @@ static inline __attribute__((always_inline)) float qk_row_maximum(size_t width, 
   return top;
 }
 
-// lane[i % 16] += x[i]; of a longer row in pieces, all but the last have a multiple of 16 elements.
+// lane[i % 16] += x[i]. For a longer row in pieces, all but the last have a multiple of 16 elements.
 static inline __attribute__((always_inline)) void qk_add_lanes(size_t count, const float *x, float lane[QK_SIXTEEN]) {
   qk_sixteen sum;
   memcpy(&sum, lane, sizeof sum);
@@ -107,7 +107,7 @@ static inline __attribute__((always_inline)) void qk_add_lanes(size_t count, con
   for (int l = 0; i < count; i++, l++) lane[l] += x[i];
 }
 
-// The same of x[i]·y[i].
+// The same for x[i]·y[i].
 static inline __attribute__((always_inline)) void qk_add_product_lanes(size_t count, const float *x, const float *y,
                                                                        float lane[QK_SIXTEEN]) {
   qk_sixteen sum;

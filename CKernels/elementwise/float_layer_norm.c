@@ -69,7 +69,7 @@ void qk_float_layer_norm_backward(size_t rows, size_t width, const float *x, con
   norm_job job = {rows, width, x, weight, 0, gy, 0, gx, (float *)statistics, scratch};
   size_t blocks = qk_blocks(rows, QK_REDUCTION_ROWS);
   qk_parallel_for(blocks, 1, &job, backward_body);
-  // The tree leaves its sums in the first block; weight and bias halves lie side by side there.
+  // The tree leaves its sums in the first block, where the halves of weight and bias are next to each other.
   if (blocks == 0) {
     memset(gweight, 0, width * sizeof(float));
     memset(gbias, 0, width * sizeof(float));

@@ -66,7 +66,7 @@ void qk_column_dots(size_t rows, size_t width, const float *x, const float *y, f
   reduce(rows, width, x, y, scratch, out, column_dots_body);
 }
 
-// A vector of `count` is cut into blocks; the 16 lane sums of each are added in pairs.
+// Cuts a vector of `count` into blocks; the 16 lane sums of each block are added in pairs.
 typedef struct {
   size_t count;
   const float *x;

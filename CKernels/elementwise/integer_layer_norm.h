@@ -1,4 +1,4 @@
-// What the LayerNorm driver asks of a micro-kernel: one row.
+// Interface between the LayerNorm driver and its micro-kernels: one row.
 #ifndef QK_INTEGER_LAYER_NORM_H
 #define QK_INTEGER_LAYER_NORM_H
 
@@ -6,7 +6,7 @@
 
 typedef struct qk_layer_norm_kernel {
   const char *name;
-  /// What is made once per call of scales and offsets, in the kernel's form; null when it needs nothing.
+  /// Bytes of the scales and offsets in the kernel's form, made once per call; null when it needs nothing.
   size_t (*prepared_bytes)(const qk_layer_norm_arguments *arguments);
   void (*prepare)(const qk_layer_norm_arguments *arguments, void *prepared);
   /// Normalises the row that starts at `input` into `output`.

@@ -1,5 +1,6 @@
-// QK_LANES numbers at a time, 8 or 16 (defined by the includer), in portable C: the compiler makes vectors of whatever
-// width the machine has, and the order of every sum is the same on all of them. Widths of rows are multiples of it.
+// QK_LANES numbers at a time, 8 or 16 (defined by the includer), in portable C. The compiler makes vectors of whatever
+// width the machine has, and the order of every sum is the same on all machines. Widths of rows are multiples of
+// QK_LANES.
 #ifndef QK_LANES_H
 #define QK_LANES_H
 
@@ -12,7 +13,7 @@ typedef int16_t short_lanes __attribute__((vector_size(2 * QK_LANES), aligned(2)
 typedef int8_t byte_lanes __attribute__((vector_size(QK_LANES), aligned(1)));
 typedef uint8_t unsigned_byte_lanes __attribute__((vector_size(QK_LANES), aligned(1)));
 
-// Macros, because vectors as arguments of functions are another convention on every instruction set.
+// Macros, because vectors as function arguments follow another convention on every instruction set.
 #define LOAD(place) (*(const lanes *)(place))
 #define STORE(place, value) (*(lanes *)(place) = (value))
 #define LOAD_INTS(place) (*(const int_lanes *)(place))
@@ -28,7 +29,7 @@ typedef uint8_t unsigned_byte_lanes __attribute__((vector_size(QK_LANES), aligne
 #define CLAMP(v, lo, hi) __builtin_elementwise_min(__builtin_elementwise_max((v), (lo)), (hi))
 #define MAGNITUDE(v) __builtin_elementwise_abs(v)
 #define LARGER(a, b) __builtin_elementwise_max((a), (b))
-/// Of numbers that are not negative: their bits have their order, and integers take one instruction.
+/// For numbers that are not negative: their bits have their order, and comparing integers takes one instruction.
 #define LARGER_MAGNITUDE(a, b) ((lanes)__builtin_elementwise_max((int_lanes)(a), (int_lanes)(b)))
 #define ALL(scalar) ((lanes){ 0 } + (scalar))
 /// Lane i is lane i XOR 4, 2 or 1.
@@ -42,7 +43,7 @@ typedef uint8_t unsigned_byte_lanes __attribute__((vector_size(QK_LANES), aligne
 #define SWAP1(v) __builtin_shufflevector((v), (v), 1, 0, 3, 2, 5, 4, 7, 6)
 #endif
 
-/// Asks for the line `bytes` behind `place`, which may lie behind the array: an address, not a pointer.
+/// Requests the line `bytes` after `place`, which may be beyond the array: an address, not a pointer.
 #define FETCH(place, bytes) __builtin_prefetch((const void *)((uintptr_t)(place) + (bytes)))
 
 /// The sum, or the largest, of all lanes over a tree: of eight, ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)); sixteen are two

@@ -1,4 +1,4 @@
-// Tables on codes.
+// Tables applied to codes.
 #include "../dispatch/kernels.h"
 
 void qk_look_up(size_t count, const int8_t *codes, const uint8_t table[256], uint8_t *out) {

@@ -7,7 +7,8 @@ typedef struct {
   float *parameter, *moment1, *moment2;
 } adamw_job;
 
-/// The moments of element i with its gradient g, and m̂/(√v̂ + eps). sqrtf would set errno, which keeps a loop scalar.
+/// Updates the moments of element i with its gradient g; returns m̂/(√v̂ + eps). sqrtf would set errno, which keeps a
+/// loop scalar.
 static inline __attribute__((always_inline)) float adam_direction(const qk_adamw_settings *s, float inverse1, float inverse2,
                                                                   float g, float *moment1, float *moment2) {
   const float m = *moment1 = s->beta1 * *moment1 + (1.0f - s->beta1) * g;

@@ -1,4 +1,4 @@
-// Codes of latent weights followed over the updates of a run; weights whose codes swing to and fro are held (Nagel et al. 2022).
+// Codes of latent weights over the updates of a run; weights whose codes oscillate are held (Nagel et al. 2022).
 #include "float_common.h"
 #include "row_code.h"
 
@@ -56,7 +56,7 @@ static inline __attribute__((always_inline)) void step_row(const oscillation_job
     const float a = held ? mean[c] : mean[c] + momentum * (found - mean[c]);
     const int32_t still = held | (f > threshold);
     const float kept = held ? (float)previous : clamp_code(rintf(a), limit);
-    // A whole number: a mean that rounds to −0 is 0.
+    // A whole number; a mean that rounds to −0 becomes 0.
     const int32_t code = (int32_t)(still ? kept : found);
     frequency[c] = f;
     mean[c] = a;

@@ -1,4 +1,5 @@
-// The code of a latent weight in the precision of its row: the one rule behind slices, tracked codes and compensated rounding.
+// The code of a latent weight in the precision of its row: the one rule of slices, tracked codes and compensated
+// rounding.
 #ifndef QK_ROW_CODE_H
 #define QK_ROW_CODE_H
 
@@ -9,10 +10,10 @@ static inline size_t task_rows(size_t width) { return width >= QK_ELEMENT_BLOCK 
 
 static inline float row_limit(uint8_t bits) { return bits == 4 ? 7.0f : 127.0f; }
 
-/// 1: the row's 4-bit step is 16 times its 8-bit step.
+/// 1 when the row's 4-bit step is 16 times its 8-bit step.
 static inline int row_is_tied(uint8_t bits, qk_sharing sharing) { return bits == 4 && sharing != QK_SHARING_INDEPENDENT; }
 
-/// 1: the row's 4-bit codes are the upper bits of its 8-bit codes.
+/// 1 when the row's 4-bit codes are the upper bits of its 8-bit codes.
 static inline int row_is_nested(uint8_t bits, qk_sharing sharing) { return bits == 4 && sharing == QK_SHARING_NESTED; }
 
 static inline float row_step_of(uint8_t bits, qk_sharing sharing, const float *scale4, const float *scale8, size_t row) {

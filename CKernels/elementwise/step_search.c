@@ -1,11 +1,12 @@
-// Errors of candidate steps: a lane for each candidate, so that every one is a chain over the values on any instruction set.
+// Errors of candidate steps. Each candidate has a lane of its own, so every error is one chain over the values on any
+// instruction set.
 #define QK_LANES 16
 #include "float_common.h"
 #include "lanes.h"
 
 enum { GROUPS = 3, CANDIDATES = GROUPS * QK_LANES };
 
-/// `candidates`: 1…CANDIDATES.
+/// `candidates` is 1…CANDIDATES.
 QK_CLONES static void add_errors(size_t count, const float *x, float low, float high, size_t candidates, const float *steps,
                                  float *errors) {
   lanes step[GROUPS], inverse[GROUPS], error[GROUPS];

@@ -48,7 +48,7 @@ void qk_weight_slice_forward(size_t rows, size_t width, const float *latent, siz
 static inline __attribute__((always_inline)) void codes_of(const slice_job *j, size_t i, const int nested) {
   const size_t width = j->width;
   const float *w = j->latent + (size_t)j->row[i] * j->stride;
-  // Bytes may alias anything, the job among it: it is read before they are written.
+  // Bytes may alias anything, including the job, so the job is read before they are written.
   int8_t *restrict codes = j->codes + i * width;
   const float inverse = 1.0f / row_step(j, i), limit = row_limit(j->bits[i]);
   for (size_t c = 0; c < width; c++) codes[c] = (int8_t)code_of(w[c] * inverse, limit, nested);
@@ -70,7 +70,7 @@ void qk_weight_slice_codes(size_t rows, size_t width, const float *latent, size_
   qk_parallel_for(rows, task_rows(width), &job, codes_body);
 }
 
-/// `fresh`: the latent gradient starts from 0; `in_place`: it is gq, which is fresh too.
+/// `fresh`: the latent gradient starts from 0. `in_place`: the latent gradient is gq, and then it is fresh too.
 static inline __attribute__((always_inline)) void gradients_of(const slice_job *j, size_t i, const int nested,
                                                                const int fresh, const int in_place) {
   const size_t row = (size_t)j->row[i];
@@ -96,7 +96,7 @@ static inline __attribute__((always_inline)) void gradients_of(const slice_job *
   else (j->bits[i] == 4 ? j->gscale4 : j->gscale8)[row] += sum;
 }
 
-/// A row of latent values.
+/// Passes a row of latent values, which are not quantised.
 static inline void pass_row(const slice_job *j, size_t i, int fresh) {
   float *gw = j->glatent + (size_t)j->row[i] * j->stride;
   for (size_t c = 0; c < j->width; c++) gw[c] = (fresh ? 0.0f : gw[c]) + j->gq[i * j->width + c];

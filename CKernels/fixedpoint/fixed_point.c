@@ -48,8 +48,8 @@ qk_status qk_requantiser_check(qk_requantiser r) {
   return magnitude == 0 || normal ? QK_OK : QK_BAD_REQUANTISER;
 }
 
-// No entry of any A in 2…8 lies closer than 4.6e-4 to a rounding tie, so a libm that is wrong by thousands
-// of ulps (an ulp here is below 2^-37) still gives this table.
+// No entry of any A in 2…8 is closer than 4.6e-4 to a rounding tie, so a libm that is wrong by thousands of ulps (an
+// ulp here is below 2^-37) still gives this table.
 qk_status qk_exponent_table(int32_t activation_bits, uint16_t table[QK_EXPONENT_TABLE_SIZE]) {
   if (table == NULL) return QK_NULL_POINTER;
   if (activation_bits < 2 || activation_bits > 8) return QK_BAD_SPEC;

@@ -11,7 +11,7 @@
 
 /// (v + 2^(s−1)) >> s, s ≥ 1: round to nearest, halves up. Needs v + 2^(s−1) < 2^63.
 ///
-/// `rounded` 0 leaves the constant out, as hardware that truncates does; the contract always rounds.
+/// With `rounded` = 0 the constant is left out, as in hardware that truncates; the contract always rounds.
 static inline int64_t qk_shift(int64_t v, int32_t s, int rounded) {
   return (v + ((int64_t)(rounded != 0) << (s - 1))) >> s;
 }
@@ -34,13 +34,13 @@ static inline int32_t qk_requantise_inline(int32_t acc, qk_requantiser r, int32_
 static inline int qk_fits_upper_word(qk_requantiser r) {
   return r.multiplier == 0 || (r.shift >= 17 && r.shift <= 32);
 }
-/// That M·2^(32−S).
+/// M·2^(32−S) of such a requantiser.
 static inline int32_t qk_upper_word_multiplier(qk_requantiser r) {
   return r.multiplier == 0 ? 0 : (int32_t)(r.multiplier * ((int64_t)1 << (32 - r.shift)));
 }
 
-/// The hardware root of the rounded double is within one of the answer; the two loops make it exact
-/// whatever the root was. (r+1)² is only formed for r < 2^32−1, so it fits 64 bits.
+/// The hardware root of the rounded double is within one of the answer. The two loops make it exact, whatever the root
+/// was. (r+1)² is only formed for r < 2^32−1, so it fits into 64 bits.
 static inline uint32_t qk_isqrt_inline(uint64_t v) {
   const double root = __builtin_sqrt((double)v);
   uint64_t r = root >= 4294967295.0 ? 4294967295u : (uint64_t)root;
@@ -49,7 +49,7 @@ static inline uint32_t qk_isqrt_inline(uint64_t v) {
   return (uint32_t)r;
 }
 
-/// k = ⌈log2 z⌉ puts 2^k/z in [1, 2), hence the quotient in 2^15…2^16−1. z = 0 is answered as z = 1.
+/// k = ⌈log2 z⌉ puts 2^k/z in [1, 2), hence the quotient in 2^15…2^16−1. z = 0 is treated as z = 1.
 static inline uint32_t qk_reciprocal16_inline(uint32_t z, int32_t *k) {
   const int32_t log = z <= 1 ? 0 : 32 - __builtin_clz(z - 1);
   *k = log;
@@ -73,7 +73,8 @@ static inline uint32_t qk_probability_of_exponent(int64_t z, int32_t activation_
   return qk_probability_with(z, activation_bits, table, 1);
 }
 
-/// The index into a table of 2^bits entries that stands for 256: the middle code of each group; all 8 bits: itself.
+/// Index of the entry in a table of 2^bits entries that stands for one of 256: the middle code of each group. With all
+/// 8 bits, the index itself.
 static inline int32_t qk_shorter_index(int32_t index, int32_t bits) {
   const int32_t dropped = 8 - bits;
   return dropped == 0 ? index : (index >> dropped << dropped) + (1 << (dropped - 1));

@@ -1,4 +1,4 @@
-// Argument checks of the bfloat16 product. Nothing is written before they have passed.
+// Argument checks of the bfloat16 product. Nothing is written before they pass.
 #include "packed_gemm.h"
 
 typedef struct byte_range {

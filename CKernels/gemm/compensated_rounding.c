@@ -1,10 +1,10 @@
-// Rounding that makes up for its errors in later columns (GPTQ, Frantar et al. 2022).
+// Rounding that compensates its errors in later columns (GPTQ, Frantar et al. 2022).
 #include <cblas.h>
 #include <lapacke.h>
 #include "../elementwise/float_common.h"
 #include "../elementwise/row_code.h"
 
-/// OpenBLAS runs on the calling thread: its bits depend on how it splits work. It is told once.
+/// Tells OpenBLAS, once, to run on the calling thread: its bits depend on how it splits work.
 static void single_threaded_blas(void) {
   static int configured = 0;
   if (!__atomic_load_n(&configured, __ATOMIC_ACQUIRE)) {
@@ -13,7 +13,7 @@ static void single_threaded_blas(void) {
   }
 }
 
-// LAPACK counts columns first: its lower triangle is the upper one of rows, and L·Lᵀ there is Uᵀ·U here.
+// LAPACK is column-major: its lower triangle is the upper one of row-major matrices, and L·Lᵀ there is Uᵀ·U here.
 int qk_inverse_factor(size_t n, double damping, double *h) {
   single_threaded_blas();
   for (size_t i = 0; i < n; i++) h[i * n + i] += damping;
@@ -34,10 +34,11 @@ typedef struct {
   double *work;
 } rounding_job;
 
-// Rows of one task: they share the reading of U, and twice 8 rows of 1,536 doubles stay in the L2 cache.
+// Rows of one task. They share the reads of U, and twice 8 rows of 1,536 doubles stay in the L2 cache.
 #define TASK_ROWS 8
 
-// What is left of a row's weights; columns that are done hold their values s·q.
+// Fixes column c at `value` and passes its error on. w holds the weights that are left of a row; finished columns hold
+// s·q.
 static inline __attribute__((always_inline)) double fix_column(double *w, const double *u, size_t c, size_t width,
                                                                float value) {
   const double error = (w[c] - (double)value) / u[c];
@@ -61,7 +62,7 @@ QK_CLONES static void rounding_body(void *context, size_t begin, size_t end) {
       const float s = row_step_of(j->bits[r], j->sharing, j->scale4, j->scale8, (size_t)j->row[r]), inverse = 1.0f / s;
       const float limit = row_limit(j->bits[r]);
       const int nested = row_is_nested(j->bits[r], j->sharing);
-      // Codes by the rule of the forward pass, which sees a float.
+      // Codes follow the rule of the forward pass, which sees a float.
       const float free = (float)compensated[c] * inverse, plain = j->latent[(size_t)j->row[r] * j->stride + c] * inverse;
       const float code = nested ? code_of(free, limit, 1) : code_of(free, limit, 0);
       const float plain_code = nested ? code_of(plain, limit, 1) : code_of(plain, limit, 0);

@@ -3,7 +3,7 @@
 #include "validate.h"
 
 enum {
-  ACTIVATION_BYTES = 384 * 1024,  ///< prepared activations of a block: they stay in the L2 cache
+  ACTIVATION_BYTES = 384 * 1024,  ///< prepared activations of a block, which stay in the L2 cache
   STAGED_BYTES = 384 * 1024,      ///< codes of a block in slot order
   /// A task of T tokens and P panels costs about P·(T + 6): loading a panel takes as long as 6 tokens of products.
   PANEL_COST = 6,
@@ -14,7 +14,7 @@ static int32_t minimum(int32_t a, int32_t b) { return a < b ? a : b; }
 static int32_t maximum(int32_t a, int32_t b) { return a > b ? a : b; }
 static int32_t divide_up(int32_t a, int32_t b) { return (a - 1) / b + 1; }
 
-/// Largest block of tokens whose activations and staged codes keep within their limits.
+/// Largest block of tokens whose activations and staged codes stay within their limits.
 static int32_t most_tokens(const qk_gemm_kernel *kernel, const qk_gemm_arguments *a, int32_t staged) {
   const qk_packed_weights *w = a->weights;
   const int32_t bytes = (w->slots8 > 0 ? kernel->w8.activation_bytes : 0)
@@ -52,7 +52,7 @@ static int64_t cost(int32_t tile, const qk_gemm_blocks *c, int32_t extra_panels,
 qk_gemm_blocks qk_choose_gemm_blocks(const qk_gemm_kernel *kernel, const qk_gemm_arguments *a, int32_t staged,
                                      int32_t threads) {
   const int32_t row_step = staged ? STAGED_ROWS : QK_PANEL_ROWS;
-  // A range of staged rows multiplies up to one panel of either precision that it shares with its neighbour.
+  // A range of staged rows also multiplies up to one panel of each precision that it shares with its neighbour.
   const int32_t extra_panels = staged ? 2 : 0;
   const int32_t least = divide_up(a->tokens, most_tokens(kernel, a, staged));
   qk_gemm_blocks best = cut(kernel, a, least, 1, row_step);

@@ -1,4 +1,4 @@
-// How a product is cut into tasks: blocks of tokens times ranges of rows.
+// The cut of a product into tasks: blocks of tokens times ranges of rows.
 #ifndef QK_GEMM_BLOCKS_H
 #define QK_GEMM_BLOCKS_H
 

@@ -1,4 +1,4 @@
-// The driver of the backward products: cuts them into tiles, and adds the leaves of weight gradients over a tree.
+// The driver of the backward products: cuts them into tiles and adds the leaves of weight gradients over a tree.
 #include "gradient_gemm.h"
 #include "../dispatch/kernels.h"
 #include "../elementwise/float_common.h"
@@ -7,8 +7,8 @@
 #include <stdatomic.h>
 
 enum {
-  /// Outputs and inputs of one task of a weight gradient: its sums, 72 KiB a level of the tree, stay in the L2 cache
-  /// while the panels of one leaf after the other pass.
+  /// Outputs and inputs of one task of a weight gradient. Its sums, 72 KiB per level of the tree, stay in the L2 cache
+  /// while the panels of one leaf after another pass.
   TASK_OUTPUTS = 96,
   TASK_INPUTS = 192,
   TASK_SUMS = TASK_OUTPUTS * TASK_INPUTS,
@@ -26,11 +26,12 @@ size_t qk_gradient_panel_bytes(qk_gradient_form form, size_t rows, size_t column
   return qk_blocks(columns, QK_GRADIENT_COLUMNS) * panel_step(form, rows);
 }
 
-/// Bytes that are brought to the L2 cache during a product. The panels of all leaves lie in the L3 cache at best, and a
-/// core waits for a dozen lines at most: asked for at once they stall it, one by one between the products they do not.
+/// Bytes that are brought to the L2 cache during a product. The panels of all leaves are in the L3 cache at best, and a
+/// core waits for a dozen lines at most. Requested all at once, lines stall it; requested one by one between the
+/// products, they do not.
 typedef struct fetch_list {
   const qk_fetch_range *ranges;
-  size_t count, share, at;  ///< bytes of a tile; done so far, in the range that is first
+  size_t count, share, at;  ///< ranges left; bytes per tile; bytes done of the first range
 } fetch_list;
 
 static fetch_list fetch_of(const qk_fetch_range *ranges, size_t count, int32_t rows, int32_t columns) {
@@ -40,7 +41,7 @@ static fetch_list fetch_of(const qk_fetch_range *ranges, size_t count, int32_t r
   return (fetch_list){ .ranges = ranges, .count = count, .share = qk_blocks(bytes, tiles) };
 }
 
-/// The share of the next tile: from where, and how far a group of k goes on.
+/// Enters the share of the next tile: where it starts, and how far each group of k advances.
 static void fetch_share(fetch_list *list, qk_gradient_tile *tile) {
   while (list->count > 0 && list->at >= list->ranges->bytes) {
     list->at -= list->ranges->bytes;
@@ -57,7 +58,7 @@ static void fetch_share(fetch_list *list, qk_gradient_tile *tile) {
   list->at += list->share;
 }
 
-/// One block of depth of all rows, onto addends whose elements lie as those of the output.
+/// Multiplies one block of depth of all rows, onto addends laid out like the output.
 static void multiply_block(const qk_gradient_kernel *kernel, const qk_gradient_product *p, int32_t first, int32_t depth,
                            const qk_gradient_addends *addends, fetch_list *fetch) {
   const size_t step = panel_step(p->form, (size_t)p->depth), group = qk_gradient_group(p->form);
@@ -95,7 +96,7 @@ static void multiply(const qk_gradient_kernel *kernel, const qk_gradient_product
   }
 }
 
-/// What a form asks of its operands.
+/// Checks the operands that a form needs.
 static qk_status check_form(qk_gradient_form form, const int32_t *sums, int32_t offset) {
   if ((int)form < 0 || form >= QK_GRADIENT_FORMS) return QK_BAD_SPEC;
   if (form == QK_GRADIENT_BYTES && sums == NULL) return QK_NULL_POINTER;
@@ -137,7 +138,7 @@ static size_t tasks_of(const qk_weight_gradient *g) {
   return qk_blocks((size_t)g->outputs, TASK_OUTPUTS) * qk_blocks((size_t)g->inputs, TASK_INPUTS);
 }
 
-/// What a task reads of one leaf: consecutive panels of either operand.
+/// The panels of one leaf that a task reads: consecutive ones of either operand.
 typedef struct leaf_panels {
   const uint8_t *gradient, *input;
   size_t gradient_bytes, input_bytes;
@@ -154,9 +155,9 @@ static leaf_panels panels_of(const qk_weight_gradient *g, const qk_gradient_leaf
   };
 }
 
-/// One leaf of a task's outputs n0… and inputs k0…, and the addends [TASK_OUTPUTS][TASK_INPUTS], into `sums`, whose rows lie
-/// `stride` apart, times `factor`. The panels of one tile of inputs stay in the L1 cache while those of the outputs pass; those
-/// of the next leaf are fetched meanwhile.
+/// Multiplies one leaf of a task's outputs n0… and inputs k0…, adds the addends [TASK_OUTPUTS][TASK_INPUTS], and writes
+/// `factor` times the result to `sums`, whose rows are `stride` apart. The panels of one tile of inputs stay in the L1
+/// cache while those of the outputs pass. The panels of the next leaf are fetched meanwhile.
 static void multiply_leaf(const qk_gradient_kernel *kernel, const qk_weight_gradient *g, int32_t index, int32_t n0,
                           int32_t outputs, int32_t k0, int32_t inputs, const float *const *addends, int32_t addend_count,
                           float factor, float *sums, size_t stride) {
@@ -190,8 +191,9 @@ static void multiply_leaf(const qk_gradient_kernel *kernel, const qk_weight_grad
   }
 }
 
-/// Adds the leaves like a binary counter: level l holds the sum of 2^l leaves that waits for its right neighbour while bit l
-/// of the number of leaves so far is 1. A leaf takes along the levels of the bits that it clears; the last one takes all.
+/// Adds the leaves like a binary counter. Level l holds the sum of 2^l leaves, which waits for its right neighbour
+/// while bit l of the number of leaves so far is 1. A leaf takes the levels of the bits that it clears; the last leaf
+/// takes all levels.
 static void run_task(const weight_job *job, const qk_weight_gradient *g, int32_t n0, int32_t k0, float *memory) {
   const int32_t outputs = minimum(TASK_OUTPUTS, g->outputs - n0), inputs = minimum(TASK_INPUTS, g->inputs - k0);
   for (int32_t i = 0; i < g->leaf_count; i++) {

@@ -1,4 +1,4 @@
-// What the driver of backward products asks of a micro-kernel.
+// Interface between the driver of the backward products and its micro-kernels.
 #ifndef QK_GRADIENT_GEMM_H
 #define QK_GRADIENT_GEMM_H
 
@@ -9,19 +9,19 @@ enum {
   QK_GRADIENT_TILE_PANELS = 3
 };
 
-/// What is added to a tile: element (i, j) of each of `count` arrays is values[·][at + i·stride + j].
+/// Arrays that are added to a tile: element (i, j) of each of `count` arrays is values[·][at + i·stride + j].
 typedef struct qk_gradient_addends {
   int32_t count;
   const float *const *values;
   size_t stride, at;
 } qk_gradient_addends;
 
-/// output[i][j] = factor·(… + (addend 1 + (addend 0 + float(Σ left·right − offset·left_sums[i])·scale[i]))) for one tile.
-/// The output may be an addend. Steps are in bytes.
+/// output[i][j] = factor·(… + (addend 1 + (addend 0 + float(Σ left·right − offset·left_sums[i])·scale[i]))) for one
+/// tile. The output may be one of the addends. Steps are in bytes.
 typedef struct qk_gradient_tile {
   int32_t rows, panels;         ///< 1…8, 1…3
-  int32_t groups;               ///< of k
-  int32_t columns;              ///< that are written, 16·panels − 15 … 16·panels
+  int32_t groups;               ///< groups of k
+  int32_t columns;              ///< columns that are written, 16·panels − 15 … 16·panels
   const uint8_t *left;
   size_t row_step, group_step;
   const int32_t *left_sums;     ///< for bytes
@@ -33,8 +33,8 @@ typedef struct qk_gradient_tile {
   size_t output_stride;         ///< elements
   qk_gradient_addends addends;
   float factor;
-  const uint8_t *fetch;         ///< asked for in the L2 cache, one line after the other, on the way through the groups
-  size_t fetch_step;            ///< bytes a group
+  const uint8_t *fetch;         ///< requested in the L2 cache, one line after another, during the groups
+  size_t fetch_step;            ///< bytes per group
 } qk_gradient_tile;
 
 typedef struct qk_gradient_kernel {
@@ -44,7 +44,7 @@ typedef struct qk_gradient_kernel {
 
 extern const qk_gradient_kernel qk_gradient_reference;
 
-/// The four bytes of a group on the left.
+/// The four bytes of a group of the left operand.
 static inline int32_t qk_group_at(const uint8_t *place) {
   int32_t bits;
   __builtin_memcpy(&bits, place, sizeof bits);

@@ -1,4 +1,4 @@
-// Codes as panels, the exact operand of the backward products.
+// Lays out codes as panels, the exact operand of the backward products.
 #define QK_LANES 16
 #include "../elementwise/float_common.h"
 #include "../elementwise/lanes.h"
@@ -11,7 +11,7 @@ static inline uint32_t pair_half(const uint8_t *code, int is_unsigned, int32_t z
 
 #define LOAD_CODES(place, is_unsigned) ((is_unsigned) ? LOAD_UNSIGNED(place) : LOAD_BYTES(place))
 
-/// Lines of all panels from a pair of rows; b is null behind the last row of an odd number.
+/// Writes the lines of all panels from a pair of rows; b is null after the last row of an odd number.
 static inline __attribute__((always_inline)) void pair_of_rows(size_t columns, const uint8_t *a, const uint8_t *b,
                                                                const int is_unsigned, int32_t zero, size_t step,
                                                                int16_t *out) {
@@ -45,7 +45,7 @@ QK_CLONES static void word_panels(size_t rows, size_t columns, const void *codes
   }
 }
 
-/// Lines of all panels from four rows, what `flip` says turned over; rows from `count` on are zeros.
+/// Writes the lines of all panels from four rows, with the bits of `flip` inverted; rows from `count` on are zeros.
 static inline __attribute__((always_inline)) void four_rows(size_t columns, const uint8_t *codes, size_t stride,
                                                             const int count, uint32_t flip, size_t step, uint8_t *out) {
   const size_t whole = columns / QK_GRADIENT_COLUMNS * QK_GRADIENT_COLUMNS;
@@ -66,7 +66,7 @@ static inline __attribute__((always_inline)) void four_rows(size_t columns, cons
   memcpy(out, line, sizeof line);
 }
 
-/// code + 128 is the code with its sign turned over.
+/// code + 128 is the code with its sign bit inverted.
 #define SIGNS 0x80808080u
 
 QK_CLONES static void byte_panels(size_t rows, size_t columns, const uint8_t *codes, size_t stride, uint32_t flip,
@@ -100,13 +100,13 @@ static inline uint32_t four_codes(const int8_t *codes) {
   return word;
 }
 
-/// Lanes i: codes 4q … 4q + 3 of row i of 16.
+/// Lane i: codes 4q … 4q + 3 of row i of 16.
 #define ROW(i) four_codes(codes + (i) * stride)
 #define SIXTEEN_ROWS                                                                                             \
   (word_lanes){ ROW(0), ROW(1), ROW(2), ROW(3), ROW(4), ROW(5), ROW(6), ROW(7), ROW(8), ROW(9), ROW(10), ROW(11), \
                 ROW(12), ROW(13), ROW(14), ROW(15) }
 
-/// Two lines of one panel of words, k = 4q … 4q + 3, from 16 rows of codes.
+/// Writes two lines of one panel of words, k = 4q … 4q + 3, from 16 rows of codes.
 static inline __attribute__((always_inline)) void two_lines(const int8_t *codes, size_t stride, int16_t *out) {
   const int_lanes w = (int_lanes)SIXTEEN_ROWS;
   const int_lanes first = w << 24 >> 24, second = w << 16 >> 24, third = w << 8 >> 24, fourth = w >> 24;
@@ -114,7 +114,7 @@ static inline __attribute__((always_inline)) void two_lines(const int8_t *codes,
   *(word_lanes *)(out + 2 * QK_GRADIENT_COLUMNS) = (word_lanes)fourth << 16 | ((word_lanes)third & 0xffff);
 }
 
-/// One code of the transpose.
+/// Writes one code of the transpose.
 static void put_code(qk_gradient_form form, size_t row, int8_t code, uint8_t *panel, size_t column) {
   const size_t group = qk_gradient_group(form), width = qk_gradient_element(form);
   uint8_t *place = panel + row / group * QK_GRADIENT_LINE_BYTES + column * QK_GRADIENT_GROUP_BYTES + row % group * width;

@@ -1,7 +1,8 @@
-// The GEMM driver. A task prepares the activations of its tokens once, multiplies them by group after group of
-// panels, and finishes a few tiles at a time while their sums are in the L1 cache. Weights of one precision are in row order, so
-// their outputs go straight to their place. Those of two are brought into row order on the way to the L1 cache where a kernel
-// multiplies 4-bit rows as bytes anyway (ordered_rows.h); else their outputs are staged in slot order and merged at the end.
+// The GEMM driver. A task prepares the activations of its tokens once, multiplies them by one group of panels after
+// another, and finishes a few tiles at a time while their sums are in the L1 cache. Weights of one precision are in row
+// order, so their outputs go straight to their place. Weights of two precisions are brought into row order on the way
+// to the L1 cache where a kernel multiplies 4-bit rows as bytes anyway (ordered_rows.h). Otherwise their outputs are
+// staged in slot order and merged at the end.
 #include "integer_gemm.h"
 #include "gemm_blocks.h"
 #include "ordered_rows.h"
@@ -17,7 +18,7 @@ typedef struct gemm_job {
   const qk_gemm_arguments *arguments;
   const qk_row_constants *constants;
   qk_gemm_blocks blocks;
-  size_t element, planes;            ///< bytes of an output element, and arrays of them
+  size_t element, planes;            ///< bytes of an output element, and number of output arrays
   int32_t ordered, staged_rows;      ///< rows of two precisions, brought into row order before or after the products
   int32_t shared_activations, in_place8, in_place4;
   size_t stride8, stride4;           ///< bytes of one token's prepared activations
@@ -26,7 +27,7 @@ typedef struct gemm_job {
   atomic_int out_of_memory;
 } gemm_job;
 
-/// One task: tokens t0…, slots of its rows, and the work buffers.
+/// One task: tokens from t0 on, the slots of its rows, and the work buffers.
 typedef struct gemm_task {
   const gemm_job *job;
   uint8_t *scratch;
@@ -38,8 +39,8 @@ static int32_t minimum(int32_t a, int32_t b) { return a < b ? a : b; }
 
 static size_t round_to_line(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-/// Bytes of prepared activations of one token, never a multiple of 4096, so that the rows of a tile do not fall into
-/// the same set of the L1 cache.
+/// Bytes of one token's prepared activations. Never a multiple of 4096, so that the rows of a tile do not fall into the
+/// same set of the L1 cache.
 static size_t activation_row(int32_t padded_depth, int32_t bytes) {
   const size_t row = round_to_line((size_t)padded_depth * (size_t)bytes);
   return row % 4096 == 0 ? row + 64 : row;
@@ -68,10 +69,10 @@ static void plan_scratch(gemm_job *job) {
   job->scratch_bytes = round_to_line(total) + 64;
 }
 
-/// 1 when bytes of these activations can be multiplied as they are: unsigned ones on x86, signed ones on Arm.
+/// 1 when the bytes of these activations can be multiplied directly: unsigned ones on x86, signed ones on Arm.
 static int sign_suits(const qk_gemm_arguments *a) { return (QK_ACTIVATION_SHIFT > 0) == (a->activations_unsigned != 0); }
 
-/// Suitable bytes need no preparation when whole steps of them lie in the caller's rows.
+/// 1 when bytes of the right sign need no preparation, because whole steps of them are in the caller's rows.
 static int used_in_place(const gemm_job *job, const qk_gemm_precision *precision) {
   const qk_gemm_arguments *a = job->arguments;
   return sign_suits(a) && precision->shifted && precision->activation_bytes == 1
@@ -86,15 +87,15 @@ static void load_tokens(const gemm_task *task, const qk_gemm_precision *precisio
                                 a->weights->padded_depth, out + (size_t)t * stride);
 }
 
-/// Panels of the next group. A group of three keeps the multipliers as busy as one of four, smaller ones do not: rests
-/// of one and two are made of threes.
+/// Panels of the next group. A group of three keeps the multipliers as busy as one of four, smaller groups do not. So
+/// groups of three are taken where one or two panels would be left.
 static int32_t next_group(int32_t panels, int32_t most) {
   if (panels <= most) return panels;
   const int32_t rest = panels % QK_GROUP_PANELS;
   return most == QK_GROUP_PANELS && (rest == 2 || rest == 1) ? most - 1 : most;
 }
 
-/// Finished codes go to the output, columns from row `row` on.
+/// Directs finished codes to the output, to the columns from row `row` on.
 static void aim_at_rows(const gemm_task *task, int32_t row, int32_t columns, qk_gemm_finish *f) {
   const gemm_job *job = task->job;
   const qk_gemm_arguments *a = job->arguments;
@@ -106,7 +107,7 @@ static void aim_at_rows(const gemm_task *task, int32_t row, int32_t columns, qk_
   if (a->form == QK_OUTPUT_RESIDUAL) f->residual = a->residual + (size_t)task->t0 * a->residual_stride + row;
 }
 
-/// Where the finished codes of a slot go: to the output when slots are rows, else to the staged codes.
+/// Directs the finished codes of a slot: to the output when slots are rows, else to the staged codes.
 static void aim(const gemm_task *task, int32_t slot, int32_t columns, int32_t staged_column, qk_gemm_finish *f) {
   const gemm_job *job = task->job;
   if (!job->staged_rows) {
@@ -138,7 +139,7 @@ static qk_gemm_finish finish_of(const gemm_task *task, const qk_gemm_precision *
   };
 }
 
-/// Brings the lines that will be written into the cache while the sums are formed; narrower outputs do not need it.
+/// Fetches the lines that will be written, while the sums are formed; outputs of fewer than 4 bytes do not need it.
 static void prefetch_output(const qk_gemm_finish *f, int32_t tokens, size_t element) {
   if (element < 4) return;
   for (int32_t t = 0; t < tokens; t++) {
@@ -147,7 +148,7 @@ static void prefetch_output(const qk_gemm_finish *f, int32_t tokens, size_t elem
   }
 }
 
-/// Multiplies prepared panels and finishes their sums; `few` tokens are multiplied from packed panels.
+/// Multiplies prepared panels and finishes their sums; with `few`, the panels are packed ones.
 static void multiply_panels(const gemm_task *task, const qk_gemm_precision *precision, int few, const uint8_t *x,
                             size_t stride, const uint8_t *panel, size_t panel_stride, int32_t panels, qk_gemm_finish *f) {
   const gemm_job *job = task->job;
@@ -175,7 +176,7 @@ static void multiply_panels(const gemm_task *task, const qk_gemm_precision *prec
   }
 }
 
-/// A group of packed panels of one precision.
+/// Multiplies a group of packed panels of one precision.
 static void multiply_group(const gemm_task *task, const qk_gemm_precision *precision, const uint8_t *x, size_t stride,
                            const uint8_t *packed, size_t packed_stride, int32_t panels, qk_gemm_finish *f) {
   const int32_t depth = task->job->arguments->weights->padded_depth;
@@ -205,7 +206,7 @@ static void multiply_range(const gemm_task *task, const qk_gemm_precision *preci
   }
 }
 
-/// Multiplies all rows of the task in their order.
+/// Multiplies all rows of the task in row order.
 static void multiply_ordered(const gemm_task *task, const uint8_t *x, size_t stride) {
   const gemm_job *job = task->job;
   const qk_gemm_precision *precision = &job->kernel->w8;
@@ -299,7 +300,7 @@ qk_status qk_gemm_blocked(const qk_gemm_kernel *kernel, const qk_gemm_arguments 
   if (job.constants == NULL) {
     void *memory = qk_scratch(QK_SCRATCH_CALL, qk_row_constants_size(a->weights));
     if (memory == NULL) return QK_OUT_OF_MEMORY;
-    // Only what the form needs has been checked.
+    // Only the operands that the form needs have been checked.
     qk_fill_row_constants(a->weights, a->bias, qk_form_is_requantised(a->form) ? a->requantisers : NULL, a->scales, memory,
                           &constants);
     job.constants = &constants;

@@ -1,11 +1,12 @@
-// Mixed rows in the order of rows: where a walk finds them in the slots of both precisions.
+// Mixed rows in row order: a walk that finds them in the slots of both precisions.
 #ifndef QK_ORDERED_ROWS_H
 #define QK_ORDERED_ROWS_H
 
 #include "integer_gemm.h"
 #include "../pack/packed_layout.h"
 
-/// The next row, a multiple of 16, and the slots of the next 8-bit and 4-bit row, each counted from the first of its precision.
+/// The next row, a multiple of 16, and the slots of the next 8-bit and 4-bit row, each counted from the first of its
+/// precision.
 typedef struct qk_row_walk {
   int32_t row, slot8, slot4;
 } qk_row_walk;

@@ -1,10 +1,12 @@
-// Packing of pairs of bfloat16, or of floats as they are, on vectors of 16 words: included inside a `#pragma clang attribute
-// push` of some target.
+// Packing of pairs of bfloat16, or of unchanged floats, on vectors of 16 words. Included inside a `#pragma clang
+// attribute push` of some target.
 //
-// A file whose target converts floats to bfloat16 defines QK_TO_BFLOAT16(first, second), the 32 bfloat16 of two vectors.
+// A file whose target converts floats to bfloat16 defines QK_TO_BFLOAT16(first, second), the 32 bfloat16 of two
+// vectors.
 //
-// Where the lines of a source are strided, k is the outer step and one or two stored rows make 16 words of a panel; where
-// they run along k, 16 or 32 elements of a line make 16 words of a row. The other layout is the transpose of 16×16 words.
+// Where the lines of a source are strided, k is the outer step, and one or two stored rows make 16 words of a panel.
+// Where they run along k, 16 or 32 elements of a line make 16 words of a row. The other layout is the transpose of
+// 16×16 words.
 #ifndef QK_PACK_WORDS_H
 #define QK_PACK_WORDS_H
 
@@ -20,8 +22,8 @@ typedef uint8_t qk_unsigned_codes __attribute__((vector_size(16)));
 
 #define QK_ALWAYS static inline __attribute__((always_inline))
 
-/// Sixteen elements as the bits of floats. Vectors pass through memory, since how a function gets 64 bytes depends on the
-/// target; inlined, they stay in registers.
+/// Loads sixteen elements as the bits of floats. Vectors pass through memory, because how a function gets 64 bytes
+/// depends on the target; inlined, they stay in registers.
 QK_ALWAYS void qk_load_elements(const qk_bf16_element element, const uint8_t *source, qk_words *out) {
   if (element == QK_BF16_INT8) {
     qk_codes codes;
@@ -51,8 +53,8 @@ QK_ALWAYS void qk_words_of_pairs(const qk_bf16_element element, qk_words *first,
                                            10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 #else
-/// The upper halves become the bfloat16; lower halves are arbitrary. Codes are exact as they are. Denormals do not round up:
-/// what is left of them is a denormal, which the products take for zero.
+/// Rounds so that the upper halves become the bfloat16; lower halves are arbitrary. Codes are already exact. Denormals
+/// do not round up: what is left of them is a denormal, which the products take for zero.
 QK_ALWAYS void qk_round(const qk_bf16_element element, qk_words *bits) {
   if (element != QK_BF16_FLOAT) return;
   const qk_words is_normal = (qk_words)((*bits & 0x7f800000) != 0);
@@ -61,7 +63,7 @@ QK_ALWAYS void qk_round(const qk_bf16_element element, qk_words *bits) {
   *bits = (quiet & is_nan) | (rounded & ~is_nan);
 }
 
-/// Words of 32 elements that follow each other.
+/// Makes words of 32 consecutive elements.
 QK_ALWAYS void qk_words_of_run(const qk_bf16_element element, qk_words *first, qk_words *second, qk_words *out) {
   qk_round(element, first);
   qk_round(element, second);
@@ -71,7 +73,7 @@ QK_ALWAYS void qk_words_of_run(const qk_bf16_element element, qk_words *first, q
   memcpy((uint8_t *)out + sizeof low, &high, sizeof high);
 }
 
-/// Words of 16 elements and the 16 that follow them in k.
+/// Makes words of 16 elements and the 16 that follow them in k.
 QK_ALWAYS void qk_words_of_pairs(const qk_bf16_element element, qk_words *first, qk_words *second, qk_words *out) {
   qk_round(element, first);
   qk_round(element, second);
@@ -104,18 +106,18 @@ QK_ALWAYS void qk_transpose(qk_words block[16]) {
   QK_EXCHANGE(1)
 }
 
-/// What becomes a word.
+/// Source of a word.
 typedef enum qk_word_source {
   QK_PAIR_OF_FLOATS = QK_BF16_FLOAT, QK_PAIR_OF_INT8 = QK_BF16_INT8, QK_PAIR_OF_UINT8 = QK_BF16_UINT8, QK_ONE_FLOAT
 } qk_word_source;
 
-/// Sixteen lines of 16 floats: rows of the block are lines when `along_k`, else k.
+/// Loads sixteen lines of 16 floats: rows of the block are lines when `along_k`, else k.
 QK_ALWAYS void qk_load_floats(const uint8_t *source, size_t outer, qk_words block[16]) {
   for (int i = 0; i < 16; i++) memcpy(&block[i], source + (size_t)i * outer, sizeof block[i]);
 }
 
-/// Sixteen lines of 32 elements: rows of the block are lines when `along_k`, else pairs. `outer` bytes lie between the
-/// stored rows.
+/// Loads sixteen lines of 32 elements: rows of the block are lines when `along_k`, else pairs. Stored rows are `outer`
+/// bytes apart.
 QK_ALWAYS void qk_load_block(const qk_bf16_element element, const int along_k, const uint8_t *source, size_t outer,
                              qk_words block[16]) {
   const size_t half = 16 * (element == QK_BF16_FLOAT ? sizeof(float) : 1);
@@ -129,7 +131,8 @@ QK_ALWAYS void qk_load_block(const qk_bf16_element element, const int along_k, c
   }
 }
 
-/// Packs into rows (`to_rows`) that lie `stride` words apart, or into columns of a panel whose lines do.
+/// Packs into rows (`to_rows`) that are `stride` words apart, or into columns of a panel whose lines are `stride` words
+/// apart.
 QK_ALWAYS void qk_pack_blocks(const qk_word_source from, const int along_k, const int to_rows, const qk_packed_lines *l,
                               uint32_t *out, size_t stride) {
   const size_t size = from == QK_PAIR_OF_FLOATS || from == QK_ONE_FLOAT ? sizeof(float) : 1;
@@ -138,13 +141,14 @@ QK_ALWAYS void qk_pack_blocks(const qk_word_source from, const int along_k, cons
   for (size_t k = 0; k < l->depth; k += whole) {
     const uint8_t *source = (const uint8_t *)l->values + (along_k ? k * size : k * outer);
     const size_t depth = l->depth - k < whole ? l->depth - k : whole;
-    // The next run of these lines: their source is read in pieces too short for the hardware to guess the next.
+    // Fetches the next run of these lines: their source is read in pieces too short for the hardware to predict the
+    // next.
     for (size_t i = 0; i < (along_k ? QK_PACKED_LINES : whole); i++)
       __builtin_prefetch(source + i * outer + QK_PACKED_RUN * per_word * (along_k ? size : outer));
     size_t step_of_source = outer;
     uint8_t copy[16 * 32 * sizeof(float)];
     if (l->lines < QK_PACKED_LINES || depth < whole) {
-      // At the edges a copy with zeros where the operand ends: bytes past its rows may not be readable.
+      // At the edges, works on a copy padded with zeros: bytes past the operand's rows may not be readable.
       memset(copy, 0, sizeof copy);
       const size_t rows = along_k ? l->lines : depth, width = along_k ? depth : l->lines;
       step_of_source = (along_k ? whole : QK_PACKED_LINES) * size;
@@ -162,7 +166,7 @@ QK_ALWAYS void qk_pack_blocks(const qk_word_source from, const int along_k, cons
 
 QK_ALWAYS void qk_pack_elements(const qk_word_source from, const int to_rows, const qk_packed_lines *l, uint32_t *out,
                                 size_t stride) {
-  // A single stored row may have both steps 1; either reading of it is right.
+  // A single stored row may have both steps 1; both readings of it are right.
   if (l->k_step == 1) qk_pack_blocks(from, 1, to_rows, l, out, stride);
   else qk_pack_blocks(from, 0, to_rows, l, out, stride);
 }

@@ -1,8 +1,9 @@
-// The driver of products of packed words, a word being two bfloat16 or one float. For a block of columns and depth, one
-// region packs op(B) into panels that all tasks share; then every task packs a block of rows of op(A) into its own buffer
-// and multiplies it by its range of the panels. Floats may be multiplied as they lie. Sums are formed in the output, or in a
-// buffer where they need scaling or are no whole panel; between blocks of depth they rest in the output, or beside it when
-// it accumulates, and the chain over k goes on from them.
+// The driver of products of packed words; a word is two bfloat16 or one float. For each block of columns and depth, one
+// region packs op(B) into panels that all tasks share. Then every task packs a block of rows of op(A) into its own
+// buffer and multiplies it by its range of the panels. Floats may be multiplied in place, without packing. Sums are
+// formed in the output, or in a buffer where they need scaling or do not fill a panel. Between blocks of depth they
+// wait in the output, or in an array of their own when the output is accumulated, and the chain over k continues from
+// them.
 #include "packed_gemm.h"
 #include "../dispatch/kernels.h"
 #include "../elementwise/float_common.h"
@@ -16,10 +17,10 @@ enum {
   LEAST_PACK_TASKS = 8,    ///< … fewer where there would be fewer tasks than this
   COLUMNS = 4096,          ///< columns of a block: at most 16 MiB of panels
   ROWS = 48,               ///< rows of a task
-  LYING_DEPTH = 256,       ///< k up to which columns of B are multiplied where they lie, at a page each at worst
-  LEAST_TASKS = 16,        ///< ranges of columns are cut until there are so many tasks, …
-  RANGE_PANELS = 16,       ///< … but not below so many panels, so that packing the rows again stays below a tenth
-  PACK_COST = 2,           ///< a range costs as much as so many panels where its rows are packed, a quarter panel else
+  LYING_DEPTH = 256,       ///< largest k for which columns of B are multiplied in place, at one page per k at worst
+  LEAST_TASKS = 16,        ///< ranges of columns are cut until there are this many tasks, …
+  RANGE_PANELS = 16,       ///< … but not below this many panels, so that packing the rows again stays below a tenth
+  PACK_COST = 2,           ///< panels that a range costs where its rows are packed; a quarter panel otherwise
   SERIAL_PRODUCTS = 1500000
 };
 
@@ -32,7 +33,7 @@ typedef struct packed_job {
   size_t panel_stride, row_stride;
   float *partial;          ///< sums between blocks of depth, from row 0 and column n0 on
   size_t partial_stride;
-  int a_lies, b_lies;      ///< the operand is not packed
+  int a_lies, b_lies;      ///< the operand is multiplied in place, not packed
   int first, last, serial; ///< the block of depth is the first, the last; all tasks run on the calling thread
   size_t threads;
   atomic_int out_of_memory;
@@ -40,11 +41,12 @@ typedef struct packed_job {
 
 static size_t round_up(size_t a, size_t b) { return qk_blocks(a, b) * b; }
 
-/// Words of a packed line, never a multiple of a page: lines would fall into the same set of the L1 cache.
+/// Words of a packed line. Never a multiple of a page: such lines would fall into the same set of the L1 cache.
 static size_t padded(size_t words) { return words % 1024 == 0 ? words + 16 : words; }
 
-/// Packs `count` lines from `line` on of the job's block of depth, line l's word w to out[l·line_place + w·word_place], one
-/// of which is 1. Lines advance together in steps of k: strided lines share their pages and cache lines.
+/// Packs `count` lines from `line` on of the job's block of depth. Word w of line l goes to
+/// out[l·line_place + w·word_place], and one of the two places is 1. Lines advance together in steps of k, because
+/// strided lines share pages and cache lines.
 static void pack_lines(const packed_job *job, const qk_bf16_operand *o, int along_k, size_t line, size_t count,
                        uint32_t *out, size_t line_place, size_t word_place) {
   const size_t line_step = along_k ? o->stride : 1, k_step = along_k ? 1 : o->stride;
@@ -79,7 +81,7 @@ QK_CLONES void qk_packed_finish_row(const qk_bf16_gemm_arguments *g, size_t row,
   float v[QK_PACKED_COLUMNS];
   const float factor = g->row_scale ? g->row_scale[row] : 1;
   for (size_t j = 0; j < columns; j++) v[j] = sums[j] * factor;
-  // Each choice is made outside its loop: inside, masked loads would touch the arrays that are not there.
+  // Each choice is made outside its loop: inside, masked loads would touch arrays that are not there.
   if (g->column_scale)
     for (size_t j = 0; j < columns; j++) v[j] *= g->column_scale[first + j];
   if (g->bias)
@@ -90,14 +92,14 @@ QK_CLONES void qk_packed_finish_row(const qk_bf16_gemm_arguments *g, size_t row,
   else memcpy(output, v, columns * sizeof *v);
 }
 
-/// Adds the bias to sums that were formed in the output, where they still lie in the L1 cache.
+/// Adds the bias to sums that were formed in the output, while they are still in the L1 cache.
 QK_CLONES static void add_bias(const float *bias, size_t rows, size_t columns, float *output, size_t stride) {
   for (size_t r = 0; r < rows; r++)
     for (size_t j = 0; j < columns; j++) output[r * stride + j] += bias[j];
 }
 
-/// Rows of op(A) from `row` on in the job's block of depth where they lie, or packed in `packed`: each for itself, those of a
-/// transposed A word beside word.
+/// Rows of op(A) from `row` on in the job's block of depth, in place or packed in `packed`. A packed row is contiguous;
+/// the rows of a transposed A are interleaved word by word.
 static qk_packed_words rows_from(const packed_job *job, const uint32_t *packed, size_t row) {
   const qk_bf16_operand *a = &job->arguments->a;
   const uint32_t *words = a->values;
@@ -107,7 +109,7 @@ static qk_packed_words rows_from(const packed_job *job, const uint32_t *packed, 
   return (qk_packed_words){ words + row * a->stride + job->k0, a->stride, 1 };
 }
 
-/// Panels of op(B) from `panel` on in the job's block of columns and depth; where they lie only when b is not transposed.
+/// Panels of op(B) from `panel` on in the job's block of columns and depth; in place only when b is not transposed.
 static qk_packed_words panels_from(const packed_job *job, size_t panel) {
   const qk_bf16_operand *b = &job->arguments->b;
   const size_t column = panel * QK_PACKED_LINES;
@@ -115,8 +117,9 @@ static qk_packed_words panels_from(const packed_job *job, size_t panel) {
   return (qk_packed_words){ (const uint32_t *)b->values + job->k0 * b->stride + job->n0 + column, QK_PACKED_LINES, b->stride };
 }
 
-/// `a` are the words of row `row` of op(A) in the job's block of depth. Whole panels whose sums are the output, or rest between
-/// blocks of depth, are formed where they go; others in `memory` and finished from there.
+/// Multiplies the words `a` of op(A) from row `row` on in the job's block of depth. Whole panels whose sums are the
+/// output, or wait between blocks of depth, are formed in their place; others are formed in `memory` and finished from
+/// there.
 static void multiply_block(const packed_job *job, const qk_packed_words *a, size_t row, size_t rows, size_t panel,
                            size_t panels, const qk_packed_fetch *fetch, float *memory) {
   const qk_bf16_gemm_arguments *g = job->arguments;
@@ -145,13 +148,14 @@ static void multiply_block(const packed_job *job, const qk_packed_words *a, size
   }
 }
 
-/// 1 for a transposed A of floats: few of a line's floats are used at a time, in lines too far apart for the hardware to guess.
+/// 1 for a transposed A of floats: few floats of a line are used at a time, and the lines are too far apart for the
+/// hardware to predict.
 static int fetches_rows(const packed_job *job) {
   return job->arguments->a.transposed && job->kernel->depth_of_word == 1;
 }
 
-/// The rows of the task that this thread comes to next, if they are another block: the first panels of a task bring them on
-/// the way. Else a line that is used anyway.
+/// Rows of the task that this thread takes next, if they are another block: the first panels of a task fetch them on
+/// the way. Otherwise a line that is used anyway.
 static qk_packed_fetch next_rows(const packed_job *job, size_t task, size_t r, int is_first, const void *used) {
   const qk_bf16_operand *a = &job->arguments->a;
   const size_t block = task / job->ranges, next = (task + job->threads) / job->ranges;
@@ -191,14 +195,15 @@ static void multiply_tasks(void *context, size_t begin, size_t end) {
   }
 }
 
-/// What the thread with the most tasks has to do, in quarters of a panel of a block of rows.
+/// Work of the thread with the most tasks, in quarters of a panel of a block of rows.
 static size_t longest_share(const packed_job *job, size_t ranges) {
   const size_t panels = round_up(qk_blocks(job->panels, ranges), QK_PACKED_PANELS);
   const size_t tasks = job->blocks * qk_blocks(job->panels, panels);
   return qk_blocks(tasks, job->threads) * (4 * panels + (job->a_lies ? 1 : 4 * PACK_COST));
 }
 
-/// Equal blocks of rows, and ranges of panels where the rows alone are few tasks, or more for some threads than for others.
+/// Cuts the product into equal blocks of rows. Panels are cut into ranges where the rows alone give few tasks, or give
+/// some threads more than others.
 static void cut(packed_job *job) {
   const size_t m = job->arguments->m;
   job->blocks = qk_blocks(m, ROWS);
@@ -209,7 +214,7 @@ static void cut(packed_job *job) {
   job->pack_panels = qk_min(MOST_PACK_PANELS, qk_blocks(job->panels, LEAST_PACK_TASKS));
   const size_t most = qk_blocks(job->panels, RANGE_PANELS);
   size_t least = qk_blocks(LEAST_TASKS, job->blocks);
-  // Threads that work on ranges of the same rows fetch the same next ones, whoever comes to which range first.
+  // Threads that work on ranges of the same rows fetch the same next rows, whichever thread takes a range first.
   if (fetches_rows(job) && least < job->threads) least = job->threads;
   size_t best = qk_min(least, most);
   for (size_t ranges = best + 1; ranges <= most && job->threads > 1; ranges++)
@@ -225,13 +230,13 @@ static void run(packed_job *job) {
   qk_parallel_for(tasks, job->serial ? tasks : 1, job, multiply_tasks);
 }
 
-/// 1 when lines that lie `stride` floats apart use most sets of the caches; multiples of 2 KiB meet in a few of them.
+/// 1 when lines `stride` floats apart use most sets of the caches; multiples of 2 KiB meet in a few of them.
 static int spreads(size_t stride) { return stride % 512 != 0; }
 
 qk_status qk_packed_multiply(const qk_packed_kernel *kernel, const qk_bf16_gemm_arguments *g) {
   packed_job job = { .kernel = kernel, .arguments = g };
   const size_t per_word = kernel->depth_of_word;
-  // Equal blocks of depth.
+  // Blocks of depth are equal.
   const size_t block = round_up(qk_blocks(g->k, qk_blocks(g->k, WORDS * per_word)), QK_PACKED_WORDS * per_word);
   const size_t line = round_up(qk_blocks(qk_min(g->k, block), per_word), QK_PACKED_WORDS);
   const size_t columns = round_up(qk_min(g->n, COLUMNS), QK_PACKED_LINES);

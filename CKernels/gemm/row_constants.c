@@ -1,4 +1,4 @@
-// What bias and requantisers become in the order of slots, and of rows where it is another.
+// Bias and requantisers in the order of slots, and in the order of rows where it differs.
 #include <string.h>
 #include "../fixedpoint/fixed_point.h"
 #include "../pack/packed_layout.h"
@@ -35,7 +35,7 @@ static constant_arrays place_arrays(uint8_t *base, size_t *total, size_t entries
   return a;
 }
 
-/// All arrays in one piece of memory, each on a 64-byte boundary.
+/// All arrays in one block of memory, each on a 64-byte boundary.
 typedef struct places {
   constant_arrays slots, rows;
   uint64_t *is8;
@@ -56,13 +56,13 @@ size_t qk_row_constants_bytes(const qk_packed_weights *weights) {
   return qk_packed_check(weights) == QK_OK ? qk_row_constants_size(weights) : 0;
 }
 
-/// Even entries of 16 first: 64-bit products of even and odd lanes are formed apart.
+/// Puts the even entries of 16 first: 64-bit products of even and odd lanes are formed separately.
 static int32_t split_place(int32_t i) {
   const int32_t lane = i % QK_PANEL_ROWS;
   return i - lane + lane / 2 + lane % 2 * (QK_PANEL_ROWS / 2);
 }
 
-/// Entry i: a row with these codes' sum.
+/// Writes entry i: a row whose codes have this sum.
 static void put_row(const constant_arrays *a, int32_t i, int32_t bias, int32_t sum, const qk_requantiser *requantiser,
                     int high_word, float scale) {
   a->bias[i] = bias;

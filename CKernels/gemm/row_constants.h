@@ -1,4 +1,4 @@
-// qk_prepare_rows in its two parts, for callers that have checked the rows already.
+// The two parts of qk_prepare_rows, for callers that have checked the rows already.
 #ifndef QK_ROW_CONSTANTS_H
 #define QK_ROW_CONSTANTS_H
 

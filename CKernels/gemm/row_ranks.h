@@ -1,10 +1,10 @@
-// Where the rows of a merge come from, as bytes of 64-bit words: what byte shuffles take as their index.
+// Sources of the rows of a merge, as bytes of 64-bit words: the indices of byte shuffles.
 #ifndef QK_ROW_RANKS_H
 #define QK_ROW_RANKS_H
 
 #include <stdint.h>
 
-/// Where eight rows come from: byte i of `is8` is 1 for an 8-bit row, byte i of `rank` counts the 8-bit rows before i.
+/// Sources of eight rows: byte i of `is8` is 1 for an 8-bit row, byte i of `rank` counts the 8-bit rows before i.
 typedef struct qk_eight_rows {
   uint64_t is8, rank8, rank4;
   int32_t count8;

@@ -1,12 +1,12 @@
-// The tile of 6 rows of a product of packed words, in vectors of QK_TILE_LANES words, QK_TILE_PANELS panels of 16 columns at
-// a time, and a kernel's two packings. A file defines these two, for pairs of bfloat16 also
+// The tile of 6 rows of a product of packed words, in vectors of QK_TILE_LANES words, QK_TILE_PANELS panels of 16
+// columns at a time, and a kernel's two packings. A file defines these two, and for pairs of bfloat16 also
 //
-//   QK_TILE_PASSES                 multiply–adds for each pair
-//   QK_TILE_TAKE(pass, words)      what a pass uses of a vector of words, as a vector of words
+//   QK_TILE_PASSES                 multiply–adds per pair
+//   QK_TILE_TAKE(pass, words)      the part of a vector of words that a pass uses, as a vector of words
 //   QK_TILE_ADD(sum, a, b)         sum after a pass, where it is not fma(a, b, sum)
 //
 // and includes this inside the target attribute of its instruction set, if it has one. Sums are one chain of fused
-// multiply–adds over k, so that every set gives the same bits.
+// multiply–adds over k, so every instruction set gives the same bits.
 #include "pack_words.h"
 
 #ifdef QK_TILE_PASSES
@@ -28,12 +28,12 @@ enum {
 typedef float qk_tile_floats __attribute__((ext_vector_type(QK_TILE_LANES), aligned(4)));
 typedef uint32_t qk_tile_words __attribute__((ext_vector_type(QK_TILE_LANES), aligned(4)));
 
-/// Vector i of the columns of some panels, at one k.
+/// Vector i of the columns of several panels, at one k.
 #define QK_VECTOR_OF_PANELS(base, stride, i) \
   (*(const qk_tile_words *)((base) + (size_t)((i) * QK_TILE_LANES / QK_PACKED_LINES) * (stride) \
                             + (i) * QK_TILE_LANES % QK_PACKED_LINES))
 
-/// Sums, and where the words lie that are next.
+/// Sums, and the places of the next words.
 typedef struct qk_tile_state {
   qk_tile_floats sum[QK_PACKED_TILE_ROWS][QK_TILE_VECTORS];
   const uint32_t *row[QK_PACKED_TILE_ROWS], *panel;
@@ -62,15 +62,15 @@ QK_ALWAYS void add_word(const int rows, const int vectors, size_t a_step, const 
   t->place += a_step;
 }
 
-/// The sums of the `following` rows below are asked for line by line on the way: a core waits for two dozen lines at most,
-/// and products stand still while more are asked for at once.
+/// Multiplies one tile and requests the sums of the `following` rows below line by line on the way. A core waits for
+/// two dozen lines at most, and products stand still while more are requested at once.
 QK_ALWAYS void tile(const int rows, const int vectors, const qk_packed_words *a, const qk_packed_words *b, size_t words,
                     const qk_packed_sums *sums, size_t following, const qk_packed_fetch *fetch) {
   qk_tile_state t = { .panel = b->words, .fetched = fetch->from };
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) {
     t.row[r] = a->words + (size_t)r * a->stride;
-    // A register for every row: else the compiler derives the rows from each other by additions in the loop.
+    // One register per row: otherwise the compiler derives the rows from each other by additions in the loop.
     __asm__("" : "+r"(t.row[r]));
 #pragma clang loop unroll(full)
     for (int i = 0; i < vectors; i++) {
@@ -113,7 +113,7 @@ QK_ALWAYS void tiles(const int panels, qk_packed_words a, size_t rows, const qk_
   }
 }
 
-/// What `multiply` of a kernel does. Not inlined: bfloat16 sums are formed in a mode that their caller sets.
+/// The `multiply` of a kernel. Not inlined: bfloat16 sums are formed in a mode that their caller sets.
 static __attribute__((noinline)) void multiply_words(const qk_packed_words *a, size_t rows, const qk_packed_words *b,
                                                      size_t panels, size_t words, const qk_packed_sums *sums,
                                                      const qk_packed_fetch *fetch) {

@@ -74,7 +74,7 @@ static byte_range range_of(const void *base, int32_t rows, size_t stride, size_t
 
 static int overlap(byte_range a, byte_range b) { return a.begin < b.end && b.begin < a.end; }
 
-/// 1 when what is written overlaps what is read of every form.
+/// 1 when what is written overlaps an operand that every form reads.
 static int overlaps_operands(const qk_gemm_arguments *a, byte_range written) {
   const qk_packed_weights *w = a->weights;
   const size_t panel_bytes = (size_t)(w->slots8 + w->slots4 / 2) * (size_t)w->padded_depth;
@@ -108,7 +108,7 @@ qk_status qk_rows_check(const qk_packed_weights *weights, const int32_t *bias, c
   return requantisers ? check_requantisers(requantisers, weights->rows) : QK_OK;
 }
 
-/// The constants were made, and checked, for these very arrays.
+/// 1 when the constants were made, and checked, for exactly these arrays.
 static int belongs(const qk_gemm_arguments *a) {
   const qk_row_constants *c = a->constants;
   return c->panels == a->weights->panels && c->row_bias == a->bias
@@ -142,7 +142,7 @@ qk_status qk_attention_check(const qk_attention_arguments *a) {
   // The row maximum must have the code 2^A − 1: then ΣP ≥ 1 and the division is defined.
   const int32_t first = ((1 << bits) - 1) << (16 - bits);
   if (a->exponent_table[0] != first) return QK_BAD_SPEC;
-  // 2^−f lies in (½, 1]: kernels rely on it to keep entries and probabilities in bytes.
+  // 2^−f is in (½, 1]: kernels rely on it to keep entries and probabilities in bytes.
   for (int32_t f = 1; f < QK_EXPONENT_TABLE_SIZE; f++)
     if (a->exponent_table[f] > first || a->exponent_table[f] < first / 2) return QK_BAD_SPEC;
   if (a->score.multiplier < 0) return QK_BAD_REQUANTISER;

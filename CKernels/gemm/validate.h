@@ -10,9 +10,9 @@ int qk_form_is_requantised(qk_output_form form);
 static inline int qk_form_has_rest(qk_output_form form) {
   return form == QK_OUTPUT_CODE_AND_REST || form == QK_OUTPUT_EXACT_AND_REST;
 }
-/// Arrays that a form writes: 2 with rests, else 1.
+/// Number of arrays that a form writes: 2 with rests, else 1.
 static inline size_t qk_output_planes(qk_output_form form) { return qk_form_has_rest(form) ? 2 : 1; }
-/// The O(rows) part of it, with which qk_prepare_rows starts; requantisers may be null.
+/// The O(rows) part of qk_gemm_check, which qk_prepare_rows runs first; requantisers may be null.
 qk_status qk_rows_check(const qk_packed_weights *weights, const int32_t *bias, const qk_requantiser *requantisers);
 qk_status qk_attention_check(const qk_attention_arguments *arguments);
 qk_status qk_layer_norm_check(const qk_layer_norm_arguments *arguments);

@@ -1,10 +1,10 @@
-// Packs rows of mixed precision into panels, and back.
+// Packs rows of mixed precision into panels, and unpacks them.
 #include <string.h>
 #include "../elementwise/float_common.h"
 #include "packed_layout.h"
 #include "ckernels/arithmetic.h"
 
-/// 4-bit rows that are stored with 8 bits.
+/// Number of 4-bit rows that are stored with 8 bits.
 static int32_t widened_rows(int32_t n8, int32_t n4) {
   const int32_t rest = n4 % QK_PANEL_ROWS, padding = qk_round_up(n8, QK_PANEL_ROWS) - n8;
   return rest <= padding ? rest : 0;
@@ -21,7 +21,7 @@ size_t qk_packed_bytes(int32_t n8, int32_t n4, int32_t depth) {
       + (size_t)qk_round_up(n4, QK_PANEL_ROWS) / QK_PANEL_ROWS * qk_panel4_bytes(padded);
 }
 
-/// 1 when all codes lie in −8…7.
+/// 1 when all codes are in −8…7.
 QK_CLONES static int has_four_bits(const int8_t *row, int32_t depth) {
   uint8_t outside = 0;
   for (int32_t k = 0; k < depth; k++) outside |= (uint8_t)(row[k] + 8) & 0xf0;
@@ -103,7 +103,7 @@ qk_status qk_packed_check(const qk_packed_weights *w) {
   if (w->depth > QK_MAX_DEPTH) return QK_DEPTH_BEYOND_PROOF;
   if (w->padded_depth != qk_padded_depth(w->depth)) return QK_BAD_SIZE;
   if (w->slots8 < 0 || w->slots4 < 0 || w->slots8 % QK_PANEL_ROWS || w->slots4 % QK_PANEL_ROWS) return QK_BAD_SIZE;
-  // Merging the two ascending lists must give 0…rows−1; what is left over must be padding.
+  // Merging the two ascending lists must give 0…rows−1; the rest must be padding.
   int32_t next8 = 0, next4 = 0;
   const int32_t *rows4 = w->slot_row + w->slots8;
   for (int32_t n = 0; n < w->rows; n++) {

@@ -1,4 +1,4 @@
-// Where a packed code lives: the layout of qk_packed_weights as arithmetic.
+// Places of packed codes: the layout of qk_packed_weights as arithmetic.
 #ifndef QK_PACKED_LAYOUT_H
 #define QK_PACKED_LAYOUT_H
 
@@ -12,7 +12,7 @@ static inline int32_t qk_round_up(int32_t n, int32_t multiple) {
 static inline size_t qk_panel8_bytes(int32_t padded_depth) { return (size_t)padded_depth * QK_PANEL_ROWS; }
 static inline size_t qk_panel4_bytes(int32_t padded_depth) { return (size_t)padded_depth * QK_PANEL_ROWS / 2; }
 
-/// Depth as it is stored.
+/// The stored depth.
 static inline int32_t qk_padded_depth(int32_t depth) { return qk_round_up(depth, 8); }
 
 /// Byte offset of code (slot, k), slot < slots8.
@@ -27,7 +27,7 @@ static inline size_t qk_offset4(int32_t padded_depth, int32_t slot, int32_t k) {
       + ((size_t)(k / 8) * QK_PANEL_ROWS + (size_t)(slot % QK_PANEL_ROWS)) * 4 + (size_t)(k % 4);
 }
 
-/// 1 when k lies in the high nibble of its byte.
+/// 1 when k is in the high nibble of its byte.
 static inline int32_t qk_high_nibble(int32_t k) { return k >> 2 & 1; }
 
 /// 1 when there are slots of both precisions.

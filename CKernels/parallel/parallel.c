@@ -1,10 +1,10 @@
-// The only file that knows the thread library: libomp, entered through GOMP_parallel, so that the package
-// needs neither -fopenmp nor omp.h.
+// The only file that knows the thread library: libomp, entered through GOMP_parallel, so that the package needs neither
+// -fopenmp nor omp.h.
 //
-// Placement. A spinning worker that shares a CPU with its caller costs a whole time slice, so each worker
-// pins itself once to a CPU of its own and the caller keeps the first CPU free of workers. The caller is
-// moved (two system calls, and its mask is restored after the region) only when it enters a region on some
-// other CPU; in the steady state the check is one sched_getcpu (about 20 ns).
+// Placement. A spinning worker that shares a CPU with its caller costs a whole time slice. So each worker pins itself
+// once to a CPU of its own, and the caller keeps the first CPU free of workers. The caller is moved (two system calls,
+// and its mask is restored after the region) only when it enters a region on some other CPU. In the steady state the
+// check is one sched_getcpu (about 20 ns).
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
@@ -50,7 +50,7 @@ static void pin_worker(int thread) {
   if (move_to(cpus[thread])) pinned_cpu = cpus[thread];
 }
 
-/// Moves the caller to the CPU without a worker; 1 when `saved` has to be restored after the region.
+/// Moves the caller to the CPU without a worker; 1 when `saved` must be restored after the region.
 static int place_caller(cpu_set_t *saved) {
   if (sched_getcpu() == cpus[0]) return 0;
   if (sched_getaffinity(0, sizeof *saved, saved) != 0 || !CPU_ISSET(cpus[0], saved)) return 0;
@@ -126,11 +126,11 @@ void qk_parallel_for(size_t count, size_t grain, void *context, qk_parallel_body
   pthread_once(&cpus_once, find_cpus);
   r.pinned = threads <= cpu_count;
 
-  // libomp gives every calling thread a team of its own; turns keep two teams from running at once.
+  // libomp gives every calling thread its own team; turns keep two teams from running at once.
   pthread_mutex_lock(&turn);
   cpu_set_t saved;
   const int moved = r.pinned && place_caller(&saved);
-  // The team has the full size even for few chunks: libomp keeps a team of constant size hot.
+  // The team has the full size even for few chunks, because libomp keeps a team of constant size hot.
   GOMP_parallel(run_thread, &r, (unsigned)threads, 0);
   qk_phase_end(&r.waiting, QK_RESOURCE_NONE, 0);
   if (moved) restore_caller(&saved);

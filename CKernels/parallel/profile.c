@@ -8,7 +8,7 @@ static qk_interval *buffer;
 static size_t buffer_capacity;
 static uint64_t (*read_clock)(void);
 static uint64_t origin;
-static atomic_size_t recorded;  // also counts what did not fit
+static atomic_size_t recorded;  // also counts intervals that did not fit
 
 static atomic_int threads;
 static _Thread_local int thread_number = -1;

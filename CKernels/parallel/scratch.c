@@ -1,4 +1,4 @@
-// Work buffers of threads: one block per use, kept until the thread ends.
+// Work buffers of threads: one buffer per use, kept until the thread exits.
 #include <pthread.h>
 #include <stdlib.h>
 #include "ckernels/parallel.h"
@@ -23,7 +23,7 @@ static void make_key(void) { key_made = pthread_key_create(&key, release) == 0; 
 void *qk_scratch(qk_scratch_use use, size_t bytes) {
   if (bytes <= mine.bytes[use]) return mine.memory[use];
   pthread_once(&key_once, make_key);
-  // Without the key nothing would free the memory at the thread's end.
+  // Without the key nothing would free the memory when the thread exits.
   if (!key_made || pthread_setspecific(key, &mine) != 0) return NULL;
   const size_t rounded = (bytes + 4095) / 4096 * 4096;
   void *memory = aligned_alloc(4096, rounded);

@@ -1,4 +1,4 @@
-// The meaning of qk_attention: one query at a time, scores and probabilities of its row on the stack.
+// The definition of qk_attention: one query at a time, with the scores and probabilities of its row on the stack.
 #include "../fixedpoint/fixed_point.h"
 #include "../gemm/validate.h"
 

@@ -1,4 +1,4 @@
-// The meaning of qk_bf16_gemm.
+// The definition of qk_bf16_gemm.
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static float operand(const qk_bf16_operand *o, size_t row, size_t column) {
   return rounded;
 }
 
-/// x·y + z, zero where its value rounded to 24 bits lies below 2^−126, that is below 2^−126 − 2^−151 unrounded. Near
+/// x·y + z, or zero where its value rounded to 24 bits is below 2^−126, that is below 2^−126 − 2^−151 unrounded. Near
 /// that bound the sum is exact in double: z is a multiple of 2^−149 and x·y has 16 bits.
 static float fused(float x, float y, float z) {
   const float sum = fmaf(x, y, z);

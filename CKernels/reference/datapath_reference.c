@@ -1,7 +1,7 @@
-// The meaning of qk_datapath_run: slice by slice, chain by chain, through the scalar model of the DSP.
+// The definition of qk_datapath_run: slice by slice, chain by chain, through the scalar model of the DSP.
 #include "../datapath/datapath_kernel.h"
 
-/// The drains of steps first…last−1 of all slices for one group of rows and one group of tokens, summed.
+/// Sums the drains of steps first…last−1 of all slices, for one group of rows and one group of tokens.
 static void run_chain(const qk_datapath_product *p, const qk_datapath_part *part, int32_t row, int32_t token,
                       int32_t first, int32_t last, int64_t *sums) {
   const qk_datapath_element *e = &p->element;

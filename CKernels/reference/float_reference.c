@@ -1,9 +1,9 @@
-// The meaning of a product of packed floats: for every sum one chain of fused multiply–adds over k.
+// The definition of a product of packed floats: one chain of fused multiply–adds over k per sum.
 #include <math.h>
 #include <string.h>
 #include "../gemm/packed_gemm.h"
 
-/// Word (line, k) to out[line·line_place + k·k_place].
+/// Writes word (line, k) to out[line·line_place + k·k_place].
 static void pack(const qk_packed_lines *l, uint32_t *out, size_t line_place, size_t k_place) {
   for (size_t line = 0; line < l->lines; line++)
     for (size_t k = 0; k < l->depth; k++)
@@ -15,7 +15,7 @@ static void pack_rows(const qk_packed_lines *l, uint32_t *out, size_t stride) { 
 
 static void pack_panel(const qk_packed_lines *l, uint32_t *out, size_t step) { pack(l, out, 1, step); }
 
-/// Columns behind the last line of a panel are computed too; nobody reads them.
+/// Columns after the last line of a panel are computed too; nobody reads them.
 static void multiply(const qk_packed_words *left, size_t rows, const qk_packed_words *right, size_t panels, size_t words,
                      const qk_packed_sums *sums, const qk_packed_fetch *fetch) {
   (void)fetch;

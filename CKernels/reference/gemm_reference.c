@@ -1,4 +1,4 @@
-// The meaning of qk_gemm: three plain loops over rows, tokens and depth.
+// The definition of qk_gemm: three plain loops over rows, tokens and depth.
 #include "../gemm/validate.h"
 #include "../pack/packed_layout.h"
 #include "output_form.h"

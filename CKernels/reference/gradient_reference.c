@@ -1,4 +1,4 @@
-// The meaning of a tile of the backward products.
+// The definition of a tile of the backward products.
 #include "../gemm/gradient_gemm.h"
 
 static int32_t sum_of_words(const uint8_t *left, const uint8_t *right) {

@@ -1,4 +1,4 @@
-// The meaning of qk_layer_norm: two plain passes over a row for its statistics, one for its codes.
+// The definition of qk_layer_norm: two plain passes over a row for its statistics, one for its codes.
 #include "../fixedpoint/fixed_point.h"
 #include "../gemm/validate.h"
 #include "ckernels/datapath.h"

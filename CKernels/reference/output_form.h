@@ -1,4 +1,4 @@
-// What becomes of the sum of bias and products: requantised code, GELU table, residual stream.
+// Output forms of the sum of bias and products: requantised code, GELU table, residual stream.
 #ifndef QK_OUTPUT_FORM_H
 #define QK_OUTPUT_FORM_H
 
@@ -6,7 +6,7 @@
 #include "../fixedpoint/fixed_point.h"
 #include "ckernels/datapath.h"
 
-/// round(v) clamped to lo…hi, and what that took.
+/// round(v) clamped to lo…hi, and its rounding error.
 static inline int8_t qk_code_and_rest(float v, int32_t lo, int32_t hi, int8_t *rest) {
   const float low = (float)lo, high = (float)hi;
   const float rounded = rintf(v), code = rounded < low ? low : rounded > high ? high : rounded;
@@ -15,8 +15,8 @@ static inline int8_t qk_code_and_rest(float v, int32_t lo, int32_t hi, int8_t *r
   return (int8_t)code;
 }
 
-/// The output form of the sum acc of bias and products; shifts and GELU table as the spec has them. `form` is that of
-/// the arguments, given apart so that a loop over one form decides once.
+/// Writes the output form of acc, the sum of bias and products, with shifts and GELU table as the spec has them. `form`
+/// is that of the arguments, passed separately so that a loop over one form decides once.
 static inline __attribute__((always_inline)) void qk_write_output(const qk_gemm_arguments *a, qk_output_form form,
                                                                   const qk_hardware_spec *spec, size_t t, size_t n,
                                                                   int32_t acc) {

@@ -2,7 +2,7 @@
 #include "block_memory.h"
 #include "ckernels/profile.h"
 
-/// Work memory of a head; T tokens rounded up to 16 are the stride of everything T wide.
+/// Work memory of a head. The stride of everything T tokens wide is T rounded up to 16.
 typedef struct head_memory {
   size_t stride;
   void *left, *panels, *other;  ///< rows of codes, and two sets of panels
@@ -12,7 +12,7 @@ typedef struct head_memory {
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
-/// Panels of words take the most.
+/// Takes the arrays of a head. Panels of words need the most memory.
 static void take(size_t tokens, size_t dimension, qk_memory *memory, head_memory *m) {
   m->stride = (tokens + 15) / 16 * 16;
   const size_t widest = larger(m->stride, dimension);
@@ -52,7 +52,7 @@ static double operations(size_t rows, size_t depth, size_t columns) {
   return 2.0 * (double)rows * (double)depth * (double)columns;
 }
 
-/// A left operand: rows of codes `step` bytes apart, with sums for bytes.
+/// A left operand: rows of codes `step` bytes apart, and their sums for bytes.
 typedef struct left_rows {
   qk_gradient_form form;
   const void *codes;
@@ -60,7 +60,7 @@ typedef struct left_rows {
   const int32_t *sums;
 } left_rows;
 
-/// out[i][j] = (Σ_k left·right)·scale[i], the right operand as panels of signed codes.
+/// out[i][j] = (Σ_k left·right)·scale[i], with the right operand as panels of signed codes.
 static qk_status multiply(const left_rows *left, size_t rows, size_t depth, size_t columns, const void *right,
                           const float *scale, float *out, size_t stride) {
   const qk_gradient_product product = {
@@ -75,7 +75,7 @@ static qk_status multiply(const left_rows *left, size_t rows, size_t depth, size
   return status;
 }
 
-/// out[j][c] = (Σ_i left[i, j]·right[i, c])·scale[j], the left operand as panels, with sums for bytes.
+/// out[j][c] = (Σ_i left[i, j]·right[i, c])·scale[j], with the left operand as panels, and their sums for bytes.
 static qk_status multiply_columns(qk_gradient_form form, size_t rows, size_t depth, size_t columns, const void *panels,
                                   const int32_t *sums, const void *right, const float *scale, float *out,
                                   size_t stride) {
@@ -170,7 +170,7 @@ qk_status qk_head_backward(const qk_head *h, void *memory, const float *gout, fl
                                m.column_scale, gk, row);
   if (status != QK_OK) return status;
 
-  // dv = Pᵀ·(dO/ΣP): the scales of dO's columns are factors of columns of the product.
+  // dv = Pᵀ·(dO/ΣP): the scales of dO's columns are factors of the product's columns.
   const qk_gradient_form by_codes = form == QK_GRADIENT_BYTES ? QK_GRADIENT_UNSIGNED_BYTES : form;
   qk_gradient_code_panels(by_codes, t, t, h->probabilities, t, 1, 0, m.other);
   h->passes->round_columns(form, t, d, gout, inner, m.inverse, m.factor, m.column_scale, m.column_sums, m.panels);

@@ -5,7 +5,7 @@
 
 #include "passes.h"
 
-/// One head of one image; q, k and v lie `inner` elements apart in rows of 3·inner codes.
+/// One head of one image; q, k and v are `inner` elements apart in rows of 3·inner codes.
 typedef struct qk_head {
   const qk_block_passes *passes;  ///< for the dimension
   qk_gradient_form form;   ///< of gradients: words or bytes
@@ -13,8 +13,8 @@ typedef struct qk_head {
   const int8_t *qkv;       ///< the head's q in the first row
   float step[3];           ///< values of one code of q, k, v
   float score_scale, levels;
-  uint8_t *probabilities;  ///< [tokens][tokens] codes round(levels·e^(s − max)): written forward, read backward, with three
-                           ///< readable bytes behind
+  uint8_t *probabilities;  ///< [tokens][tokens] codes round(levels·e^(s − max)): written forward, read backward,
+                           ///< followed by three readable bytes
 } qk_head;
 
 /// Bytes of work memory of a head.
@@ -23,8 +23,8 @@ size_t qk_head_memory(size_t tokens, size_t dimension);
 /// out[i][c] = Σ_j P·v / Σ_j P; rows `stride` elements apart.
 qk_status qk_head_forward(const qk_head *head, void *memory, float *out, size_t stride);
 
-/// From gout the gradients of q, k and v, laid out like qkv; rows of gout lie `inner` elements apart. Rounding of the
-/// probabilities is passed straight through:
+/// Computes the gradients of q, k and v, laid out like qkv, from gout, whose rows are `inner` elements apart. The
+/// rounding of the probabilities is passed straight through:
 ///
 ///   p = P/ΣP; dP = dO·vᵀ; dS = scale·p⊙(dP − Σ p⊙dP); dq = dS·k; dk = dSᵀ·q; dv = pᵀ·dO
 qk_status qk_head_backward(const qk_head *head, void *memory, const float *gout, float *gqkv);

@@ -1,6 +1,6 @@
-// Row passes of one attention head. A body of passes_table.h.
+// Row passes of one attention head. One of the bodies in passes_table.h.
 
-/// sums[t] = Σ of dimension codes of row t; rows lie `step` apart.
+/// sums[t] = Σ of dimension codes of row t; rows are `step` apart.
 QK_CLONES static void sum_rows(size_t rows, size_t dimension, const int8_t *codes, size_t step, int32_t *sums) {
   for (size_t t = 0; t < rows; t++) {
     int_lanes total = { 0 };
@@ -32,7 +32,8 @@ QK_CLONES static void sum_rows(size_t rows, size_t dimension, const int8_t *code
     TO_INTS(ROUND(p * power * levels));                                        \
   })
 
-/// Rows of scores to probability codes; sum[i] = Σ_j P. What lies behind the last score of a row is not read as one.
+/// Turns rows of scores into probability codes; sum[i] = Σ_j P. Memory after the last score of a row does not count as
+/// scores.
 QK_CLONES static void soften(size_t tokens, size_t stride, float levels, float *scores, uint8_t *probabilities,
                              float *sum) {
   const size_t whole = tokens / QK_LANES * QK_LANES, rest = tokens - whole;
@@ -51,7 +52,7 @@ QK_CLONES static void soften(size_t tokens, size_t stride, float levels, float *
       STORE_BYTES(bytes + j, code);
       total += code;
     }
-    // Scores far below the largest have the code 0, and so has what stands for those behind the row.
+    // Scores far below the largest have the code 0, and so have the stand-ins for those after the row.
     if (rest) {
       const int_lanes code = SOFT_CODES(last, most);
       for (size_t j = 0; j < rest; j++) bytes[whole + j] = (uint8_t)code[j];
@@ -61,7 +62,7 @@ QK_CLONES static void soften(size_t tokens, size_t stride, float levels, float *
   }
 }
 
-/// The codes of a row behind its last whole vector, zeros behind them. `readable` bytes may be read from `codes` on.
+/// The codes of a row after its last whole vector, followed by zeros. `readable` bytes may be read from `codes` on.
 #define LAST_CODES(codes, rest, readable)                                          \
   ({                                                                               \
     int_lanes last_ = { 0 };                                                       \
@@ -70,7 +71,7 @@ QK_CLONES static void soften(size_t tokens, size_t stride, float levels, float *
     last_;                                                                         \
   })
 
-/// `count` rows of dS from row `row` on, and their codes. `count` is a constant after inlining.
+/// Computes `count` rows of dS from row `row` on, and their codes. `count` is a constant after inlining.
 static inline __attribute__((always_inline)) void score_rows(const qk_gradient_form form, const size_t count,
                                                              const qk_score_gradient *s, size_t row) {
   const size_t tokens = s->tokens, whole = tokens / QK_LANES * QK_LANES, rest = tokens - whole;
@@ -112,7 +113,7 @@ static inline __attribute__((always_inline)) void score_rows(const qk_gradient_f
   } while (0)
   for (size_t j = 0; j < whole; j += QK_LANES) {
     lanes largest = LOAD(s->largest + j);
-    // The codes of the next rows come from memory.
+    // Fetches the codes of the next rows, which come from memory.
     FETCH(codes, MEASURED_ROWS * tokens + count * j);
 #pragma clang loop unroll(full)
     for (size_t r = 0; r < count; r++) PUT_SCORES(r, j, TO_FLOATS(LOAD_UNSIGNED(codes + r * tokens + j)));

@@ -1,5 +1,5 @@
-// The backward pass of the training block. One region takes every leaf from gy to gx and leaves the operands of the weight
-// gradients; a second one multiplies these; then the sums of the leaves are added over the tree.
+// The backward pass of the training block. One region takes every leaf from gy to gx and leaves the operands of the
+// weight gradients. A second region multiplies these. Then the sums of the leaves are added over the tree.
 #include "passes.h"
 #include "block_leaf.h"
 #include "block_memory.h"
@@ -42,7 +42,7 @@ static void take_all(void *owner, qk_memory *memory) {
   job->contract_row_step = qk_take(memory, width);
 }
 
-/// Slopes of the composition codes → GELU → its quantiser. GELU' lies in −0.13…1.13.
+/// Fills the slopes of codes → GELU → its quantiser. GELU' is in −0.13…1.13.
 static void fill_slopes(backward_job *job) {
   const qk_training_block *b = job->block;
   qk_slope_tables *t = &job->slopes;
@@ -105,7 +105,8 @@ static void take_leaf(void *owner, qk_memory *memory) {
   m->gelu = qk_take(memory, rows * (size_t)b->hidden);
 }
 
-/// Prepares the gradient of a layer's output, multiplies it into the gradient of its input, and lays out its input.
+/// Step of a layer: prepares the gradient of its output, multiplies it into the gradient of its input, lays out its
+/// input.
 typedef struct layer_step {
   const qk_training_linear *layer;
   const qk_layer_panels *panels;
@@ -116,7 +117,7 @@ typedef struct layer_step {
   int32_t input_zero;
   qk_output_gradient output;  ///< g, and the optional operands
   float *ginput;
-  qk_fetch_range fetch[QK_FETCH_RANGES];  ///< what the steps behind the layer take from memory
+  qk_fetch_range fetch[QK_FETCH_RANGES];  ///< memory that the steps after the layer read
 } layer_step;
 
 static qk_status run_layer(const qk_block_leaf *l, const leaf_memory *m, layer_step *s) {
@@ -138,7 +139,7 @@ static qk_status run_layer(const qk_block_leaf *l, const leaf_memory *m, layer_s
   out->panels = own.gradient;
   out->panel_scale = own.scale;
   out->panel_sums = own.sums;
-  // Two walks: magnitudes and sums, then codes of both operands.
+  // Two walks: first magnitudes and sums, then the codes of both operands.
   QK_PHASE("gradients to codes", QK_RESOURCE_CACHE, qk_leaf_bytes(l, outputs, 3 * 4 + 2 * (double)element),
            qk_block_row_passes(l->block)->prepare_gradient(out));
   QK_PHASE("inputs to panels", QK_RESOURCE_CACHE, qk_leaf_bytes(l, inputs, 1 + (double)element),
@@ -181,13 +182,13 @@ static void norm_gradient(const qk_block_leaf *l, const qk_norm_gradient *norm) 
            qk_block_row_passes(l->block)->norm_backward(norm));
 }
 
-/// The gradient of a branch, which is needed as it is later: a copy where factors of the images will change it.
+/// The branch's gradient; copied when drop-path will scale it, because the unscaled one is needed again.
 static float *changeable(const leaf_memory *m, const float *g, size_t count, const float *keep) {
   if (keep == NULL) return (float *)(uintptr_t)g;
   return memcpy(m->gradient, g, count * sizeof(float));
 }
 
-/// y = m + keep·γ₂⊙contract(GELU(expand(norm2(m)))): from gy, the gradient of m into `between`.
+/// y = m + keep·γ₂⊙contract(GELU(expand(norm2(m)))): from gy, computes the gradient of m in `between`.
 static qk_status backward_mlp(const backward_job *job, const qk_block_leaf *l, const leaf_memory *m) {
   const qk_training_block *b = job->block;
   const size_t width = (size_t)b->width, hidden = (size_t)b->hidden, inner = qk_block_inner(b), at = l->row * width;
@@ -237,7 +238,7 @@ static qk_status backward_heads(const qk_block_leaf *l, const leaf_memory *m) {
   return QK_OK;
 }
 
-/// m = x + keep·γ₁⊙projection(attention(qkv(norm1(x)))): from the gradient of m in `between`, gx.
+/// m = x + keep·γ₁⊙projection(attention(qkv(norm1(x)))): from the gradient of m in `between`, computes gx.
 static qk_status backward_attention(const backward_job *job, const qk_block_leaf *l, const leaf_memory *m) {
   const qk_training_block *b = job->block;
   const size_t width = (size_t)b->width, inner = qk_block_inner(b), at = l->row * width;
@@ -304,7 +305,7 @@ qk_status qk_training_block_backward(const qk_training_block *block, const float
   qk_fill_layer_panels(&job.panels);
   qk_parallel_for((size_t)qk_block_leaves(block), 1, &job, backward_leaves);
   if (job.status != QK_OK) return (qk_status)job.status;
-  // A layer scale's own gradient needs those of its weights in units of input codes.
+  // The gradient of a layer scale needs the gradients of its weights in units of input codes.
   const qk_weight_gradient weights[] = {
     qk_weight_gradient_of(&job.qkv, 0, 0, block->norm1_step, gradients->qkv_weight),
     qk_weight_gradient_of(&job.projection, 0, 0, 1, gradients->projection_weight),

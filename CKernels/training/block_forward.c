@@ -5,8 +5,8 @@
 #include "block_leaf.h"
 #include <stdatomic.h>
 
-/// Values of one accumulator unit in units of what the row becomes, and memory for the constants of the layers whose products
-/// end in codes.
+/// Values of one accumulator unit in units of the row's result, and memory for the constants of the layers whose
+/// products end in codes.
 typedef struct block_factors {
   float *qkv, *projection, *expand, *contract, *qkv_scales, *expand_scales;
 } block_factors;
@@ -41,7 +41,7 @@ static void fill_factors(const qk_training_block *b, const block_factors *f) {
   for (int32_t n = 0; n < b->hidden; n++) f->expand[n] = b->norm2_step * b->expand.row_step[n] / b->hidden_input_step;
 }
 
-/// What all forms of a layer's product share.
+/// The arguments that all forms of a layer's product share.
 static qk_gemm_arguments product_of(const qk_training_linear *layer, const void *codes, int is_unsigned, size_t rows) {
   return (qk_gemm_arguments){
     .tokens = (int32_t)rows, .activations_unsigned = is_unsigned, .activations = codes,
@@ -65,7 +65,7 @@ static qk_status sums_of(const qk_training_linear *layer, const void *codes, int
   return multiply(&arguments);
 }
 
-/// A linear layer to codes, in exact mode those of the requantiser, and what rounding took.
+/// Runs a linear layer to codes (in exact mode those of the requantiser) and their rounding errors.
 static qk_status linear_codes(const qk_block_leaf *l, const qk_training_linear *layer, const qk_row_constants *constants,
                               const int8_t *input, int32_t limit, int8_t *codes, int8_t *rest) {
   qk_gemm_arguments arguments = product_of(layer, input, 0, l->rows);
@@ -117,8 +117,8 @@ static qk_status attention_codes(const qk_block_leaf *l, void *head_memory, floa
   return status;
 }
 
-/// A linear layer onto the residual stream: x and y in float, or `from` and `to` in the saturating codes of deployment,
-/// whose values then are y.
+/// Adds a linear layer to the residual stream: x and y in float, or in exact mode `from` and `to` in the saturating
+/// codes of deployment, whose values are then y.
 static qk_status linear_branch(const qk_block_leaf *l, const qk_training_linear *layer, const void *input, int is_unsigned,
                                const float *factor, const float *keep, int32_t *sums, const float *x, float *y,
                                const int16_t *from, int16_t *to) {

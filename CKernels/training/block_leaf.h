@@ -1,4 +1,4 @@
-// Leaves of a training block, and what forward and backward pass share.
+// Leaves of a training block, and what the forward and backward passes share.
 #ifndef QK_BLOCK_LEAF_H
 #define QK_BLOCK_LEAF_H
 
@@ -7,7 +7,7 @@
 #include "ckernels/profile.h"
 #include "passes.h"
 
-/// Codes in front of GELU always have 8 bits.
+/// Largest code in front of GELU, where codes always have 8 bits.
 #define QK_HIDDEN_LIMIT 127
 
 typedef struct qk_block_leaf {
@@ -24,7 +24,7 @@ static inline size_t qk_block_widest(const qk_training_block *b) {
   return wider > width ? wider : width;
 }
 
-/// The passes for the granule of all widths.
+/// The passes for the granule that divides all widths.
 static inline const qk_block_passes *qk_block_row_passes(const qk_training_block *b) {
   return (b->width | b->hidden | b->head_dimension) % 16 == 0 ? &qk_passes16 : &qk_passes8;
 }
@@ -63,7 +63,7 @@ static inline qk_head qk_leaf_head(const qk_block_leaf *l, size_t image, size_t 
   };
 }
 
-/// Bytes of a pass over the rows of a leaf that reads and writes so many an element: the work of its interval.
+/// Bytes of a pass over the rows of a leaf that reads and writes `bytes` per element: the work of its interval.
 static inline double qk_leaf_bytes(const qk_block_leaf *l, size_t width, double bytes) {
   return (double)l->rows * (double)width * bytes;
 }

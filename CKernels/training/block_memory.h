@@ -7,7 +7,7 @@
 #include "ckernels/parallel.h"
 #include "ckernels/status.h"
 
-/// With base null it only counts.
+/// A place in the buffer. With base null it only counts.
 typedef struct qk_memory {
   uint8_t *base;
   size_t used;
@@ -19,7 +19,7 @@ static inline void *qk_take(qk_memory *memory, size_t bytes) {
   return place;
 }
 
-/// Runs `take`, which takes what `owner` needs, twice: to learn the size, and on a scratch buffer of that size.
+/// Runs `take`, which takes what `owner` needs, twice: to find the size, then on a scratch buffer of that size.
 static inline qk_status qk_reserve(qk_scratch_use use, void (*take)(void *owner, qk_memory *memory), void *owner) {
   qk_memory memory = { .base = NULL };
   take(owner, &memory);

@@ -1,7 +1,7 @@
 // Forward passes over the rows of a leaf: values to codes and remainders, residual sums, LayerNorm.
-// A body of passes_table.h.
+// One of the bodies in passes_table.h.
 
-/// Code and remainder of eight v.
+/// Codes and remainders of QK_LANES values v.
 #define PUT_CODES(v, lo, hi, code, rest)                                                    \
   do {                                                                                      \
     const lanes rounded = CLAMP(ROUND(v), lo, hi);                                          \
@@ -52,7 +52,8 @@ QK_CLONES static void norm_statistics(size_t rows, size_t width, const float *x,
 
 QK_CLONES static void norm_to_codes(size_t rows, size_t width, const float *x, const float *weight, const float *bias,
                               float epsilon, float inverse_step, float lo, float hi, int8_t *codes, float *statistics) {
-  // Sums of eight rows before their codes: few enough instructions a row that the CPU overlaps their chains.
+  // Forms the sums of eight rows before their codes: few enough instructions per row that the CPU overlaps their
+  // chains.
   enum { TOGETHER = 8 };
   const lanes low = ALL(lo), high = ALL(hi);
   for (size_t r = 0; r < rows; r++, x += width, codes += width, statistics += 2) {

@@ -1,7 +1,8 @@
 // Backward passes over the rows of a leaf: quantisers, GELU, and the rounding of gradients to codes.
-// A body of passes_table.h.
+// One of the bodies in passes_table.h.
 
-/// Adds the share of the quantiser's step and leaves the part of the gradient that passes, from remainder bytes.
+/// Adds to the gradient of the quantiser's step and keeps the part of the gradient that passes, both from remainder
+/// bytes.
 #define CUT(gradient, rest, low, high, step)                                                                  \
   do {                                                                                                        \
     const int_lanes byte = LOAD_BYTES(rest), below = byte == QK_REST_BELOW, above = byte == QK_REST_ABOVE;     \
@@ -22,7 +23,7 @@ QK_CLONES static void cut_gradient(size_t rows, size_t width, const int8_t *rest
     }
 }
 
-/// Entries of the codes of up to QK_LOOKED_UP_ROWS rows from row `row` on.
+/// Looks up the entries of the codes of up to QK_LOOKED_UP_ROWS rows from row `row` on.
 static inline void look_up_rows(const qk_output_gradient *o, size_t row) {
   const size_t left = o->rows - row, count = (left < QK_LOOKED_UP_ROWS ? left : QK_LOOKED_UP_ROWS) * o->width;
   const size_t step = QK_LOOKED_UP_ROWS * o->width;
@@ -32,14 +33,14 @@ static inline void look_up_rows(const qk_output_gradient *o, size_t row) {
   qk_look_up(count, codes, o->tables->rest, o->entries + 2 * step);
 }
 
-/// Which steps the gradient of a row goes through.
+/// Steps that the gradient of a row goes through.
 enum { IS_KEPT = 1, HAS_TABLE = 2, IS_CUT = 4 };
 /// Rows that are measured together; divides QK_LOOKED_UP_ROWS.
 enum { MEASURED_ROWS = 4 };
 
-/// `count` rows from `row` on through their steps, with the sums and largest magnitudes by column, which stay in registers
-/// from row to row; top[i] is the largest magnitude of g·row_step of row i. `steps` and `count` are constants after inlining,
-/// and rows of a group are looked up together.
+/// Takes `count` rows from `row` on through their steps, with the sums and largest magnitudes by column, which stay in
+/// registers from row to row. top[i] is the largest magnitude of g·row_step of row i. `steps` and `count` are constants
+/// after inlining, and the rows of a group are looked up together.
 static inline __attribute__((always_inline)) void measure_group(const int steps, const size_t count, const qk_output_gradient *o,
                                                                 size_t row, float *top) {
   const size_t width = o->width;
@@ -50,7 +51,7 @@ static inline __attribute__((always_inline)) void measure_group(const int steps,
   const uint8_t *table_rest = lower + QK_LOOKED_UP_ROWS * width;
   const lanes table_low = ALL(steps & HAS_TABLE ? o->tables->lo : 0), table_high = ALL(steps & HAS_TABLE ? o->tables->hi : 0);
   if (steps & HAS_TABLE && row % QK_LOOKED_UP_ROWS == 0) look_up_rows(o, row);
-  // Bytes come from memory: those of the rows that are looked up next are fetched, a line at every step.
+  // Bytes come from memory: those of the rows that are looked up next are fetched, one line per step.
   const size_t ahead = QK_LOOKED_UP_ROWS * width;
   lanes tops[MEASURED_ROWS];
   float keep[MEASURED_ROWS];
@@ -93,8 +94,9 @@ static inline __attribute__((always_inline)) void measure_group(const int steps,
   for (size_t r = 0; r < count; r++) top[r] = LARGEST_OF(tops[r]);
 }
 
-/// The factor that brings magnitudes up to `largest` into the range of the codes, and the value of one code; 0 and 0 when
-/// all are 0. That of words is a power of two, so that it and its inverse are exact.
+/// The factor that brings magnitudes up to `largest` into the range of the codes, and the value of one code in `unit`;
+/// both are 0 when `largest` is at most 2^−100. The factor of words is a power of two, so that it and its inverse are
+/// exact.
 static inline __attribute__((always_inline)) float code_factor(const qk_gradient_form form, float largest, float *unit) {
   if (!(largest > 0x1p-100f)) {
     *unit = 0;
@@ -117,15 +119,16 @@ static inline __attribute__((always_inline)) float code_factor(const qk_gradient
   return inverse.f * 0x1p13f;
 }
 
-/// Gradient codes. A NaN becomes some code; it is reported by the sums of the bias, which keep it.
+/// Gradient codes. A NaN becomes some code; the sums of the bias keep the NaN and report it.
 #define CODES_OF(v, limit) TO_INTS(ROUND(CLAMP((v), (lanes){ 0 } - (float)(limit), (lanes){ 0 } + (float)(limit))))
 
-/// round(v), |v| < 2^22, as the low bits of a float near 1.5·2^23, whose units are 1: the byte codes, whose factors leave nothing
-/// to clamp. The words are BYTE_ZERO + code.
+/// round(v), |v| < 2^22, as the low bits of a float near 1.5·2^23, whose units are 1. For byte codes, whose factors
+/// leave nothing to clamp. The words are BYTE_ZERO + code.
 #define BYTE_ZERO 0x4b400000u
 #define BYTE_WORDS(v) ((word_lanes)((v) + 0x1.8p23f))
 
-/// Codes of a row of the left operand; row_step may be null (all 1). Returns the sum of the codes, for bytes.
+/// Writes the codes of a row of the left operand; row_step may be null (all 1). Returns the sum of the codes, for
+/// bytes.
 static inline __attribute__((always_inline)) int32_t left_row(const qk_gradient_form form, size_t width, const float *g,
                                                               const float *row_step, float factor, void *left) {
   word_lanes total = { 0 };
@@ -146,8 +149,8 @@ static inline __attribute__((always_inline)) int32_t left_row(const qk_gradient_
 /// g[r][c]·weight[r]; weight may be null (all 1), a constant after inlining.
 #define WEIGHED(g, place, weight, r) ((weight) ? LOAD((g) + (place)) * (weight)[r] : LOAD((g) + (place)))
 
-/// One group of rows as lines of all panels; rows from `count` on are zeros. Sums of the codes are added to `sums`, for
-/// bytes.
+/// Writes one group of rows as lines of all panels; rows from `count` on are zeros. Sums of the codes are added to
+/// `sums`, for bytes.
 static inline __attribute__((always_inline)) void panel_rows(const qk_gradient_form form, const size_t count, size_t width,
                                                              size_t panel_step, const float *g, size_t stride,
                                                              const float *weight, const float *factor, int32_t *sums,
@@ -214,7 +217,7 @@ QK_CLONES static void round_rows(qk_gradient_form form, size_t rows, size_t widt
   else all_rows(QK_GRADIENT_WORDS, rows, width, g, stride, left, scale, NULL);
 }
 
-/// Largest magnitudes of columns to factors and the values of a code.
+/// Turns the largest magnitudes of columns into factors and the values of one code.
 static inline __attribute__((always_inline)) void column_factors(const qk_gradient_form form, size_t width, float *factor,
                                                                  float *scale) {
   for (size_t c = 0; c < width; c++) factor[c] = code_factor(form, factor[c], &scale[c]);
@@ -244,7 +247,7 @@ QK_CLONES static void round_columns(qk_gradient_form form, size_t rows, size_t w
   else columns_of(QK_GRADIENT_WORDS, rows, width, g, stride, weight, factor, scale, NULL, panels);
 }
 
-/// Steps, sums, magnitudes, and codes of the left operand of a few rows.
+/// Computes steps, sums, magnitudes, and codes of the left operand, for a few rows.
 static inline __attribute__((always_inline)) void measure_rows(const qk_gradient_form form, const int steps,
                                                                const size_t count, const qk_output_gradient *o, size_t row) {
   const size_t element = qk_gradient_element(form);

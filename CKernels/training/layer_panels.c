@@ -2,7 +2,7 @@
 #include "ckernels/profile.h"
 #include "../elementwise/float_common.h"
 
-/// Columns of a task: whole panels, of some tens of KiB.
+/// Columns of a task: whole panels, some tens of KiB.
 enum { TASK_COLUMNS = 4 * QK_GRADIENT_COLUMNS };
 
 void qk_take_layer_panels(const qk_training_block *b, qk_memory *memory, qk_layer_panels *p) {

@@ -1,5 +1,5 @@
-// Weight codes of the layers of a block as right operands of the input gradients: laid out when a backward pass begins,
-// so that only one block's are in memory.
+// Weight codes of the layers of a block as right operands of the input gradients. They are laid out when a backward
+// pass begins, so that only the panels of one block are in memory.
 #ifndef QK_LAYER_PANELS_H
 #define QK_LAYER_PANELS_H
 

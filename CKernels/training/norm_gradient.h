@@ -1,5 +1,5 @@
-// LayerNorm and its quantiser, backward: the quantiser's input is computed again from x and the row's two numbers.
-// A body of passes_table.h.
+// Backward pass of LayerNorm and its quantiser. The quantiser's input is computed again from x and the row's two
+// numbers. One of the bodies in passes_table.h.
 
 /// With n = (x − mean)·inverse, u = n·weight + bias, h the gradient of n: gx = inverse·(h − mean(h) − n·mean(h·n)).
 QK_CLONES static void norm_backward(const qk_norm_gradient *o) {
@@ -15,7 +15,7 @@ QK_CLONES static void norm_backward(const qk_norm_gradient *o) {
     const float mean = o->statistics[2 * r], inverse = o->statistics[2 * r + 1];
     lanes sums = { 0 }, dots = { 0 };
     for (size_t c = 0; c < width; c += QK_LANES) {
-      // Rows of x come from memory.
+      // Fetches rows of x, which come from memory.
       FETCH(x + c, 8 * width * sizeof *x);
       const lanes n = (LOAD(x + c) - mean) * inverse, weight = LOAD(o->weight + c), gradient = LOAD(g + c);
       const lanes scaled = n * weight;

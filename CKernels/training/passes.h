@@ -1,6 +1,7 @@
-// Row passes of the training block; all work on the rows of one leaf, on the calling thread. Nothing is fused
-// (float_common.h), and sums run in one order that depends on widths alone, so their bits depend on no instruction set. They
-// exist twice, for widths that are multiples of 16 and of 8: passes16.c and passes8.c are made of the same bodies.
+// Row passes of the training block. All work on the rows of one leaf, on the calling thread. Nothing is fused
+// (float_common.h), and sums run in one order that depends on widths alone, so their bits do not depend on the
+// instruction set. There are two instances, for widths divisible by 16 and by 8: passes16.c and passes8.c compile the
+// same bodies.
 #ifndef QK_PASSES_H
 #define QK_PASSES_H
 
@@ -8,8 +9,8 @@
 #include "ckernels/gradient.h"
 #include "ckernels/training_block.h"
 
-/// Slopes of a table of codes (GELU and the quantiser behind it) at entry code + 128, as bytes, which are looked up faster
-/// than wider numbers are gathered.
+/// Slopes of a table of codes (GELU and the quantiser after it) at entry code + 128. They are bytes, because bytes are
+/// looked up faster than wider numbers are gathered.
 typedef struct qk_slope_tables {
   uint8_t upper[256], lower[256];  ///< of the value: the halves of round(slope / QK_SLOPE_UNIT), int16
   uint8_t rest[256];               ///< of the quantiser's step: a remainder byte (QK_REST_UNITS)
@@ -20,8 +21,8 @@ typedef struct qk_slope_tables {
 /// Rows whose entries are looked up together.
 #define QK_LOOKED_UP_ROWS 8
 
-/// What LayerNorm and its quantiser give back: gx = gradient of x plus `through`; sums over the rows of the leaf are
-/// written to weight, bias, step (one sum a column).
+/// Backward pass of LayerNorm and its quantiser: gx = gradient of x plus `through`. Sums over the rows of the leaf are
+/// written to gweight, gbias and gstep (one sum per column).
 typedef struct qk_norm_gradient {
   size_t rows, width;
   const float *x, *weight, *bias, *statistics;
@@ -58,10 +59,10 @@ typedef struct qk_output_gradient {
 
 /// Turns dP, the gradient of a head's probabilities, into the operands of dq and dk.
 ///
-/// With p = P/ΣP, scores becomes dS = factor·p⊙(dP − Σ p⊙dP), zeros behind its columns.
+/// With p = P/ΣP, scores becomes dS = factor·p⊙(dP − Σ p⊙dP), with zeros after its columns.
 typedef struct qk_score_gradient {
   qk_gradient_form form;                ///< of the operands
-  size_t tokens, stride;                ///< rows of scores and of `left` lie `stride` elements apart, a multiple of 16
+  size_t tokens, stride;                ///< rows of scores and of `left` are `stride` elements apart, a multiple of 16
   const uint8_t *probabilities;         ///< P [tokens][tokens]
   float factor;
   float *scores;                        ///< dP
@@ -91,21 +92,21 @@ typedef struct qk_block_passes {
   void (*norm_statistics)(size_t rows, size_t width, const float *x, float epsilon, float *statistics);
   void (*norm_backward)(const qk_norm_gradient *n);
   void (*prepare_gradient)(const qk_output_gradient *o);
-  /// left[r][c] = round(g[r][c] / scale[r]), words or bytes; sums[r] of the codes, for bytes.
+  /// left[r][c] = round(g[r][c] / scale[r]), words or bytes; sums[r] is the sum of the row's codes, for bytes.
   void (*round_rows)(qk_gradient_form form, size_t rows, size_t width, const float *g, size_t stride, void *left,
                      float *scale, int32_t *sums);
-  /// Panels of round(g[r][c]·weight[r] / scale[c]), words or bytes; weight may be null (all 1); sums[c] of the codes, for
-  /// bytes; factor [width] is scratch. Rows lie `stride` apart.
+  /// Panels of round(g[r][c]·weight[r] / scale[c]), words or bytes; weight may be null (all 1); sums[c] is the sum of
+  /// the column's codes, for bytes; factor [width] is scratch. Rows are `stride` apart.
   void (*round_columns)(qk_gradient_form form, size_t rows, size_t width, const float *g, size_t stride,
                         const float *weight, float *factor, float *scale, int32_t *sums, void *panels);
   /// g (in place) is cut by the quantiser with these remainders; step[c] = Σ_r g·slope.
   void (*cut_gradient)(size_t rows, size_t width, const int8_t *rest, float lo, float hi, float *g, float *step);
-  /// sums[t] = Σ of `dimension` codes of row t; rows lie `step` apart.
+  /// sums[t] = Σ of `dimension` codes of row t; rows are `step` apart.
   void (*sum_rows)(size_t rows, size_t dimension, const int8_t *codes, size_t step, int32_t *sums);
-  /// Rows of scores, `stride` apart, to probability codes round(levels·e^(s − max)); sum[i] = Σ_j P.
+  /// Turns rows of scores, `stride` apart, into probability codes round(levels·e^(s − max)); sum[i] = Σ_j P.
   void (*soften)(size_t tokens, size_t stride, float levels, float *scores, uint8_t *probabilities, float *sum);
   void (*score_gradients)(const qk_score_gradient *s);
-  /// values[r][c] *= factor[c]; rows lie `stride` apart.
+  /// values[r][c] *= factor[c]; rows are `stride` apart.
   void (*scale_columns)(size_t rows, size_t width, const float *factor, float *values, size_t stride);
 } qk_block_passes;
 

@@ -1,4 +1,4 @@
-// The row passes for widths that are multiples of 8.
+// The row passes for widths divisible by 8.
 #define QK_LANES 8
 #define QK_PASSES qk_passes8
 #include "passes_table.h"

@@ -1,4 +1,4 @@
-// The patch embedding of a training step: leaves of rows, each by one thread.
+// The patch embedding of a training step: leaves of rows, one thread per leaf.
 #include "ckernels/training_patches.h"
 #include "ckernels/parallel.h"
 #include "ckernels/profile.h"
@@ -9,7 +9,8 @@
 
 enum {
   LEAF_ROWS = 256,
-  /// What panels of inputs leave out of every pixel: near their mean the rounding of gradients weighs least.
+  /// Code that panels of inputs subtract from every pixel: near the mean of the pixels, the rounding of gradients
+  /// weighs least.
   MIDDLE_CODE = 128
 };
 
@@ -21,7 +22,7 @@ typedef struct patches_job {
   float *y;
   const float *gy;            ///< backward
   qk_weight_operands operands;
-  float *largest, *sums;      ///< scratch of each leaf, of the sums of the bias
+  float *largest, *sums;      ///< scratch of each leaf, and of the sums of the bias
   atomic_int status;
 } patches_job;
 
@@ -110,7 +111,7 @@ static void prepare_leaves(void *context, size_t begin, size_t end) {
   }
 }
 
-/// The products hold Σ g·input_step·(code − middle); x is that and input_step·middle − mean.
+/// Adds the means. The products hold Σ g·input_step·(code − middle); x is that value plus input_step·middle − mean.
 QK_CLONES static void add_means(const qk_training_patches *p, size_t outputs, size_t inputs, const float *gbias,
                                 float *gweight) {
   const float middle = p->input_step * MIDDLE_CODE;

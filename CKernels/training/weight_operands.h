@@ -30,14 +30,14 @@ static inline qk_weight_operands qk_take_operands(qk_memory *memory, qk_gradient
   return o;
 }
 
-/// The operands of one leaf, where they are to be written.
+/// The places of the operands of one leaf.
 typedef struct qk_leaf_operands {
   uint8_t *gradient, *input;
   float *scale;
   int32_t *sums;
 } qk_leaf_operands;
 
-/// The place of leaf `leaf`, entered for the product with so many rows.
+/// The place of leaf `leaf`, entered for the product with `rows` rows.
 static inline qk_leaf_operands qk_operands_of(const qk_weight_operands *o, size_t leaf, size_t rows) {
   const qk_leaf_operands own = {
     .gradient = o->gradient + leaf * o->gradient_step, .input = o->input + leaf * o->input_step,
@@ -50,7 +50,7 @@ static inline qk_leaf_operands qk_operands_of(const qk_weight_operands *o, size_
   return own;
 }
 
-/// Where the panels of a leaf will be written.
+/// The place where the panels of a leaf will be written.
 static inline qk_fetch_range qk_gradient_place(const qk_weight_operands *o, size_t leaf) {
   return (qk_fetch_range){ o->gradient + leaf * o->gradient_step, o->gradient_step };
 }
@@ -59,7 +59,7 @@ static inline qk_fetch_range qk_input_place(const qk_weight_operands *o, size_t 
   return (qk_fetch_range){ o->input + leaf * o->input_step, o->input_step };
 }
 
-/// The product of all leaves times `factor`, dense; inputs are codes less `input_zero`.
+/// The product of all leaves times `factor`, dense; inputs are codes minus `input_zero`.
 static inline qk_weight_gradient qk_weight_gradient_of(const qk_weight_operands *o, int input_unsigned, int32_t input_zero,
                                                        float factor, float *output) {
   return (qk_weight_gradient){

@@ -8,7 +8,7 @@ static void note(tjhandle handle, char *message) {
   message[QK_IMAGE_MESSAGE - 1] = 0;
 }
 
-// A warning about bytes that no marker needs; cameras and editors leave such files.
+// 1 for a warning about bytes that no marker needs; cameras and editors leave such files.
 static int is_harmless(tjhandle handle) {
   const char *text = tjGetErrorStr2(handle);
   return tjGetErrorCode(handle) == TJERR_WARNING &&
@@ -63,7 +63,7 @@ qk_image_status qk_jpeg_decode(
   qk_image_shape found;
   qk_image_status status = read_header(handle, file, count, denominator, &found, message);
   if (status == QK_IMAGE_OK && memcmp(&found, shape, sizeof found) != 0) {
-    strncpy(message, "another header", QK_IMAGE_MESSAGE);
+    strncpy(message, "the header has changed", QK_IMAGE_MESSAGE);
     status = QK_IMAGE_DAMAGED;
   }
   if (status == QK_IMAGE_OK) {

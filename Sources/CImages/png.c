@@ -3,7 +3,7 @@
 #include <png.h>
 #include <string.h>
 
-// Everything that lives across longjmp sits behind one pointer, so no local variable has to survive it.
+// Everything that is alive across longjmp is behind one pointer, so no local variable needs to survive it.
 typedef struct {
   png_structp png;
   png_infop info;
@@ -101,12 +101,12 @@ qk_image_status qk_png_decode(
     return QK_IMAGE_DAMAGED;
   }
   status = read_header(&source, &found);
-  if (status == QK_IMAGE_OK && memcmp(&found, shape, sizeof found) != 0) png_error(source.png, "another header");
+  if (status == QK_IMAGE_OK && memcmp(&found, shape, sizeof found) != 0) png_error(source.png, "the header has changed");
   if (status == QK_IMAGE_OK) {
     int passes = png_set_interlace_handling(source.png);
     png_read_update_info(source.png, source.info);
     size_t row = (size_t)found.width * (size_t)found.samples;
-    if (png_get_rowbytes(source.png, source.info) != row) png_error(source.png, "an unknown kind of samples");
+    if (png_get_rowbytes(source.png, source.info) != row) png_error(source.png, "unknown kind of samples");
     for (int pass = 0; pass < passes; pass++) {
       for (int32_t y = 0; y < found.height; y++) png_read_row(source.png, pixels + (size_t)y * row, NULL);
     }

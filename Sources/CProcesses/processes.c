@@ -27,7 +27,7 @@ static void store(qk_exchange *exchange, const MPI_Request requests[2]) {
 qk_processes_status qk_processes_start(int32_t *rank, int32_t *size, char *message) {
   int provided = 0, own = 0, count = 1;
   int code = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
-  // Errors come back as codes, with a sentence, instead of ending the process.
+  // Errors are returned as codes, with a sentence, instead of ending the process.
   if (code == MPI_SUCCESS) code = MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   if (code == MPI_SUCCESS) code = MPI_Comm_rank(MPI_COMM_WORLD, &own);
   if (code == MPI_SUCCESS) code = MPI_Comm_size(MPI_COMM_WORLD, &count);

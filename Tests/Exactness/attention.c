@@ -1,4 +1,4 @@
-// Attention of every instruction set against the definition.
+// Attention on every instruction set against the definition.
 #include <stdlib.h>
 #include <string.h>
 #include "exactness.h"
@@ -76,7 +76,8 @@ void check_attention(void) {
       check(&s);
     }
   qk_set_thread_count(1);
-  // Several tiles of queries, which kernels may have under way at once; every turn is another kind of requantiser and range.
+  // Several tiles of queries, which kernels may have under way at the same time. Every turn is another kind of
+  // requantiser and range.
   static const int32_t tiles_of[] = { 12, 18, 24, 66, 126, 129, 133, 193, 197 };
   static const int32_t narrow[] = { 8, 28, 32, 60, 64 };
   for (int t = 0; t < 9; t++)

@@ -1,5 +1,5 @@
-// The exactness suite in C: every kernel of every instruction set that the CPU has, compared bit for bit. It needs neither
-// Swift nor a thread library, so it also runs on an emulated CPU.
+// The exactness suite in C: every kernel of every instruction set that the CPU has, compared bit for bit. It needs
+// neither Swift nor a thread library, so it also runs on an emulated CPU.
 #ifndef EXACTNESS_H
 #define EXACTNESS_H
 
@@ -13,7 +13,8 @@ typedef struct arena {
   size_t capacity;     ///< up to the unreadable page behind
 } arena;
 
-/// `bytes` of the arena that begin after the page in front, or end (up to the alignment) before the page behind.
+/// Returns `bytes` of the arena that begin after the page in front, or end (up to the alignment) before the page
+/// behind.
 void *place(arena *a, size_t bytes, size_t alignment, int at_end);
 
 typedef struct random_numbers {
@@ -25,7 +26,7 @@ uint64_t next_bits(random_numbers *r);
 int64_t next_in(random_numbers *r, int64_t lo, int64_t hi);
 /// As next_in, but half of the numbers are bounds, zero or their neighbours.
 int64_t next_corner(random_numbers *r, int64_t lo, int64_t hi);
-/// A requantiser of any sign; its shift lies in least…most; one of ten is zero.
+/// A requantiser of any sign; its shift is in least…most, and one of ten is zero.
 qk_requantiser next_requantiser(random_numbers *r, int32_t least, int32_t most);
 
 /// Counts a case of `isa`; when `bad`, also as a failure, whose description (printf form) follows.

@@ -6,7 +6,7 @@
 static arena activation_arena, panel_arena, bias_arena, requantiser_arena, scale_arena, table_arena, residual_arena,
     output_arena, rest_arena, constants_arena, slot_arena, sum_arena;
 
-/// Sizes that all cases of a run stay below.
+/// Upper limits on the sizes of all cases of a run.
 enum { MOST_ROWS = 1024 };
 
 typedef struct problem {
@@ -76,7 +76,7 @@ static void fill_rows(const gemm_shape *s, random_numbers *r, int at_end, qk_gem
   const int wide = s->extreme || next_bits(r) % 2;
   for (int32_t n = 0; n < s->rows; n++) {
     bias[n] = (int32_t)(wide ? next_corner(r, -limit, limit) : next_in(r, -9999, 9999));
-    // From 18 on a multiplier can be doubled as well.
+    // From 18 on, a multiplier can also be doubled.
     q[n] = s->high_word ? next_requantiser(r, 17 + (int32_t)(s->seed % 2), 32) : next_requantiser(r, 1, QK_REQUANTISER_MAX_SHIFT);
     // Below 2; for codes, whose range holds 256 values, often far below.
     scale[n] = (float)next_in(r, -(1 << 24), 1 << 24) * (s->form > QK_OUTPUT_FLOAT && next_bits(r) % 4 ? 0x1p-36f : 0x1p-23f);
@@ -104,7 +104,7 @@ static problem make_problem(const gemm_shape *s) {
   a->output_stride = (size_t)(s->rows + s->slack);
   a->residual_stride = (size_t)(s->rows + 2 * s->slack);
   a->form = s->form;
-  // The last row ends at the unreadable page: it has no slack behind it.
+  // The last row ends at the unreadable page, so it has no slack after it.
   const size_t rows_before = (size_t)(s->tokens - 1);
   uint8_t *x = place(&activation_arena, rows_before * a->activation_stride + (size_t)s->depth, 1, at_end);
   const int64_t lo = s->is_unsigned ? 0 : -128, hi = s->is_unsigned ? 255 : 127;
@@ -126,7 +126,8 @@ static problem make_problem(const gemm_shape *s) {
   return p;
 }
 
-/// round(252·(c − v)) with c = round(v), ties to even; −128 and 127 for v below and above the range. Also the code.
+/// round(252·(c − v)) with c = round(v), ties to even; −128 and 127 for v below and above the range. Writes the code
+/// too.
 static int64_t rest_of(float v, int64_t lo, int64_t hi, int64_t *code) {
   // |v| < 2^31·2, where doubles have all fractions of a float; c − v is exact.
   const double whole = floor((double)v), fraction = (double)v - whole;
@@ -177,7 +178,7 @@ void write_expected(const qk_gemm_arguments *a, int32_t t, int32_t n, int64_t su
   memcpy(place, &word, element);  // little-endian
 }
 
-/// The output, and behind it the rests.
+/// The output, followed by the rests.
 static uint8_t *expected_output(const problem *p) {
   const qk_gemm_arguments *a = &p->arguments;
   const int32_t depth = p->weights.depth;

@@ -16,8 +16,8 @@ typedef struct table {
   qk_packed_weights weights;
 } table;
 
-/// Row n has one code that is not zero, at `k`; every 17th row has 4 bits. So the sum is one product, whatever the
-/// other activations are.
+/// Fills the table: row n has one code that is not zero, at `k`, and every 17th row has 4 bits. So the sum is one
+/// product, whatever the other activations are.
 static void fill(table *t, int32_t k, random_numbers *r) {
   memset(t->codes, 0, sizeof t->codes);
   int32_t next8 = -128, next4 = -8;

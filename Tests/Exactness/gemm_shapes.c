@@ -4,7 +4,7 @@
 
 enum { FORMS = QK_OUTPUT_EXACT_AND_REST + 1 };
 
-/// Turns with the number of the case, so that neighbouring shapes differ in everything else.
+/// Varies with the number of the case, so that neighbouring shapes differ in everything else.
 static gemm_shape shape_of(int32_t tokens, int32_t rows, int32_t depth, uint64_t turn) {
   return (gemm_shape){ .tokens = tokens, .rows = rows, .depth = depth, .is_unsigned = (int32_t)(turn / 2 % 2),
                        .form = (qk_output_form)(turn % FORMS), .mask = (row_mask)(turn % ROW_MASK_COUNT),
@@ -61,7 +61,7 @@ void check_forms(void) {
           }
 }
 
-/// Tokens enough for mixed rows to be multiplied in their order, in any form.
+/// Enough tokens for mixed rows to be multiplied in row order, in any form.
 void check_ordered(void) {
   static const int32_t rows_of[] = { 18, 33, 64, 65, 79, 113, 200 };
   uint64_t turn = 0;

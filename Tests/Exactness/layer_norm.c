@@ -1,4 +1,4 @@
-// LayerNorm of every instruction set against the definition.
+// LayerNorm on every instruction set against the definition.
 #include <stdlib.h>
 #include <string.h>
 #include "exactness.h"
@@ -12,7 +12,8 @@ static void check(int32_t rows, int32_t width, int extreme, uint64_t seed) {
   const size_t before = (size_t)(rows - 1), inputs = before * (columns + slack) + columns;
   const size_t outputs = before * (columns + 2 * slack) + columns;
   int16_t *input = place(&input_arena, inputs * sizeof *input, 2, at_end);
-  // Of small spreads about a mean the root is small: an error of one in the variance moves it. Spread 0: a variance of 0.
+  // With a small spread about the mean the root is small, and an error of one in the variance moves it. Spread 0: a
+  // variance of 0.
   static const int32_t spreads[] = { 0, 1, 3, 1000, 0x10000 };
   const int32_t spread = spreads[next_bits(&r) % 5], mean = (int32_t)next_in(&r, -30000, 30000);
   for (size_t i = 0; i < inputs; i++)

@@ -1,4 +1,4 @@
-// usage: exactness [GROUP …]; without groups all. Exit status 1 when a case fails.
+// usage: exactness [GROUP …]; without groups, all run. Exit status 1 when a case fails.
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-// The functions of the GEMM descriptors called one by one: their operands end at unreadable pages, so a read or write
+// Calls the functions of the GEMM descriptors one by one. Their operands end at unreadable pages, so a read or write
 // beyond what a descriptor promises is seen.
 #include <stdlib.h>
 #include <string.h>
@@ -92,7 +92,7 @@ static void check_precision(qk_isa isa, const qk_gemm_kernel *kernel, operands *
     }
 }
 
-/// Rows of random precisions, sixteen by sixteen, in their order: every lane of every panel against the codes.
+/// Rows of random precisions, sixteen at a time, in row order: compares every lane of every panel with the codes.
 static void check_mixed_rows(qk_isa isa, const qk_gemm_kernel *kernel, operands *o, random_numbers *r) {
   if (kernel->load_rows == NULL) return;
   for (int round = 0; round < 200; round++) {

@@ -1,7 +1,7 @@
-// The bits of training: digests of what the float kernels and the fused block compute from fixed inputs. Their loops are
-// portable C in clones for several instruction sets, chosen by the loader, so one run sees one clone: the digests are written
-// down here, and every CPU has to find them. (What the numbers ought to be, the tests in Swift compare with double.) After a
-// change that is meant to change bits, the failures name the new ones.
+// The bits of training: digests of the results of the float kernels and the fused block on fixed inputs. Their loops
+// are portable C in clones for several instruction sets, chosen by the loader, so one run sees one clone. Therefore the
+// digests are written down here, and every CPU must find the same. (The tests in Swift compare the numbers with
+// double.) After a change that is meant to change bits, the failures name the new digests.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@ static void compare(const char *name, uint64_t digest) {
 
 #define EMPTY_DIGEST 0xcbf29ce484222325u
 
-/// FNV-1a goes on with the bytes.
+/// Continues FNV-1a with the bytes.
 static void add_bytes(uint64_t *digest, const void *bytes, size_t count) {
   for (size_t i = 0; i < count; i++) *digest = (*digest ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3u;
 }
@@ -41,7 +41,7 @@ static void *zeros(size_t bytes) {
 
 static float *floats(size_t count) { return zeros(count * sizeof(float)); }
 
-/// Multiples of 2^−20 in ±limit, a power of two, each exact.
+/// Multiples of 2^−20 in ±limit, where limit is a power of two, so each is exact.
 static float *noise(random_numbers *r, size_t count, float limit) {
   float *values = floats(count);
   for (size_t i = 0; i < count; i++) values[i] = (float)next_in(r, -(1 << 20), 1 << 20) * 0x1p-20f * limit;
@@ -57,7 +57,7 @@ static float *positive(random_numbers *r, size_t count, float limit) {
 
 // --- float rows -----------------------------------------------------------------------------------------------
 
-enum { ROWS = 70, WIDTH = 300, COUNT = ROWS * WIDTH };  // two blocks of rows; terms in two pieces, no multiple of 16
+enum { ROWS = 70, WIDTH = 300, COUNT = ROWS * WIDTH };  // two blocks of rows; terms in two pieces, not a multiple of 16
 
 static void compare_floats(const char *name, const float *a, size_t na, const float *b, size_t nb) {
   uint64_t digest = EMPTY_DIGEST;
@@ -123,7 +123,7 @@ static void check_slices(void) {
   static const qk_sharing forms[] = { QK_SHARING_INDEPENDENT, QK_SHARING_TIED, QK_SHARING_NESTED };
   for (int form = 0; form < 3; form++) {
     qk_weight_slice_forward(ROWS, WIDTH, latent, WIDTH, rows, bits, scale4, scale8, forms[form], out);
-    // All rows are in the slice: nothing is left of NaN where it is fresh.
+    // All rows are in the slice: no NaN may remain where it is fresh.
     const int fresh = form == QK_SHARING_TIED;
     memset(glatent, fresh ? 0xff : 0, COUNT * sizeof *glatent);
     memset(gscale, 0, 2 * ROWS * sizeof *gscale);
@@ -163,7 +163,7 @@ static qk_training_linear linear(random_numbers *r, int32_t rows, int32_t depth)
                                .codes = codes };
 }
 
-/// `step` is the head dimension, 8 or 16: with the widths that follow from it either granule of the row passes.
+/// `step` is the head dimension, 8 or 16; the widths that follow from it select the granule of the row passes.
 static void check_block(const char *name, qk_gradient_form form, int32_t step) {
   random_numbers r = { 13 };
   const int32_t images = 20, tokens = 17, width = 3 * step, inner = 2 * step, hidden = 5 * step;

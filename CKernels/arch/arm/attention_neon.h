@@ -1,11 +1,11 @@
 // NEON attention, per tile of eight queries: scores of all keys, probabilities as bytes, their product with the values,
-// and the output codes; only the tile's rows of scores are ever in memory.
+// and the output codes. Only the tile's rows of scores are ever in memory.
 //
 // Included by the two files that build it, which define the product and its panels of 16 keys or dimensions:
 //   store_keys(panel at depth c, i, both, r): dimensions c…c+7, and c+8…c+15 if `both`, of keys 4i…4i+3
 //   store_values(panel at token j, v, first, second): tokens j…j+3 and j+4…j+7 of dimensions 4v…4v+3
 //   multiply_panel: as qk_panel_neondot
-// Probabilities are stored as P − 128; a row of sums starts at 128·Σ v of its dimension.
+// Probabilities are stored as P − 128, so a row of sums starts at 128·Σ v of its dimension.
 #ifndef QK_ATTENTION_NEON_H
 #define QK_ATTENTION_NEON_H
 
@@ -18,7 +18,7 @@
 
 enum { QUERIES = QK_TILE_NEON_TOKENS, PANEL = QK_PANEL_ROWS, MAX_DIMENSION = 256 };
 
-/// What all tasks of a call share.
+/// Data that all tasks of a call share.
 typedef struct shared {
   uint8_t table[256];       ///< (E[f] >> (15 − A)) − base
   int32_t base;             ///< least E[f] >> (15 − A) that the contract allows
@@ -65,7 +65,7 @@ static void prepare(const qk_attention_arguments *a, void *memory) {
   s->word = s->use_word ? qk_upper_word_multiplier(a->score) : 0;
 }
 
-/// Up to 16 bytes, zero beyond `count`; reads nothing past them.
+/// Loads up to 16 bytes, zero beyond `count`; reads nothing past them.
 static inline int8x16_t load_bytes(const int8_t *bytes, int32_t count) {
   if (count >= 16) return vld1q_s8(bytes);
   int8_t image[16] = { 0 };
@@ -73,7 +73,7 @@ static inline int8x16_t load_bytes(const int8_t *bytes, int32_t count) {
   return vld1q_s8(image);
 }
 
-/// One panel of up to 16 keys.
+/// Lays out one panel of up to 16 keys.
 static void load_key_panel(const int8_t *keys, size_t stride, int32_t count, int32_t dimension, int32_t padded,
                            int8_t *panel) {
   for (int32_t c = 0; c < padded; c += 16)
@@ -87,7 +87,7 @@ static void load_key_panel(const int8_t *keys, size_t stride, int32_t count, int
     }
 }
 
-/// Four tokens of 16 dimensions become quads: four tokens of dimensions 4v…4v+3 in register v. Adds to Σ v.
+/// Turns four tokens of 16 dimensions into quads: four tokens of dimensions 4v…4v+3 in register v. Adds to Σ v.
 static inline void value_quads(const int8_t *values, size_t stride, int32_t tokens, int32_t dimensions,
                                int8x16_t quads[4], int32x4_t sums[4]) {
   int8x16_t r[4];
@@ -104,7 +104,7 @@ static inline void value_quads(const int8_t *values, size_t stride, int32_t toke
   for (int v = 0; v < 4; v++) sums[v] = vdotq_s32(sums[v], quads[v], vdupq_n_s8(1));
 }
 
-/// One panel of up to 16 dimensions, and 128·Σ v of each.
+/// Lays out one panel of up to 16 dimensions, and 128·Σ v of each.
 static void load_value_panel(const int8_t *values, size_t stride, int32_t tokens, int32_t dimensions, int8_t *panel,
                              int32_t *start) {
   int32x4_t sums[4] = { vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0) };
@@ -158,7 +158,7 @@ static inline uint8x8_t probabilities8(uint8x8_t entry, uint8x8_t whole, uint16x
   return vmovn_u16(vrshlq_u16(vaddw_u8(base, entry), shift));
 }
 
-/// P − 128 of one row up to a multiple of 16 tokens (values beyond the last token are zero); returns Σ P.
+/// Writes P − 128 of one row up to a multiple of 16 tokens (values beyond the last token are zero); returns Σ P.
 static inline __attribute__((always_inline)) uint32_t make_probabilities(const int use_word, const shared *s,
                                                                          qk_requantiser score, int32_t tokens,
                                                                          const int32_t *scores, uint8_t *p) {
@@ -181,7 +181,7 @@ static inline __attribute__((always_inline)) uint32_t make_probabilities(const i
   return vaddvq_u32(total);
 }
 
-/// Output codes of one query: U = (sum·R + 2^(k+6)) >> (k+7), |sum·R| < 2^54, then the requantiser.
+/// Writes the output codes of one query: U = (sum·R + 2^(k+6)) >> (k+7), |sum·R| < 2^54, then the requantiser.
 static void finish_query(const qk_attention_arguments *a, const int32_t *sums, uint32_t total, int8_t *out) {
   int32_t k = 0;
   const int32_t reciprocal = (int32_t)qk_reciprocal16_inline(total, &k);

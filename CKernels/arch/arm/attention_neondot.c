@@ -4,7 +4,7 @@
 
 #pragma clang attribute push(__attribute__((target("dotprod"))), apply_to=function)
 
-/// A 4×4 transposition of quads.
+/// Transposes 4×4 quads.
 static inline void store_keys(int8_t *panel, int i, int both, const int8x16_t r[4]) {
   const int32x4_t a = vreinterpretq_s32_s8(r[0]), b = vreinterpretq_s32_s8(r[1]);
   const int32x4_t c = vreinterpretq_s32_s8(r[2]), d = vreinterpretq_s32_s8(r[3]);

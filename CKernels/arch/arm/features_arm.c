@@ -1,4 +1,4 @@
-// What an AArch64 CPU can do, as the operating system tells it.
+// Features of an AArch64 CPU, as the operating system reports them.
 #if defined(__aarch64__)
 #include "kernels_arm.h"
 

@@ -1,4 +1,4 @@
-// What AArch64 kernels share around their products: prepared activations, finished codes, merged rows. Plain NEON.
+// Shared by AArch64 kernels around their products: prepared activations, finished codes, merged rows. Plain NEON.
 #ifndef QK_FINISH_ARM_H
 #define QK_FINISH_ARM_H
 
@@ -8,7 +8,7 @@
 /// Copies `depth` codes, unsigned ones as code − 128, and writes zeros up to `padded`.
 void qk_sign_activations_neon(const void *codes, int is_unsigned, int32_t depth, int32_t padded, void *out);
 
-/// 16 bytes of a table of 256: a lookup takes 64 bytes, and indices beyond them leave what was found.
+/// 16 bytes of a table of 256. One lookup covers 64 bytes, and indices beyond them keep what was found before.
 static inline uint8x16_t qk_look_up_neon(const uint8x16x4_t table[4], uint8x16_t index) {
   uint8x16_t found = vqtbl4q_u8(table[0], index);
   found = vqtbx4q_u8(found, table[1], vsubq_u8(index, vdupq_n_u8(64)));

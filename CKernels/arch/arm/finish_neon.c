@@ -1,4 +1,4 @@
-// Activations in, codes out: everything around the products that plain NEON does.
+// Plain NEON code around the products: activations in, codes out.
 #if defined(__aarch64__)
 #include <arm_neon.h>
 #include <string.h>
@@ -33,7 +33,7 @@ static inline words16 load16(const int32_t *words) {
   return (words16){ { vld1q_s32(words), vld1q_s32(words + 4), vld1q_s32(words + 8), vld1q_s32(words + 12) } };
 }
 
-/// Even and odd columns apart, as the offsets lie.
+/// Splits even and odd columns, in the order of the offsets.
 static inline words16 split16(words16 w) {
   return (words16){ { vuzp1q_s32(w.v[0], w.v[1]), vuzp2q_s32(w.v[0], w.v[1]), vuzp1q_s32(w.v[2], w.v[3]),
                       vuzp2q_s32(w.v[2], w.v[3]) } };
@@ -91,8 +91,8 @@ static inline columns16 load_columns(const int high_word, const qk_gemm_finish *
 
 static inline int16x8_t narrow_words(int32x4_t a, int32x4_t b) { return vqmovn_high_s32(vqmovn_s32(a), b); }
 
-/// clamp(round(v), lo, hi) in the lower byte of 4 words, what that took in the upper one; the lower byte is `code` instead
-/// where `exact`.
+/// clamp(round(v), lo, hi) in the lower byte of 4 words, its rounding error in the upper byte. With `exact`, the lower
+/// byte is `code` instead.
 static inline __attribute__((always_inline)) int32x4_t code_and_rest4(const columns16 *c, float32x4_t v, const int exact,
                                                                       int32x4_t code) {
   const float32x4_t low = vcvtq_f32_s32(c->lo), high = vcvtq_f32_s32(c->hi);
@@ -104,8 +104,8 @@ static inline __attribute__((always_inline)) int32x4_t code_and_rest4(const colu
   return vorrq_s32(vshlq_n_s32(rest, 8), vandq_s32(lower, vdupq_n_s32(255)));
 }
 
-/// The finished 16 columns of one token, in the form of the output; `form`, `high_word` and `sum_shift` are constants
-/// after inlining.
+/// Finishes 16 columns of one token, in the form of the output; `form`, `high_word` and `sum_shift` are constants after
+/// inlining.
 static inline __attribute__((always_inline)) void finish16(const qk_output_form form, const int high_word,
                                                            const int sum_shift, const columns16 *c,
                                                            const uint8x16x4_t table[4], const int32_t *sums,
@@ -197,7 +197,7 @@ static inline __attribute__((always_inline)) void finish_tokens(const qk_output_
   }
 }
 
-/// The shifts that kernels use: none, or 4 for 4-bit weights in the upper nibble.
+/// Passes on the shifts that kernels use: none, or 4 for 4-bit weights in the upper nibble.
 static inline __attribute__((always_inline)) void finish_shifted(const qk_output_form form, const int high_word,
                                                                  const qk_gemm_finish *f, int32_t tokens,
                                                                  const int32_t *sums) {

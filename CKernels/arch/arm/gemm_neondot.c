@@ -1,5 +1,5 @@
-// The sdot GEMM kernel: signed bytes against signed bytes. 4-bit weights count as 16 times their value, so that
-// unpacking is a mask and a shift; |16·8·128·32000| < 2^31, and the finish shifts the sum back.
+// The sdot GEMM kernel: signed bytes by signed bytes. 4-bit weights count as 16 times their value, so that unpacking is
+// a mask and a shift; |16·8·128·32000| < 2^31, and the finish shifts the sum back.
 #if defined(__aarch64__)
 #include "finish_arm.h"
 #include "gemm_neondot.h"
@@ -25,7 +25,7 @@ void qk_multiply_neondot(const uint8_t *x, size_t x_stride, int32_t tokens, cons
                      sums + QK_PANEL_ROWS * p, QK_GROUP_COLUMNS);
 }
 
-/// Unpacks in registers: worth it while a panel is used once.
+/// Unpacks in registers, which is worth it while a panel is used once.
 static inline __attribute__((always_inline)) void tile_few(const int tokens, const int8_t *x, size_t x_stride,
                                                            const uint8_t *panel, int32_t depth, int32_t *sums) {
   int32x4_t sum[QK_TILE_NEON_FEW][4];

@@ -14,10 +14,10 @@ static inline int8x16_t qk_high_nibbles(uint8x16_t pairs) {
   return vreinterpretq_s8_u8(vandq_u8(pairs, vdupq_n_u8(0xf0)));
 }
 
-/// `multiply` of 8-bit panels as they are packed, any number of tokens.
+/// `multiply` of packed 8-bit panels, for any number of tokens.
 void qk_multiply_neondot(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel, size_t panel_stride,
                          int32_t panels, int32_t depth, int32_t *sums);
-/// `multiply_few` of 4-bit panels as they are packed, 1…4 tokens.
+/// `multiply_few` of packed 4-bit panels, for 1…4 tokens.
 void qk_multiply_few4_neondot(const uint8_t *x, size_t x_stride, int32_t tokens, const uint8_t *panel,
                               size_t panel_stride, int32_t panels, int32_t depth, int32_t *sums);
 

@@ -1,5 +1,5 @@
 // The smmla GEMM kernel. Panels are laid out anew for the tile; 4-bit codes count as 16 times their value, as in the
-// sdot kernel, which serves few tokens: there laying out panels would cost more than the products.
+// sdot kernel. That kernel serves few tokens, for which laying out panels would cost more than the products.
 #if defined(__aarch64__)
 #include "finish_arm.h"
 #include "gemm_neondot.h"

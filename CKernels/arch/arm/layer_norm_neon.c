@@ -4,7 +4,7 @@
 #include "kernels_arm.h"
 #include "../../fixedpoint/fixed_point.h"
 
-/// Σr fits int32 lanes (8192·2^15 = 2^28). A square is at most 2^30; pairs of them are added to 64-bit lanes at once.
+/// Σr fits int32 lanes (8192·2^15 = 2^28). A square is at most 2^30; pairs of them are added to 64-bit lanes directly.
 static inline void row_sums(const int16_t *r, int32_t width, int64_t *sum, int64_t *squares) {
   int32x4_t total = vdupq_n_s32(0);
   int64x2_t low = vdupq_n_s64(0), high = low;

@@ -1,11 +1,11 @@
-// Rows of two precisions brought into row order: a table lookup in the registers that hold the next codes of both.
+// Brings rows of two precisions into row order by table lookups in the registers that hold the next codes of both.
 #if defined(__aarch64__)
 #include <arm_neon.h>
 #include <string.h>
 #include "finish_arm.h"
 #include "../../gemm/row_ranks.h"
 
-/// Where the bytes of eight merged codes lie: codes of the 8-bit list are elements 0…7 of a table, the others 8…15.
+/// Places of the bytes of eight merged codes: codes of the 8-bit list are elements 0…7 of a table, the others 8…15.
 typedef struct picks {
   uint8x16_t bytes[2];
   int32_t count8;
@@ -20,7 +20,7 @@ static inline picks pick_rows(uint64_t bits, const int32_t element) {
   if (element == 1) {
     p.bytes[0] = vcombine_u8(places, vdup_n_u8(0));
   } else if (element == 2) {
-    // Element e lies in bytes 2e and 2e + 1.
+    // Element e is in bytes 2e and 2e + 1.
     const uint8x8_t first = vshl_n_u8(places, 1), second = vadd_u8(first, vdup_n_u8(1));
     p.bytes[0] = vcombine_u8(vzip1_u8(first, second), vzip2_u8(first, second));
   } else {
@@ -33,7 +33,7 @@ static inline picks pick_rows(uint64_t bits, const int32_t element) {
   return p;
 }
 
-/// Eight rows of one token, of which `rows` exist. `element` is a constant after inlining.
+/// Merges eight rows of one token, of which `rows` exist. `element` is a constant after inlining.
 static inline __attribute__((always_inline)) void merge8(const int32_t element, const picks *p, const uint8_t *from8,
                                                          const uint8_t *from4, int32_t rows, uint8_t *out,
                                                          const uint8_t *residual) {
@@ -67,7 +67,7 @@ static inline __attribute__((always_inline)) void merge_rows(const qk_gemm_merge
       const uint8_t *from4 = m->from4 + (size_t)t * m->from_stride + place4;
       uint8_t *out = m->output + (size_t)t * m->output_stride + (size_t)(n * element);
       const uint8_t *residual = m->residual ? m->residual + (size_t)t * m->residual_stride + (size_t)n * 2 : NULL;
-      // A constant 8 makes plain loads and stores of the copies.
+      // A constant 8 turns the copies into plain loads and stores.
       if (rows == 8) merge8(element, &p, from8, from4, 8, out, residual);
       else merge8(element, &p, from8, from4, rows, out, residual);
     }

@@ -21,7 +21,7 @@ double qk_peak_operations_neondot(uint64_t iterations) {
   for (uint64_t step = 0; step < iterations; step++) {
 #pragma clang loop unroll(full)
     for (int i = 0; i < CHAINS; i++) {
-      // The compiler must not see that all products are one, or it would compute a single one.
+      // The compiler must not see that all products are equal, or it would compute a single one.
       __asm__("" : "+w"(a));
       sum[i] = vdotq_s32(sum[i], a, b);
     }

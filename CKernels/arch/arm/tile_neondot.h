@@ -14,7 +14,7 @@
 
 enum { QK_TILE_NEON_TOKENS = 8, QK_TILE_NEON_FEW = 4 };
 
-// The lane of sdot is an immediate: one quad of weights against lane `lane` of all tokens.
+// The lane of sdot is an immediate. Multiplies one quad of weights by lane `lane` of all tokens.
 #define QK_DOT_QUAD(DOT, lane, codes, weights)                                                         \
   do {                                                                                                 \
     int8x16_t w[4];                                                                                    \
@@ -63,7 +63,7 @@ static inline __attribute__((always_inline)) void qk_tile_neondot(const int toke
     for (int v = 0; v < vectors; v++) vst1q_s32(sums + (size_t)t * sums_stride + 4 * v, sum[t][v]);
 }
 
-/// 1…4 tokens by the 16 rows of a panel.
+/// Multiplies 1…4 tokens by the 16 rows of a panel.
 static inline void qk_few_neondot(const int8_t *x, size_t x_stride, int32_t tokens, const int8_t *panel, int32_t depth,
                                   const int32_t *start, int32_t *sums, size_t sums_stride) {
   switch (tokens) {
@@ -74,7 +74,7 @@ static inline void qk_few_neondot(const int8_t *x, size_t x_stride, int32_t toke
   }
 }
 
-/// 5…8 tokens by 8 rows.
+/// Multiplies 5…8 tokens by 8 rows.
 static inline void qk_half_neondot(const int8_t *x, size_t x_stride, int32_t tokens, const int8_t *panel, int32_t depth,
                                    const int32_t *start, int32_t *sums, size_t sums_stride) {
   switch (tokens) {
@@ -85,7 +85,7 @@ static inline void qk_half_neondot(const int8_t *x, size_t x_stride, int32_t tok
   }
 }
 
-/// Any number of tokens by the 16 rows of a panel.
+/// Multiplies any number of tokens by the 16 rows of a panel.
 static inline void qk_panel_neondot(const int8_t *x, size_t x_stride, int32_t tokens, const int8_t *panel, int32_t depth,
                                     const int32_t *start, int32_t *sums, size_t sums_stride) {
   while (tokens > QK_TILE_NEON_FEW) {

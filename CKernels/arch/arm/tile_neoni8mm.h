@@ -1,7 +1,7 @@
 // The smmla product tile: a 2×8 matrix of signed bytes times the transpose of another is added to a 2×2 matrix of int32,
 // exact modulo 2^32.
 //
-// Left: rows of signed bytes, k ascending; two tokens are brought together in registers. Right: panels
+// Left: rows of signed bytes, k ascending; two tokens are combined in registers. Right: panels
 // [depth/8][8 pairs of rows][2 rows][8 codes].
 #ifndef QK_TILE_NEONI8MM_H
 #define QK_TILE_NEONI8MM_H
@@ -13,7 +13,7 @@
 
 #pragma clang attribute push(__attribute__((target("dotprod,i8mm"))), apply_to=function)
 
-/// Quads k…k+3 and k+4…k+7 of four rows become two pairs of rows of 8 codes.
+/// Turns quads k…k+3 and k+4…k+7 of four rows into two pairs of rows of 8 codes.
 static inline void qk_store_pairs(int8_t *out, int8x16_t first, int8x16_t second) {
   const int32x4_t a = vreinterpretq_s32_s8(first), b = vreinterpretq_s32_s8(second);
   vst1q_s8(out, vreinterpretq_s8_s32(vzip1q_s32(a, b)));
@@ -27,7 +27,7 @@ static inline int8x16_t qk_high_pair(int8x16_t a, int8x16_t b) {
   return vreinterpretq_s8_s64(vzip2q_s64(vreinterpretq_s64_s8(a), vreinterpretq_s64_s8(b)));
 }
 
-/// The sums of one token by two pairs of rows: the lower halves of two registers, or the upper ones.
+/// Stores the sums of one token by two pairs of rows: the lower halves of two registers, or the upper ones.
 static inline void qk_store_sums(int32_t *sums, int32x4_t a, int32x4_t b, int upper) {
   const int64x2_t x = vreinterpretq_s64_s32(a), y = vreinterpretq_s64_s32(b);
   vst1q_s32(sums, vreinterpretq_s32_s64(upper ? vzip2q_s64(x, y) : vzip1q_s64(x, y)));
@@ -90,7 +90,7 @@ static inline __attribute__((always_inline)) void qk_tile_neoni8mm(const int tok
       qk_store_sums(sums + (size_t)t * sums_stride + 2 * n, sum[t / 2][n], sum[t / 2][n + 1], t % 2);
 }
 
-/// 1…4 tokens by the 16 rows of a panel.
+/// Multiplies 1…4 tokens by the 16 rows of a panel.
 static inline void qk_few_neoni8mm(const int8_t *x, size_t x_stride, int32_t tokens, const int8_t *panel, int32_t depth,
                                    const int32_t *start, int32_t *sums, size_t sums_stride) {
   switch (tokens) {
@@ -101,7 +101,7 @@ static inline void qk_few_neoni8mm(const int8_t *x, size_t x_stride, int32_t tok
   }
 }
 
-/// 5…8 tokens by half a panel.
+/// Multiplies 5…8 tokens by half a panel.
 static inline void qk_half_neoni8mm(const int8_t *x, size_t x_stride, int32_t tokens, const int8_t *panel, int32_t depth,
                                     const int32_t *start, int32_t *sums, size_t sums_stride) {
   switch (tokens) {
@@ -112,7 +112,7 @@ static inline void qk_half_neoni8mm(const int8_t *x, size_t x_stride, int32_t to
   }
 }
 
-/// Any number of tokens by the 16 rows of a panel.
+/// Multiplies any number of tokens by the 16 rows of a panel.
 static inline void qk_panel_neoni8mm(const int8_t *x, size_t x_stride, int32_t tokens, const int8_t *panel, int32_t depth,
                                      const int32_t *start, int32_t *sums, size_t sums_stride) {
   while (tokens > QK_TILE_NEON_FEW) {

@@ -1,4 +1,4 @@
-// Activations as a product wants them: code + 128 in bytes, or int16.
+// Activations in the form that a product needs: code + 128 in bytes, or int16.
 #ifndef QK_ACTIVATIONS_X86_H
 #define QK_ACTIVATIONS_X86_H
 

@@ -11,7 +11,7 @@
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to=function)
 
-/// Up to 16 bytes, zero beyond `count`; reads nothing past them.
+/// Loads up to 16 bytes, zero beyond `count`; reads nothing past them.
 static inline __m128i load_bytes(const int8_t *bytes, int32_t count) {
   if (count >= 16) return _mm_loadu_si128((const __m128i *)bytes);
   if (count == 8) return _mm_loadl_epi64((const __m128i *)bytes);
@@ -20,7 +20,7 @@ static inline __m128i load_bytes(const int8_t *bytes, int32_t count) {
   return _mm_loadu_si128((const __m128i *)image);
 }
 
-/// Rows of 8 words become columns: out[p] holds word p of rows 0…7.
+/// Turns rows of 8 words into columns: out[p] holds word p of rows 0…7.
 static inline void transpose_words(const __m128i row[8], __m128i out[8]) {
   __m128i pair[8], quad[8];
   for (int i = 0; i < 4; i++) {
@@ -39,7 +39,7 @@ static inline void transpose_words(const __m128i row[8], __m128i out[8]) {
   }
 }
 
-/// A word is a pair of codes of one key, so transposing words gives the panel order; then codes are widened.
+/// A word is a pair of codes of one key, so transposing words gives the panel order; the codes are widened afterwards.
 static void load_keys(const int8_t *keys, size_t stride, int32_t count, int32_t dimension, int16_t *panel) {
   for (int32_t c = 0; c < dimension; c += 16) {
     const int32_t codes = dimension - c < 16 ? dimension - c : 16;
@@ -86,8 +86,8 @@ static inline __m128i exponents(__m128i distance, __m256d factor, __m256d last) 
   return _mm256_cvttpd_epi32(_mm256_min_pd(z, last));
 }
 
-/// The caller's rows are padded to 16 elements, so the last group of 8 may reach past `tokens`; what it leaves
-/// there is never looked up, and the caller overwrites it.
+/// The caller's rows are padded to 16 elements, so the last group of 8 may reach past `tokens`. What it reads there is
+/// never looked up, and the caller overwrites what it leaves there.
 static uint32_t probabilities(const int32_t *scores, int32_t tokens, double factor, const uint16_t *table,
                               int32_t last, uint16_t *p) {
   const __m256i maximum = _mm256_set1_epi32(row_maximum(scores, tokens));

@@ -1,10 +1,11 @@
-// Attention on VNNI, fused per tile of six queries: scores of all keys (bytes against bytes), probabilities as bytes,
-// their product with the values, and the output codes; only their rows of scores are ever in memory. A score row starts at
-// −128·Σ k of its key, for queries are code + 128.
+// Attention on VNNI, fused per tile of six queries: scores of all keys (bytes by bytes), probabilities as bytes, their
+// product with the values, and the output codes. Only the tile's rows of scores are ever in memory. A score row starts
+// at −128·Σ k of its key, because queries are stored as code + 128.
 //
-// vpdpbusd leaves half of the vector ports free (Zen 4). So while one tile is multiplied by the values, probabilities of the
-// next one are made, and while that is multiplied by the keys, the first one's codes: in steps of a few instructions, for what
-// waits for another instruction also waits in the queue that feeds the products.
+// vpdpbusd leaves half of the vector ports free (Zen 4). So the probabilities of the next tile are made while one tile
+// is multiplied by the values, and the output codes of a finished tile while a later one is multiplied by the keys.
+// This happens in steps of a few instructions, because an instruction that waits for another one also waits in the
+// queue that feeds the products.
 #if defined(__x86_64__)
 #include "kernels_x86.h"
 #include "tile_avx512vnni.h"
@@ -91,7 +92,7 @@ static void begin_tile(const work *w, int32_t index, query_tile *q) {
   q->p = w->p + (size_t)(index % 2) * QUERIES * w->l.score_stride;
 }
 
-/// Scores of the keys from panel `p` on.
+/// Computes the scores of the keys from panel `p` on.
 static void multiply_keys(const work *w, const query_tile *q, int32_t p) {
   const layout *l = &w->l;
   const size_t panel_bytes = (size_t)l->depth * PANEL;
@@ -159,7 +160,7 @@ static void finish(const work *w, const query_tile *q) {
                    output_of(w, q, i) + GROUP * g);
 }
 
-/// A tile from end to end.
+/// Takes a tile from end to end.
 static void attend_rows(const work *w, query_tile *q) {
   multiply_keys(w, q, 0);
   find_maxima(w, q);
@@ -169,9 +170,9 @@ static void attend_rows(const work *w, query_tile *q) {
   finish(w, q);
 }
 
-// --- tiles among each other ---------------------------------------------------------------------------------
+// --- interleaved tiles ---------------------------------------------------------------------------------------
 
-/// A product of six rows by four panels under way.
+/// A product of six rows by four panels in progress.
 typedef struct running {
   __m512i sum[QK_TILE_VNNI_TOKENS][4];
   const uint8_t *row[QK_TILE_VNNI_TOKENS];
@@ -180,19 +181,19 @@ typedef struct running {
   int32_t k;
 } running;
 
-/// `count` steps; loops, for in straight code the compiler moves sums from register to register. What follows is computed here,
-/// and reads memory anew: the registers belong to the sums.
+/// Runs `count` steps. They are loops, because in straight code the compiler moves sums from register to register. The
+/// code that follows is computed here and reads memory anew, because the registers belong to the sums.
 static inline __attribute__((always_inline)) void run(running *r, int32_t count) {
 #pragma clang loop unroll(disable)
   for (int32_t i = 0; i < count; i++, r->k++) qk_step_vnni(QUERIES, 4, r->row, r->panel, r->panel_stride, r->k, r->sum);
   __asm__ volatile("" ::: "memory");
 }
 
-/// Keeps what waits for the next step where it is.
+/// Forces the values that wait for the next step to be computed here.
 #define HOLD(w) __asm__ volatile("" : "+v"((w).a), "+v"((w).b) : : "memory")
 
-/// `now` is multiplied by the values while the probabilities of `next` are made, 64 of them in two steps: codes of the last 64 and
-/// exponents of these, then their entries of the table.
+/// Multiplies `now` by the values while the probabilities of `next` are made, 64 of them in two steps: first the codes
+/// of the last 64 and the exponents of these, then their entries of the table.
 static inline __attribute__((always_inline)) void values_and_softmax(const score_way way, const work *w, const query_tile *now,
                                                                      const query_tile *next) {
   const layout *l = &w->l;
@@ -202,7 +203,7 @@ static inline __attribute__((always_inline)) void values_and_softmax(const score
   soft_codes c = { _mm512_setzero_si512(), _mm512_setzero_si512() };
   int32_t row = 0, block = 0;
   for (int32_t u = 0; u < units; u++) {
-    const uint8_t *tokens = block == 0 ? w->s->tail : w->s->all;  // of the unit before
+    const uint8_t *tokens = block == 0 ? w->s->tail : w->s->all;  // of the previous unit
     run(&r, few);
     if (u > 0) _mm512_store_si512(next->p + 64 * (size_t)(u - 1), soften_codes(w->s, c, tokens));
     c = soften_exponents(way, w->s, next->maxima[row], w->scores + 64 * (size_t)u);
@@ -219,7 +220,7 @@ static inline __attribute__((always_inline)) void values_and_softmax(const score
 
 enum { STAGES = 5, GROUP_QUERIES = QUERIES / 2, FINISHED_KEYS = 2 * GROUP };
 
-/// The largest of a row's sums, lane by lane, and of those of the group before.
+/// Keeps the largest of a row's sums, and of those of the previous group, lane by lane.
 static inline __attribute__((always_inline)) void keep_maxima(const running *r, int32_t group, int32_t *maxima) {
 #pragma clang loop unroll(full)
   for (int t = 0; t < QUERIES; t++) {
@@ -229,8 +230,8 @@ static inline __attribute__((always_inline)) void keep_maxima(const running *r, 
   }
 }
 
-/// Scores and maxima of `now`; the first FINISHED_KEYS keys are multiplied while the output codes of `last` are made, three
-/// of its queries a group: 16 dimensions of a query a step, then all 64.
+/// Computes scores and maxima of `now`. The first FINISHED_KEYS keys are multiplied while the output codes of `last`
+/// are made, three of its queries per group: 16 dimensions of a query per step, then all 64.
 static void keys_and_finish(const work *w, query_tile *now, const query_tile *last) {
   const layout *l = &w->l;
   const size_t panel_bytes = (size_t)l->depth * PANEL;
@@ -267,7 +268,8 @@ static void keys_and_finish(const work *w, query_tile *now, const query_tile *la
                                  w->a->tokens);
 }
 
-/// `tiles` whole tiles, each one's values with the softmax of the next and its end with the keys of the one after that.
+/// Runs `tiles` whole tiles: the values of each with the softmax of the next, its finish with the keys of the one
+/// after.
 static void attend_tiles(const work *w, int32_t tiles) {
   query_tile q[3], *now = &q[0], *before = &q[1], *last = &q[2];
   for (int32_t i = 0; i < tiles; i++) {

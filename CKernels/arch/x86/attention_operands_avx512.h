@@ -1,12 +1,12 @@
-// What attention multiplies, laid out once per task: keys in panels [dimension/4][16 keys][4], values in panels
-// [tokens/4][16 dimensions][4 tokens], queries as code + 128. Included inside the target of the kernel.
+// Operands of the attention products, laid out once per task: keys in panels [dimension/4][16 keys][4], values in
+// panels [tokens/4][16 dimensions][4 tokens], queries as code + 128. Included inside the target of the kernel.
 #ifndef QK_ATTENTION_OPERANDS_AVX512_H
 #define QK_ATTENTION_OPERANDS_AVX512_H
 
 #include <immintrin.h>
 #include "vectors_avx512.h"
 
-/// Rows of 16 dwords become columns.
+/// Turns rows of 16 dwords into columns.
 static inline void transpose16(__m512i r[16]) {
   __m512i t[16];
 #pragma clang loop unroll(full)
@@ -34,10 +34,10 @@ static inline void transpose16(__m512i r[16]) {
   }
 }
 
-/// One panel of up to 16 keys, and −128·Σ k of each.
+/// Lays out one panel of up to 16 keys, and −128·Σ k of each.
 static void load_key_panel(const int8_t *keys, size_t stride, int32_t count, int32_t dimension, int32_t depth,
                            uint8_t *panel, int32_t *start) {
-  // Four chains of sums, for a step of one takes four cycles.
+  // Four chains of sums, because one step of a chain takes four cycles.
   __m512i sums[4] = { _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512() };
   for (int32_t c = 0; c < dimension; c += 64) {
     const __mmask64 bytes = qk_first_lanes(dimension - c);
@@ -57,11 +57,11 @@ static void load_key_panel(const int8_t *keys, size_t stride, int32_t count, int
   _mm512_storeu_si512(start, _mm512_slli_epi32(_mm512_sub_epi32(_mm512_setzero_si512(), sum), 7));
 }
 
-/// Four panels of 16 dimensions; a step holds four tokens of each dimension.
+/// Lays out four panels of 16 dimensions; a step holds four tokens of each dimension.
 static void load_value_group(const int8_t *values, size_t stride, int32_t tokens, int32_t dimensions, int32_t steps,
                              uint8_t *group) {
   const __mmask64 bytes = qk_first_lanes(dimensions);
-  // Lane L of a row gets the dwords L, 4 + L, 8 + L, 12 + L: then the byte and word interleaves leave panel r in order.
+  // Lane L of a row gets the dwords L, 4 + L, 8 + L, 12 + L. The byte and word interleaves then leave panel r in order.
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const size_t panel_bytes = (size_t)steps * 64;
   for (int32_t step = 0; step < steps; step++) {
@@ -82,7 +82,7 @@ static void load_value_group(const int8_t *values, size_t stride, int32_t tokens
   }
 }
 
-/// Rows of queries, `stride` bytes apart, to rows of whole 64 bytes.
+/// Lays out rows of queries, `stride` bytes apart, as rows of whole 64 bytes.
 static void load_queries(const int8_t *queries, size_t stride, int32_t count, int32_t dimension, uint8_t *out) {
   for (int32_t i = 0; i < count; i++)
     for (int32_t c = 0; c < dimension; c += 64, out += 64) {

@@ -1,5 +1,5 @@
-// The arithmetic of attention between its products: exponents, probabilities and output codes of a row. Included inside the
-// target of the kernel.
+// The arithmetic of attention between its products: exponents, probabilities and output codes of a row. Included inside
+// the target of the kernel.
 #ifndef QK_ATTENTION_ROWS_AVX512_H
 #define QK_ATTENTION_ROWS_AVX512_H
 
@@ -9,16 +9,17 @@
 #include "../../attention/byte_attention.h"
 #include "../../fixedpoint/fixed_point.h"
 
-/// How z = ⌊d·M·2^−S + ½⌋ of a distance d = max − score is formed: from d·2^k as an uint16 (IN_SHORTS with k = 0), from the upper
-/// word of a product of int32, or in doubles.
+/// Ways to form z = ⌊d·M·2^−S + ½⌋ of a distance d = max − score: from d·2^k as a uint16 (IN_SHORTS with k = 0), from
+/// the upper word of a product of int32, or in doubles.
 typedef enum score_way { IN_SHORTS, IN_SHIFTED_SHORTS, IN_WORDS, IN_DOUBLES } score_way;
 
-/// What all tasks of a call share.
+/// Data that all tasks of a call share.
 typedef struct shared {
   _Alignas(64) uint8_t table[256];           ///< (E[f] >> (15 − A)) − base
   score_way score_way;
   int32_t score_shift, short_shift;          ///< k and S + k − 16 of IN_SHORTS
-  _Alignas(64) uint16_t multiplier[32], half[32], limit[32], shift[32];  ///< M, 2^(S+k−17), 65,535 less that, S + k − 16
+  _Alignas(64) uint16_t multiplier[32], half[32], limit[32], shift[32];  ///< M, 2^(S+k−17), 65,535 minus that,
+                                                                         ///< S + k − 16
   uint16_t base_words[32];
   uint8_t all[64], tail[64];                 ///< 255 for every token of 64, and of the last ones
   int32_t score_word, output_word;           ///< multipliers of 2^−32, or 0 when the factor needs doubles
@@ -28,9 +29,9 @@ typedef struct shared {
   int32_t base;                              ///< least E[f] >> (15 − A) that the contract allows
 } shared;
 
-/// Takes uint16 when that is exact. With T = S + k ≥ 17 the lower half of d·2^k·M does not reach the rounding, so
-/// z = (⌊d·2^k·M / 2^16⌋ + 2^(T−17)) >> (T − 16); distances and sums beyond 2^16 − 1 count as that, whose z has to be one
-/// with P = 0.
+/// Chooses uint16 where that is exact. With T = S + k ≥ 17 the lower half of d·2^k·M does not reach the rounding, so
+/// z = (⌊d·2^k·M / 2^16⌋ + 2^(T−17)) >> (T − 16). Distances and sums beyond 2^16 − 1 count as 2^16 − 1, whose z must
+/// have P = 0.
 static int choose_shorts(qk_requantiser score, shared *s) {
   const int32_t shift = score.shift < 17 ? 17 - score.shift : 0, t = score.shift + shift;
   if (shift > 7 || t > 31) return 0;  // d < 2^23
@@ -92,7 +93,8 @@ static inline __attribute__((always_inline)) __m512i exponents16(const score_way
     const __m512i m = _mm512_set1_epi32(s->score_word);
     const __m512i top = _mm512_set1_epi64((int64_t)maximum * s->score_word + ((int64_t)1 << 31));
     const __m512i even = _mm512_sub_epi64(top, _mm512_mul_epi32(v, m));
-    // A load one element on, instead of a shift, which would take the multipliers' port. Rows end in 64 spare bytes.
+    // A load one element further on, instead of a shift, which would take the multipliers' port. Rows end in 64 spare
+    // bytes.
     const __m512i odd = _mm512_sub_epi64(top, _mm512_mul_epi32(_mm512_loadu_si512(scores + 1), m));
     return qk_upper_words(even, odd);
   }
@@ -112,21 +114,24 @@ static inline __attribute__((always_inline)) __m512i exponents32(const score_way
     a = _mm512_slli_epi32(a, (unsigned)s->score_shift);
     b = _mm512_slli_epi32(b, (unsigned)s->score_shift);
   }
-  // A saturating sum would take the port of the products, a minimum before it does not; nor do loads of constants.
+  // A saturating sum would take the port of the products. A minimum and a plain sum do not, and neither do loads of
+  // constants.
   const __m512i upper = _mm512_mulhi_epu16(_mm512_packus_epi32(a, b), _mm512_load_si512(s->multiplier));
   const __m512i sum = _mm512_add_epi16(_mm512_min_epu16(upper, _mm512_load_si512(s->limit)), _mm512_load_si512(s->half));
   return _mm512_srlv_epi16(sum, _mm512_load_si512(s->shift));
 }
 
-/// P = (E[z & 255] + 2^(s−1)) >> s, s = 16 − A + i, i = z >> 8, of 32 words: the table holds E >> (15 − A); that is
-/// shifted by i, and the mean with zero rounds up. Entries have A + 1 bits: from i = A + 1 on nothing is left of them.
+/// P = (E[z & 255] + 2^(s−1)) >> s, s = 16 − A + i, i = z >> 8, of 32 words. The table holds E >> (15 − A); that is
+/// shifted by i, and the average with zero rounds up. Entries have A + 1 bits: from i = A + 1 on nothing is left of
+/// them.
 static inline __m512i probabilities32(__m512i entry, __m512i whole, const shared *s) {
   const __m512i shifted = _mm512_srlv_epi16(_mm512_add_epi16(entry, _mm512_load_si512(s->base_words)), whole);
   return _mm512_avg_epu16(shifted, _mm512_setzero_si512());
 }
 
-/// 64 probabilities are made in three steps, so that a kernel may put products between them; what one leaves to the next:
-/// exponents of the first and second 32 scores, then the entries of the table and the shifts, bytes in the order of vpackuswb.
+/// 64 probabilities are made in three steps, so that a kernel can place products between them. The values that one step
+/// leaves to the next: exponents of the first and second 32 scores, then the entries of the table and the shifts, as
+/// bytes in the order of vpackuswb.
 typedef struct soft_codes {
   __m512i a, b;
 } soft_codes;
@@ -139,15 +144,15 @@ static inline __attribute__((always_inline)) soft_codes soften_exponents(const s
 static inline __attribute__((always_inline)) soft_codes soften_entries(const shared *s, soft_codes z) {
   const __m512i byte = _mm512_set1_epi16(255);
   __m512i fraction_a = _mm512_and_si512(z.a, byte), fraction_b = _mm512_and_si512(z.b, byte);
-  // Else the compiler makes one two-source byte permutation of it: three operations, two of them on the busy port.
+  // Otherwise the compiler makes one two-source byte permutation: three operations, two of them on the busy port.
   __asm__("" : "+v"(fraction_a), "+v"(fraction_b));
   const __m512i entries = qk_look_up64(s->table, _mm512_packus_epi16(fraction_a, fraction_b));
   return (soft_codes){ entries, _mm512_packus_epi16(_mm512_srli_epi16(z.a, 8), _mm512_srli_epi16(z.b, 8)) };
 }
 
-/// Codes of the tokens that `tokens` [64] has.
+/// Codes of the tokens whose bytes in `tokens` [64] are set.
 static inline __attribute__((always_inline)) __m512i soften_codes(const shared *s, soft_codes e, const uint8_t *tokens) {
-  // vpackusdw, vpackuswb and the unpacking work in 128-bit lanes: order is restored once, here.
+  // vpackusdw, vpackuswb and the unpacking work in 128-bit lanes: the order is restored once, here.
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), zero = _mm512_setzero_si512();
   const __m512i pa = probabilities32(_mm512_unpacklo_epi8(e.a, zero), _mm512_unpacklo_epi8(e.b, zero), s);
   const __m512i pb = probabilities32(_mm512_unpackhi_epi8(e.a, zero), _mm512_unpackhi_epi8(e.b, zero), s);
@@ -179,17 +184,18 @@ static inline __m512i upper_words(__m512i sum, __m512i multiplier) {
   return qk_upper_words(even, odd);
 }
 
-/// Queries whose ends are found together.
+/// Number of queries whose ends are found together.
 enum { ENDS = 8 };
 
-/// What turns the sums of queries into codes: R·2^(32−shift), where that is an int32 for all of them, and R·2^−shift.
+/// Factors that turn the sums of queries into codes: R·2^(32−shift), where that is an int32 for all of them, and
+/// R·2^−shift.
 typedef struct query_ends {
   _Alignas(64) double factor[ENDS];
   int32_t word[ENDS];
   int32_t use_words;
 } query_ends;
 
-/// Lane i: the sum of the lanes of v[i], of eight vectors.
+/// Lane i holds the sum of the lanes of v[i], for eight vectors.
 static inline __m256i sums_of_lanes(const __m512i v[ENDS]) {
   __m256i half[ENDS];
 #pragma clang loop unroll(full)
@@ -201,8 +207,9 @@ static inline __m256i sums_of_lanes(const __m512i v[ENDS]) {
   return _mm256_add_epi32(_mm256_permute2x128_si256(low, high, 0x20), _mm256_permute2x128_si256(low, high, 0x31));
 }
 
-/// Ends of rows of probabilities, `stride` bytes apart. qk_reciprocal16_inline of eight sums Z at a time: R = ⌊2^(k+15) / Z⌋, where
-/// doubles are exact, for the quotient is below 2^17 and no nearer than 1/Z to the next integer.
+/// Finds the ends of rows of probabilities that are `stride` bytes apart: qk_reciprocal16_inline of eight sums Z at a
+/// time. R = ⌊2^(k+15) / Z⌋ is exact in doubles, because the quotient is below 2^17 and no nearer than 1/Z to the next
+/// integer.
 static inline void find_query_ends(const shared *s, const uint8_t *p, size_t stride, int32_t rows, int32_t tokens,
                                    query_ends *out) {
   __m512i lanes[ENDS];
@@ -212,14 +219,14 @@ static inline void find_query_ends(const shared *s, const uint8_t *p, size_t str
     for (int32_t j = 0; j < tokens; j += 64)
       lanes[i] = _mm512_dpbusd_epi32(lanes[i], _mm512_load_si512(p + (size_t)i * stride + j), _mm512_set1_epi8(1));
   const __m512d z = _mm512_cvtepi32_pd(_mm256_max_epi32(sums_of_lanes(lanes), _mm256_set1_epi32(1))), one = _mm512_set1_pd(1);
-  // ⌈log2 Z⌉; of Z = 1 the exponent is −∞.
+  // ⌈log2 Z⌉; for Z = 1 the exponent is −∞.
   const __m512d k = _mm512_max_pd(_mm512_setzero_pd(), _mm512_add_pd(_mm512_getexp_pd(_mm512_sub_pd(z, one)), one));
   const __m256i shift = _mm256_add_epi32(_mm512_cvttpd_epi32(k), _mm256_set1_epi32(15 - QK_CONTEXT_FRACTION_BITS));
   const __m256i reciprocal = _mm512_cvttpd_epi32(_mm512_div_pd(_mm512_scalef_pd(_mm512_set1_pd(32768), k), z));
   const __m512d minus = _mm512_cvtepi32_pd(_mm256_sub_epi32(_mm256_setzero_si256(), shift));
   _mm512_store_pd(out->factor, _mm512_scalef_pd(_mm512_cvtepi32_pd(reciprocal), minus));
   _mm256_store_si256((__m256i *)(void *)out->word, _mm256_sllv_epi32(reciprocal, _mm256_sub_epi32(_mm256_set1_epi32(32), shift)));
-  // An int32 from shift 17 on (R < 2^16).
+  // Fits an int32 from shift 17 on (R < 2^16).
   const __mmask8 fits = _mm256_cmpge_epi32_mask(shift, _mm256_set1_epi32(17))
       & _mm256_cmple_epi32_mask(shift, _mm256_set1_epi32(32));
   const __mmask8 all = (__mmask8)((1 << rows) - 1);
@@ -232,7 +239,7 @@ static inline __attribute__((always_inline)) __m512i output16(const shared *s, i
   return upper_words(upper_words(_mm512_load_si512(sums), _mm512_set1_epi32(end)), word);
 }
 
-/// 64 codes as words, in the order of vpackssdw, to bytes.
+/// Stores 64 codes, given as words in the order of vpackssdw, as bytes.
 static inline void store_output(const qk_attention_arguments *a, __m512i first, __m512i second, int32_t dimensions, int8_t *out) {
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const __m512i bytes = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(first, second));
@@ -241,7 +248,7 @@ static inline void store_output(const qk_attention_arguments *a, __m512i first, 
   else _mm512_mask_storeu_epi8(out, qk_first_lanes(dimensions), clamped);
 }
 
-/// Output codes of up to 64 dimensions of query `i`.
+/// Writes the output codes of up to 64 dimensions of query `i`.
 static inline void finish_query(const qk_attention_arguments *a, const shared *s, const int32_t *sums, const query_ends *ends,
                                 int32_t i, int32_t dimensions, int8_t *out) {
   __m512i code[4];

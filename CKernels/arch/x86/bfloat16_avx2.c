@@ -6,7 +6,7 @@
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to=function)
 
-/// A mask whose value is not seen stays an AND; as a blend of 16-bit words it would have to take port 5.
+/// A mask whose value the compiler does not see stays an AND; a blend of 16-bit words would have to take port 5.
 static inline __m256i upper_half(void) {
   __m256i upper = _mm256_set1_epi32((int32_t)0xffff0000);
   __asm__("" : "+x"(upper));

@@ -7,8 +7,8 @@
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to=function)
 
-/// The requantised codes of 8 sums without their bias, clamped to lo…hi. Even and odd lanes are multiplied apart; the
-/// upper word of sum·multiplier + offset is the code.
+/// The requantised codes of 8 sums without their bias, clamped to lo…hi. Even and odd lanes are multiplied separately;
+/// the upper word of sum·multiplier + offset is the code.
 static inline __m256i requantise8(const qk_gemm_finish *f, int32_t column, __m256i sum) {
   if (!f->high_word) {
     const __m256i biased = _mm256_add_epi32(sum, _mm256_loadu_si256((const __m256i *)(f->bias + column)));
@@ -24,8 +24,8 @@ static inline __m256i requantise8(const qk_gemm_finish *f, int32_t column, __m25
   return _mm256_max_epi32(_mm256_set1_epi32(f->lo), _mm256_min_epi32(_mm256_set1_epi32(f->hi), code));
 }
 
-/// clamp(round(v), lo, hi) in the lower byte of 8 words, what that took in the upper one; the lower byte is `code` instead
-/// where `exact`.
+/// clamp(round(v), lo, hi) in the lower byte of 8 words, its rounding error in the upper byte. With `exact`, the lower
+/// byte is `code` instead.
 static inline __attribute__((always_inline)) __m256i code_and_rest8(const qk_gemm_finish *f, __m256 v, const int exact,
                                                                     __m256i code) {
   const __m256 low = _mm256_set1_ps((float)f->lo), high = _mm256_set1_ps((float)f->hi);
@@ -142,7 +142,7 @@ static inline __m256i merge_words(__m256i from8, __m256i from4, qk_eight_rows r)
 }
 
 static inline __m128i pick_halves(__m128i from, uint64_t rank) {
-  // Element r lies in bytes 2r and 2r + 1.
+  // Element r is in bytes 2r and 2r + 1.
   const __m128i wide = _mm_cvtepu8_epi16(_mm_cvtsi64_si128((long long)rank));
   return _mm_shuffle_epi8(from, _mm_add_epi16(_mm_mullo_epi16(wide, _mm_set1_epi16(0x0202)), _mm_set1_epi16(0x0100)));
 }

@@ -1,4 +1,4 @@
-// The AVX-512 finish, included by the two files that build it: without VBMI (tables by single bytes) and with. The
+// The AVX-512 finish, included by the two files that build it: without VBMI (tables by single bytes) and with VBMI. The
 // includer defines qk_look_up64 (64 bytes of a table) and sets the target of the functions.
 #ifndef QK_FINISH_AVX512_H
 #define QK_FINISH_AVX512_H
@@ -21,8 +21,8 @@ static inline __m256i qk_requantise8_avx512(__m256i sum, const double *factor, c
   return _mm512_cvt_roundpd_epi32(clamped, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
 }
 
-/// The code of 16 sums without their bias, not yet clamped when `high_word`: the upper word of sum·multiplier + offset,
-/// even and odd lanes multiplied apart.
+/// The code of 16 sums without their bias, not yet clamped when `high_word`: the upper word of sum·multiplier + offset.
+/// Even and odd lanes are multiplied separately.
 static inline __attribute__((always_inline)) __m512i qk_requantise16(const int high_word, const qk_gemm_finish *f,
                                                                      int32_t column, const qk_columns16 *c, __m512i sum) {
   if (high_word) {
@@ -73,7 +73,7 @@ typedef struct qk_rounding_range {
 } qk_rounding_range;
 
 static inline qk_rounding_range qk_rounding_range_of(const qk_gemm_finish *f) {
-  // v − low has the sign of a v below; that of −0 less −0 is 0.
+  // v − low is negative for a v below; with a low of −0 it is 0, not −0, for a v of −0.
   return (qk_rounding_range){ f->lo == 0 ? -0.0f : (float)f->lo, (float)f->hi, 0x4b400000 + f->lo, 0x4b400000 + f->hi };
 }
 
@@ -83,11 +83,11 @@ static inline __attribute__((always_inline)) __m512i qk_clamp_rounded16(const qk
   return _mm512_max_epi32(_mm512_set1_epi32(r->rounded_low), _mm512_min_epi32(_mm512_set1_epi32(r->rounded_high), rounded));
 }
 
-/// What clamping and rounding of v took, in the lowest byte.
+/// The error of clamping and rounding v, in the lowest byte.
 ///
-/// Among products of bytes only what runs on their ports costs time (Zen 4: multiplications, comparisons into masks, shuffles of
-/// two sources, stores). So the signs of hi − v and v − lo stand for comparisons: above hi what was taken is negative, and a
-/// maximum puts QK_REST_ABOVE there; below lo a minimum puts QK_REST_BELOW.
+/// Among products of bytes only operations on their ports cost time (Zen 4: multiplications, comparisons into masks,
+/// shuffles of two sources, stores). So the signs of hi − v and v − lo replace comparisons: above hi the error is
+/// negative, and a maximum puts QK_REST_ABOVE there; below lo a minimum puts QK_REST_BELOW.
 static inline __attribute__((always_inline)) __m512i qk_rest16(const qk_rounding_range *r, __m512 v, __m512i clamped) {
   const __m512 taken = _mm512_mul_ps(_mm512_sub_ps(_mm512_sub_ps(_mm512_castsi512_ps(clamped), QK_ROUNDER), v),
                                      _mm512_set1_ps(QK_REST_UNITS));
@@ -99,12 +99,12 @@ static inline __attribute__((always_inline)) __m512i qk_rest16(const qk_rounding
   return _mm512_min_epi32(_mm512_max_epi32(rest, least), most);
 }
 
-/// In the lower words of 16 lanes the byte of a code, and above it what was taken.
+/// Pairs in the lower words of 16 lanes: the byte of a code, and above it the rounding error.
 static inline __m512i qk_pair16(__m512i code, __m512i rest) {
   return _mm512_or_si512(_mm512_slli_epi32(rest, 8), _mm512_and_si512(code, _mm512_set1_epi32(255)));
 }
 
-/// The pair of v; its code is `code`, clamped, instead where `exact`.
+/// The pair of v; with `exact`, its code is `code`, clamped.
 static inline __attribute__((always_inline)) __m512i qk_code_and_rest16(const qk_gemm_finish *f, __m512 v, const int exact,
                                                                         __m512i code) {
   const qk_rounding_range r = qk_rounding_range_of(f);
@@ -114,7 +114,7 @@ static inline __attribute__((always_inline)) __m512i qk_code_and_rest16(const qk
   return qk_pair16(lower, qk_rest16(&r, v, clamped));
 }
 
-/// What 16 sums without their bias become, as words that are not yet clamped; `form`, `high_word` and `sum_shift` are
+/// Result of 16 sums without their bias, as words that are not yet clamped; `form`, `high_word` and `sum_shift` are
 /// constants after inlining.
 static inline __attribute__((always_inline)) __m512i qk_code16(const qk_output_form form, const int high_word, const int sum_shift,
                                                                const qk_gemm_finish *f, int32_t column, const qk_columns16 *c,
@@ -216,7 +216,7 @@ static inline __attribute__((always_inline)) void qk_finish_tokens(const qk_outp
   }
 }
 
-/// The shifts that kernels use: none, or 4 for 4-bit weights in the upper nibble.
+/// Passes on the shifts that kernels use: none, or 4 for 4-bit weights in the upper nibble.
 static inline __attribute__((always_inline)) void qk_finish_shifted(const qk_output_form form, const int high_word,
                                                                     const qk_gemm_finish *f, int32_t tokens,
                                                                     const int32_t *sums) {

@@ -21,8 +21,8 @@ static inline __m512i count_lanes(const int32_t element) {
   return _mm512_load_si512(bytes);
 }
 
-/// Where each lane of a merge comes from: lane i of the 8-bit codes, or lane i of the 4-bit ones (64/element + i). Both lists are
-/// expanded into the lanes that are theirs, once for all tokens.
+/// Source of each lane of a merge: lane i of the 8-bit codes, or lane i of the 4-bit ones (64/element + i). Both lists
+/// are expanded into their lanes once for all tokens.
 static inline __attribute__((always_inline)) __m512i merge_order(const int32_t element, uint64_t is8) {
   const __m512i lanes = count_lanes(element);
   switch (element) {
@@ -51,16 +51,17 @@ static inline __attribute__((always_inline)) __m512i merge_lanes(const int32_t e
   }
 }
 
-/// Registers whose places are found before any token is merged: 2 KiB of codes a token, 2.5 KiB of places.
+/// Registers whose sources are found before any token is merged: 2 KiB of codes per token, 4 KiB of sources.
 enum { MERGE_STEPS = 32 };
 
-/// Where the next registers of every token come from.
+/// Sources of the next registers of every token.
 typedef struct merge_step {
   __m512i order;
   size_t place8, place4;
 } merge_step;
 
-/// Up to MERGE_STEPS registers of rows at a time, token after token: each of them reads and writes in one go.
+/// Merges up to MERGE_STEPS registers of rows at a time, token after token, so that each token is read and written in
+/// one go.
 static inline __attribute__((always_inline)) void merge_rows(const qk_gemm_merge *m, const int32_t element) {
   const int32_t lanes = 64 / element;
   size_t place8 = 0, place4 = 0;

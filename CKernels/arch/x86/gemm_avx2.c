@@ -10,7 +10,7 @@
 
 #pragma clang attribute push(__attribute__((target("avx2"))), apply_to=function)
 
-/// [depth/4][16 rows][4 codes] becomes [depth/2][16 rows][2] of int16.
+/// Turns [depth/4][16 rows][4 codes] into [depth/2][16 rows][2] of int16.
 static void load_panel8(const uint8_t *panel, int32_t depth, void *out) {
   int16_t *wide = out;
   const __m256i pairs = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
@@ -25,7 +25,7 @@ static void load_panel8(const uint8_t *panel, int32_t depth, void *out) {
     }
 }
 
-/// Nibbles become bytes: an 8-bit panel in the packed layout.
+/// Turns nibbles into bytes: an 8-bit panel in the packed layout.
 static void load_panel4(const uint8_t *panel, int32_t depth, void *out) {
   uint8_t *bytes = out;
   const __m256i values = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
@@ -73,7 +73,7 @@ static inline __attribute__((always_inline)) void tile4(const int tokens, const 
 #pragma clang loop unroll(full)
   for (int t = 0; t < tokens; t++) {
     row[t] = x + (size_t)t * stride;
-    // A register for every row, see qk_tile_vnni.
+    // One register per row, see qk_tile_vnni.
     __asm__("" : "+r"(row[t]));
   }
   for (int t = 0; t < tokens; t++)
@@ -89,7 +89,7 @@ static inline __attribute__((always_inline)) void tile4(const int tokens, const 
       for (int t = 0; t < tokens; t++) {
         const __m256i codes = broadcast_quad(row[t] + 4 * (size_t)q);
         __m256i products0 = _mm256_maddubs_epi16(codes, w0), products1 = _mm256_maddubs_epi16(codes, w1);
-        // The order of tile_avx2.c.
+        // Same order as in tile_avx2.c.
         __asm__("" : "+x"(products0), "+x"(products1));
         words[t][0] = _mm256_add_epi16(words[t][0], products0);
         words[t][1] = _mm256_add_epi16(words[t][1], products1);

@@ -15,7 +15,7 @@ enum {
   DEFERRED_STEPS = 8
 };
 
-/// [depth/4][16 rows][4 codes] becomes [depth/2][16 rows][2] of int16.
+/// Turns [depth/4][16 rows][4 codes] into [depth/2][16 rows][2] of int16.
 static void load_panel8(const uint8_t *panel, int32_t depth, void *out) {
   int16_t *wide = out;
   const __m512i pairs = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
@@ -45,7 +45,7 @@ static inline __attribute__((always_inline)) void tile8(const int tokens, const 
 #pragma clang loop unroll(full)
   for (int t = 0; t < tokens; t++) {
     row[t] = x + (size_t)t * x_stride;
-    // A register for every row, see qk_tile_vnni.
+    // One register per row, see qk_tile_vnni.
     __asm__("" : "+r"(row[t]));
   }
 #pragma clang loop unroll(full)

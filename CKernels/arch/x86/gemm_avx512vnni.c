@@ -1,6 +1,6 @@
-// The VNNI GEMM kernel: bytes against bytes. Panels of 4-bit rows are unpacked once per block of tokens; for few tokens
-// in registers, where a weight counts as 16 times its value (the nibble in the upper half of a byte): then unpacking is
-// a mask and a shift, |16·8·255·32000| < 2^31, and the finish shifts the sum back.
+// The VNNI GEMM kernel: bytes by bytes. Panels of 4-bit rows are unpacked once per block of tokens. For few tokens they
+// are unpacked in registers, where a weight counts as 16 times its value (the nibble is in the upper half of a byte).
+// Unpacking is then a mask and a shift, |16·8·255·32000| < 2^31, and the finish shifts the sum back.
 #if defined(__x86_64__)
 #include "activations_x86.h"
 #include "finish_x86.h"
@@ -14,10 +14,10 @@ enum { FEW_TOKENS = 4, FEW_SHIFT = 4 };
 
 static void load_panel4(const uint8_t *panel, int32_t depth, void *out) { qk_unpack_nibbles_avx512(panel, depth, out); }
 
-/// Where 16 rows of one precision's share lie: from `slot` on in one panel, or in that and the next.
+/// Source of the rows of one precision among 16: from `slot` on in one panel, or in that panel and the next.
 typedef struct row_source {
   const uint8_t *first, *second;
-  __m512i places;  ///< lane i: of the row of bit i
+  __m512i places;  ///< lane i: source of the row of bit i
   int two;
 } row_source;
 
@@ -31,14 +31,15 @@ static row_source rows_at(const uint8_t *from, int32_t panels, size_t bytes, int
   };
 }
 
-/// 64 bytes of a panel in the lanes of their rows. Loads are what this costs: the second panel is read where it is needed.
+/// Puts 64 bytes of a panel into the lanes of their rows. The loads are the cost, so the second panel is read where
+/// needed.
 static inline __attribute__((always_inline)) __m512i pick_rows(const int two, const row_source *s, size_t at) {
   const __m512i first = _mm512_loadu_si512(s->first + at);
   return two ? _mm512_permutex2var_epi32(first, s->places, _mm512_loadu_si512(s->second + at))
              : _mm512_permutexvar_epi32(s->places, first);
 }
 
-/// A lane of a panel holds four k of a row, of a packed 4-bit one eight.
+/// A lane of an 8-bit panel holds four k of a row; a lane of a packed 4-bit panel holds eight.
 static inline __attribute__((always_inline)) void load_lanes(const int two8, const int two4, row_source from8, row_source from4,
                                                              __mmask16 is8, int32_t depth, uint8_t *out) {
   for (size_t at = 0; at < (size_t)depth * 8; at += 64) {
@@ -58,7 +59,7 @@ static void load_rows(const qk_gemm_rows *r, int32_t depth, uint8_t *out) {
   else load_lanes(0, 0, from8, from4, r->is8, depth, out);
 }
 
-/// 1…8 tokens; `most` limits what is built for a number of panels.
+/// Multiplies 1…8 tokens; `most` limits the tiles that are built for a number of panels.
 static inline __attribute__((always_inline)) void choose_tile(const int panels, const int most, const uint8_t *x,
                                                               size_t x_stride, int32_t tokens, const uint8_t *panel,
                                                               size_t panel_stride, int32_t steps, const int32_t *start,
@@ -80,7 +81,7 @@ static inline __attribute__((always_inline)) void choose_tile(const int panels, 
   }
 }
 
-/// Tiles of `most` tokens one after the other.
+/// Multiplies tiles of `most` tokens one after the other.
 static inline __attribute__((always_inline)) void multiply_tiles(const int panels, const int most, const uint8_t *x,
                                                                  size_t x_stride, int32_t tokens, const uint8_t *panel,
                                                                  size_t panel_stride, int32_t steps,
@@ -121,7 +122,7 @@ static inline __m512i low_nibbles(__m512i v) {
 
 static inline __m512i high_nibbles(__m512i v) { return _mm512_and_si512(v, _mm512_set1_epi8((char)0xf0)); }
 
-/// Unpacks in registers: worth it while a panel is used once. A step is eight k.
+/// Unpacks in registers, which is worth it while a panel is used once. A step is eight k.
 static inline __attribute__((always_inline)) void tile_few(const int tokens, const int panels, const uint8_t *x,
                                                            size_t x_stride, const uint8_t *panel, size_t panel_stride,
                                                            int32_t steps, int32_t *sums) {

@@ -1,6 +1,7 @@
-// Whole tiles of the VNNI product with their finish: a tile is finished among the products of the next one, in stages of a few
-// instructions. vpdpbusd leaves half of the vector ports free (Zen 4), but what waits for another instruction also waits in the
-// queue that feeds its ports; so a stage needs nothing that was begun in the same stage or just before.
+// Whole tiles of the VNNI product together with their finish. A tile is finished among the products of the next one, in
+// stages of a few instructions. vpdpbusd leaves half of the vector ports free (Zen 4), but an instruction that waits
+// for another one also waits in the queue that feeds its ports. So a stage needs nothing that was begun in the same
+// stage or just before.
 #if defined(__x86_64__)
 #include "kernels_x86.h"
 #include "look_up_avx512vbmi.h"
@@ -11,12 +12,12 @@
 
 #include "finish_avx512.h"
 
-/// Multipliers of 16 columns for codes of bytes: twice those of the requantisers, for ⌊v + ½⌋ = (⌊2·v⌋ + 1) >> 1.
+/// Multipliers of 16 columns for codes of bytes: twice those of the requantisers, because ⌊v + ½⌋ = (⌊2·v⌋ + 1) >> 1.
 typedef struct doubled16 {
   __m512i even, odd;
 } doubled16;
 
-/// What the finish of a group of panels reads.
+/// Data that the finish of a group of panels reads.
 typedef struct group_end {
   qk_gemm_finish f;
   qk_rounding_range range;
@@ -32,14 +33,14 @@ typedef struct tile_sums {
   int32_t beyond[16];
 } tile_sums;
 
-/// What lies in memory is read again behind this line: the registers belong to the sums of the running tile.
+/// Memory is read again after this line, because the registers belong to the sums of the running tile.
 static inline __attribute__((always_inline)) void forget_registers(void) { __asm__ volatile("" ::: "memory"); }
 
 static inline int is_narrow(const qk_output_form form) {
   return form == QK_OUTPUT_INT8 || form == QK_OUTPUT_UINT8 || form == QK_OUTPUT_TABLE;
 }
 
-/// Where the sums of a form start: at the bias where nothing needs them without it, else at 0.
+/// Start of the sums of a form: the bias where nothing needs them without it, else 0.
 static inline const int32_t *start_of(const qk_output_form form, const qk_gemm_finish *f) {
   return is_narrow(form) || form == QK_OUTPUT_CODE_AND_REST ? f->bias : NULL;
 }
@@ -47,19 +48,19 @@ static inline const int32_t *start_of(const qk_output_form form, const qk_gemm_f
 /// ⌊2·v⌋ of 16 sums that hold their bias: the upper words of sum·multiplier.
 static inline __attribute__((always_inline)) __m512i double16(const doubled16 *c, const int32_t *sums) {
   const __m512i even = _mm512_mul_epi32(_mm512_load_si512(sums), c->even);
-  // One element on instead of a shift: loads have ports of their own.
+  // A load one element further on, instead of a shift: loads have ports of their own.
   const __m512i odd = _mm512_mul_epi32(_mm512_loadu_si512(sums + 1), c->odd);
   return qk_upper_words(even, odd);
 }
 
-/// (x + 1) >> 1 of 32 words: the mean of x and 0, both lifted by 2^15, for means are unsigned. vpmulhrsw by 2^14 takes the ports
-/// of the products.
+/// (x + 1) >> 1 of 32 words: the average of x and 0, both raised by 2^15, because averages are unsigned. vpmulhrsw by
+/// 2^14 takes the ports of the products.
 static inline __m512i halve32(__m512i x) {
   const __m512i lift = _mm512_set1_epi16(INT16_MIN);
   return _mm512_xor_si512(_mm512_avg_epu16(_mm512_xor_si512(x, lift), lift), lift);
 }
 
-/// What a stage leaves to the next one.
+/// Values that a stage leaves to the next one.
 typedef struct waiting {
   __m512i a, b;
 } waiting;
@@ -74,7 +75,7 @@ static inline int stages_of(const qk_output_form form, const int panels) {
   }
 }
 
-/// Bytes: a panel a stage, then all of them.
+/// Bytes: one panel per stage, then all panels.
 static inline __attribute__((always_inline)) void finish_bytes(const qk_output_form form, const int panels, const int stage,
                                                                const group_end *end, const int32_t *row, uint8_t *out, waiting *w) {
   const __mmask64 columns = panels == 4 ? ~(__mmask64)0 : ((__mmask64)1 << 16 * panels) - 1;
@@ -89,7 +90,7 @@ static inline __attribute__((always_inline)) void finish_bytes(const qk_output_f
   else w->b = _mm512_packs_epi32(w->b, code);
 }
 
-/// int16: two panels, then both of them.
+/// int16: two panels, one per stage, then both.
 static inline __attribute__((always_inline)) void finish_words(const qk_output_form form, const int panels, const int stage,
                                                                const group_end *end, const int32_t *row, uint8_t *out,
                                                                const int16_t *residual, waiting *w) {
@@ -112,7 +113,7 @@ static inline __attribute__((always_inline)) void finish_words(const qk_output_f
   _mm512_mask_storeu_epi16(out + 32 * first, lanes, words);
 }
 
-/// Pairs of codes and remainders, a panel in two or, with the codes of the requantiser, three stages.
+/// Pairs of codes and remainders: two stages per panel, or three with the codes of the requantiser.
 static inline __attribute__((always_inline)) void finish_pairs(const qk_output_form form, const int stage, const group_end *end,
                                                                const int32_t *row, uint8_t *out, int8_t *rest, waiting *w) {
   const int exact = form == QK_OUTPUT_EXACT_AND_REST, step = stage % (2 + exact), p = stage / (2 + exact);
@@ -152,11 +153,11 @@ static inline __attribute__((always_inline)) void finish_stage(const qk_output_f
       break;
     default: finish_bytes(form, panels, stage, end, row, out, w); break;
   }
-  // Computed here, not where it is used.
+  // Forces w to be computed here, not where it is used.
   __asm__ volatile("" : "+v"(w->a), "+v"(w->b) : : "memory");
 }
 
-/// `next` = the sums of a tile; a stage of the tile `done` follows every few steps.
+/// Writes the sums of a tile to `next`; a stage of the tile `done` follows every few steps.
 static inline __attribute__((always_inline)) void tile_finishing(const qk_output_form form, const int tokens, const int panels,
                                                                  const uint8_t *x, size_t x_stride, const uint8_t *panel,
                                                                  size_t panel_stride, int32_t steps, const group_end *end,
@@ -181,7 +182,7 @@ static inline __attribute__((always_inline)) void tile_finishing(const qk_output
   qk_end_vnni(tokens, panels, sum, next->row[0], QK_GROUP_COLUMNS);
 }
 
-/// Prepares the finish of a group; 0 where this way does not serve it.
+/// Prepares the finish of a group; returns 0 where this kernel does not serve it.
 static inline __attribute__((always_inline)) int begin_group(const qk_output_form form, const int panels, const qk_gemm_finish *f,
                                                              group_end *end) {
   end->f = *f;
@@ -190,7 +191,7 @@ static inline __attribute__((always_inline)) int begin_group(const qk_output_for
     qk_load_columns(f, end->columns);
     return 1;
   }
-  // Twice a multiplier has to be an int32, so factors have to be below one quarter.
+  // Twice a multiplier must be an int32, so factors must be below one quarter.
   const __m512i limit = _mm512_set1_epi32(1 << 30);
 #pragma clang loop unroll(full)
   for (int p = 0; p < panels; p++) {
@@ -202,7 +203,7 @@ static inline __attribute__((always_inline)) int begin_group(const qk_output_for
   return 1;
 }
 
-/// Whole tiles of a block; returns their tokens.
+/// Multiplies and finishes the whole tiles of a block; returns the number of their tokens.
 static inline __attribute__((always_inline)) int32_t multiply_form(const qk_output_form form, const int tile, const int panels,
                                                                    const uint8_t *x, size_t x_stride, int32_t tokens,
                                                                    const uint8_t *panel, size_t panel_stride,

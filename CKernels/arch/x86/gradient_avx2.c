@@ -5,8 +5,8 @@
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to=function)
 
-/// A sum, from lane `column` of the tile's row `row` on, on its way to the output: 8 columns, of which the last ones may be
-/// beyond it.
+/// Finishes a sum that starts at lane `column` of the tile's row `row`: 8 columns, of which the last ones may be beyond
+/// the output.
 static inline void finish(const qk_gradient_tile *t, __m256i sum, int32_t row, int32_t column) {
   const int32_t columns = t->columns - column;
   if (columns <= 0) return;
@@ -26,17 +26,17 @@ static inline void finish(const qk_gradient_tile *t, __m256i sum, int32_t row, i
 
 static inline __m256i words(__m256i sum, __m256i a, __m256i b) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
 
-/// Four products of an int8 and a uint8, exact: words of the even bytes and of the odd ones.
+/// Adds four products of an int8 and a uint8, exactly: products of words from the even bytes and from the odd ones.
 static inline __m256i bytes(__m256i sum, __m256i a, __m256i b) {
   __m256i even = _mm256_madd_epi16(_mm256_srai_epi16(_mm256_slli_epi16(a, 8), 8),
                                    _mm256_and_si256(b, _mm256_set1_epi16(0xff)));
   __m256i odd = _mm256_madd_epi16(_mm256_srai_epi16(a, 8), _mm256_srli_epi16(b, 8));
-  // The order of tile_avx2.c.
+  // Same order as in tile_avx2.c.
   __asm__("" : "+x"(even), "+x"(odd));
   return _mm256_add_epi32(sum, _mm256_add_epi32(even, odd));
 }
 
-/// The unsigned operand of bytes is the line, or the group.
+/// The unsigned operand is the line for bytes, and the group for unsigned bytes.
 static inline __m256i add(const qk_gradient_form form, __m256i sum, __m256i a, __m256i b) {
   switch (form) {
     case QK_GRADIENT_BYTES: return bytes(sum, a, b);

@@ -1,5 +1,5 @@
-// Backward products on vpmaddwd: the sum of a pair, |2·16383·255| < 2^23, is exact in int32. Bytes are widened to words, the
-// even ones and the odd ones, for the saturating products of bytes would not be exact.
+// Backward products on vpmaddwd: the sum of a pair, |2·16383·255| < 2^23, is exact in int32. Bytes are widened to
+// words, the even and the odd ones separately, because the saturating products of bytes would not be exact.
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include "kernels_x86.h"

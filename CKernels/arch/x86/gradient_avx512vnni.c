@@ -1,4 +1,5 @@
-// Backward products on vpdpwssd, two products of 16 bits onto an int32 lane, and vpdpbusd, four of 8 bits.
+// Backward products on vpdpwssd, which adds two products of 16 bits to an int32 lane, and vpdpbusd, which adds four of
+// 8 bits.
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include "kernels_x86.h"

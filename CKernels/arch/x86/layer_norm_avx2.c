@@ -13,8 +13,8 @@ static inline int64_t sum_lanes64(__m256i v) {
   return lanes[0] + lanes[1] + lanes[2] + lanes[3];
 }
 
-/// Σr fits int32 lanes (8192·2^15 = 2^28). A pair of squares is at most 2^31, an unsigned 32-bit number, and is
-/// added to 64-bit lanes at once.
+/// Σr fits int32 lanes (8192·2^15 = 2^28). A pair of squares is at most 2^31, an unsigned 32-bit number, and is added
+/// directly to 64-bit lanes.
 static inline void sums(const int16_t *r, int32_t width, int64_t *sum, int64_t *squares) {
   const __m256i ones = _mm256_set1_epi16(1), zero = _mm256_setzero_si256();
   __m256i total = zero, low = zero, high = zero;

@@ -34,8 +34,8 @@ static void prepare(const qk_layer_norm_arguments *a, void *memory) {
   }
 }
 
-/// Σr fits int32 lanes (8192·2^15 = 2^28). A pair of squares is at most 2^31, an unsigned 32-bit number, and is added to
-/// 64-bit lanes at once.
+/// Σr fits int32 lanes (8192·2^15 = 2^28). A pair of squares is at most 2^31, an unsigned 32-bit number, and is added
+/// directly to 64-bit lanes.
 static inline void sums(const int16_t *r, int32_t width, int64_t *sum, int64_t *squares) {
   const __m512i ones = _mm512_set1_epi16(1), zero = _mm512_setzero_si512();
   __m512i total = zero, low = zero, high = zero;

@@ -1,4 +1,4 @@
-// Rate of the instruction pair the exact AVX2 product is built on.
+// Rate of the instruction pair that the exact AVX2 product is built on.
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include "kernels_x86.h"
@@ -10,7 +10,7 @@ double qk_peak_operations_avx2(uint64_t iterations) {
   for (int i = 0; i < 12; i++) sum[i] = _mm256_setzero_si256();
   for (uint64_t step = 0; step < iterations; step++) {
     for (int i = 0; i < 12; i++) {
-      // The compiler must not see that all products are one, or it would compute a single one.
+      // The compiler must not see that all products are equal, or it would compute a single one.
       __asm__("" : "+x"(a));
       sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(a, b));
     }

@@ -8,7 +8,7 @@
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to=function)
 
-/// clamp(⌊acc·factor + ½⌋, lo, hi). Clamping before the floor is the same because the bounds are integers.
+/// clamp(⌊acc·factor + ½⌋, lo, hi). Clamping before the floor gives the same result, because the bounds are integers.
 static inline __m128i qk_requantise4_avx2(__m128i acc, __m256d factor, __m256d lo, __m256d hi) {
   const __m256d x = _mm256_fmadd_pd(_mm256_cvtepi32_pd(acc), factor, _mm256_set1_pd(0.5));
   return _mm256_cvttpd_epi32(_mm256_floor_pd(_mm256_max_pd(lo, _mm256_min_pd(hi, x))));

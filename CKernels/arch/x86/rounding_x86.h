@@ -1,7 +1,7 @@
 // The mode in which bfloat16 sums are formed: nearest even, denormal operands and results count as zeros, no traps.
 //
-// The compiler takes the mode to be constant. What depends on it must therefore be a function of its own that is not
-// inlined between the two calls.
+// The compiler assumes that the mode is constant. Code that depends on it must therefore be in a function of its own
+// that is not inlined between the two calls.
 #ifndef QK_ROUNDING_X86_H
 #define QK_ROUNDING_X86_H
 
@@ -14,7 +14,7 @@ static inline unsigned qk_enter_flushing(void) {
   return mode;
 }
 
-/// Brings back the caller's mode and its exception flags.
+/// Restores the caller's mode and its exception flags.
 static inline void qk_leave_flushing(unsigned mode) { _mm_setcsr(mode); }
 
 #endif

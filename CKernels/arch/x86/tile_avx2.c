@@ -20,7 +20,7 @@ static inline __attribute__((always_inline)) void tile(const int rows, const int
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) {
     row[r] = left + (size_t)r * stride;
-    // A register for every row, see qk_tile_vnni.
+    // One register per row, see qk_tile_vnni.
     __asm__("" : "+r"(row[r]));
     __builtin_prefetch(sums + (size_t)r * sums_stride, 1);
   }
@@ -37,7 +37,8 @@ static inline __attribute__((always_inline)) void tile(const int rows, const int
     for (int r = 0; r < rows; r++) {
       const __m256i x = broadcast_pair(row[r] + 2 * (size_t)p);
       __m256i products0 = _mm256_madd_epi16(x, b0), products1 = _mm256_madd_epi16(x, b1);
-      // Two products, then two additions: in turns, additions take the ports of the products (Zen 4: 4 to 20 % slower).
+      // Two products, then two additions: when they alternate, additions take the ports of the products (Zen 4: 4 to
+      // 20 % slower).
       __asm__("" : "+x"(products0), "+x"(products1));
       sum[r][0] = _mm256_add_epi32(sum[r][0], products0);
       sum[r][1] = _mm256_add_epi32(sum[r][1], products1);

@@ -10,8 +10,8 @@
 
 #define QK_TILE_AVX2_TOKENS 6
 
-/// sums[t][0…15] = start[t][0…15] + Σ_k left[t][k]·panel[k][0…15], any number of tokens, depth even. Sums may be their own
-/// start; with a start_stride of 0 all tokens have the same.
+/// sums[t][0…15] = start[t][0…15] + Σ_k left[t][k]·panel[k][0…15], for any number of tokens and an even depth. Sums may
+/// be their own start; with a start_stride of 0 all tokens share one start.
 void qk_multiply_onto_avx2(const int16_t *left, size_t stride, int32_t tokens, const int16_t *panel, int32_t depth,
                            const int32_t *start, size_t start_stride, int32_t *sums, size_t sums_stride);
 /// The same, from 0 or onto acc.

@@ -20,7 +20,7 @@ static inline __m512i qk_broadcast_quad(const uint8_t *quad) {
   return _mm512_set1_epi32(bits);
 }
 
-/// The rows of a tile, and its sums before the first step.
+/// Prepares the rows of a tile, and its sums before the first step.
 static inline __attribute__((always_inline)) void qk_begin_vnni(const int tokens, const int panels, const uint8_t *x,
                                                                 size_t x_stride, const int32_t *start,
                                                                 const uint8_t *row[QK_TILE_VNNI_TOKENS],
@@ -28,7 +28,7 @@ static inline __attribute__((always_inline)) void qk_begin_vnni(const int tokens
 #pragma clang loop unroll(full)
   for (int t = 0; t < tokens; t++) {
     row[t] = x + (size_t)t * x_stride;
-    // A register for every row: else the compiler derives the rows from each other by additions in the loop, which
+    // One register per row: otherwise the compiler derives the rows from each other by additions in the loop, which
     // take the ports of the products.
     __asm__("" : "+r"(row[t]));
 #pragma clang loop unroll(full)

@@ -1,5 +1,5 @@
-// A bfloat16 kernel of x86: the tile of gemm/tile_words.h in the mode of bfloat16 sums. A file defines what that asks for and
-// includes this inside its target attribute.
+// A bfloat16 kernel of x86: the tile of gemm/tile_words.h in the mode of bfloat16 sums. A file defines the macros that
+// the tile needs, and includes this inside its target attribute.
 #include "rounding_x86.h"
 #include "../../gemm/tile_words.h"
 

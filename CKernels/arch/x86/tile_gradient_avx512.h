@@ -1,11 +1,11 @@
-// The tiles of backward products of 8 rows and 48 columns. A file defines, before it includes this inside its target
-// attribute, for a group a of the left operand in every lane and a line b of a panel:
+// The tiles of backward products, 8 rows by 48 columns. Before it includes this inside its target attribute, a file
+// defines, for a group a of the left operand in every lane and a line b of a panel:
 //   qk_add_words(sum, a, b): sum[lane] + Σ a[lane][i]·b[lane][i], i = 0, 1, int16
 //   qk_add_bytes(sum, a, b): sum[lane] + Σ a[lane][i]·b[lane][i], i = 0…3, a int8 and b uint8
 #include <immintrin.h>
 #include "../../gemm/gradient_gemm.h"
 
-/// The unsigned operand of bytes is the line, or the group.
+/// The unsigned operand is the line for bytes, and the group for unsigned bytes.
 static inline __m512i add(const qk_gradient_form form, __m512i sum, __m512i a, __m512i b) {
   switch (form) {
     case QK_GRADIENT_BYTES: return qk_add_bytes(sum, a, b);
@@ -14,7 +14,7 @@ static inline __m512i add(const qk_gradient_form form, __m512i sum, __m512i a, _
   }
 }
 
-/// Sums, and where the groups lie that are next.
+/// Sums, and the places of the next groups.
 typedef struct tile_state {
   __m512i sum[QK_GRADIENT_TILE_ROWS][QK_GRADIENT_TILE_PANELS];
   const uint8_t *row[QK_GRADIENT_TILE_ROWS], *right, *fetch;
@@ -47,7 +47,7 @@ static inline __attribute__((always_inline)) void tile(const qk_gradient_form fo
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) {
     s.row[r] = t->left + (size_t)r * t->row_step;
-    // A register for every row, as in the tile of the forward products.
+    // One register per row, as in the tile of the forward products.
     __asm__("" : "+r"(s.row[r]));
     const __m512i start = form == QK_GRADIENT_BYTES ? _mm512_set1_epi32(-t->offset * t->left_sums[r]) : _mm512_setzero_si512();
 #pragma clang loop unroll(full)
@@ -55,7 +55,7 @@ static inline __attribute__((always_inline)) void tile(const qk_gradient_form fo
   }
   const size_t panel_step = t->panel_step, group_step = t->group_step, fetch_step = t->fetch_step;
   int32_t k = 0;
-  // The first groups ask for a row of the output each.
+  // Each of the first groups requests one row of the output.
   const char *ahead = (const char *)t->output;
   for (const int32_t asked = rows < t->groups ? rows : t->groups; k < asked; k++, ahead += t->output_stride * sizeof(float)) {
 #pragma clang loop unroll(full)

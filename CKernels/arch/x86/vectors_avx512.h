@@ -15,7 +15,7 @@ static inline __mmask64 qk_first_lanes(int32_t count) {
 /// The upper words of 64-bit lanes, of even and odd 32-bit lanes in turn.
 static inline __m512i qk_upper_words(__m512i even, __m512i odd) {
   __m512i low = _mm512_srli_epi64(even, 32);
-  // Else the compiler makes one permutation of two sources of it, which takes the ports of the products (Zen 4).
+  // Otherwise the compiler makes one permutation of two sources, which takes the ports of the products (Zen 4).
   __asm__("" : "+v"(low));
   return _mm512_mask_mov_epi32(low, 0xaaaa, odd);
 }
@@ -26,7 +26,7 @@ static inline __m512i qk_lower_codes(__m512i v) {
   return _mm512_shuffle_epi8(values, _mm512_and_si512(v, _mm512_set1_epi8(15)));
 }
 
-/// Those in the upper ones.
+/// The codes in the upper nibbles of all bytes.
 static inline __m512i qk_upper_codes(__m512i v) { return qk_lower_codes(_mm512_srli_epi16(v, 4)); }
 
 /// Unpacks `depth` k of a 4-bit panel into an 8-bit panel of the packed layout.

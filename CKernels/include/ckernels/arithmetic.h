@@ -7,9 +7,9 @@
 
 /// Largest K of a product: 32,000·128·255 + 2^30 < 2^31, so an int32 accumulator cannot overflow.
 #define QK_MAX_DEPTH 32000
-/// Bias codes lie strictly between −2^30 and 2^30.
+/// Bias codes are strictly between −2^30 and 2^30.
 #define QK_BIAS_LIMIT (1 << 30)
-/// Entries of the 2^−f table of the attention unit.
+/// Entries of the attention unit's table of 2^−f.
 #define QK_EXPONENT_TABLE_SIZE 256
 /// Fraction bits of the normalised attention sum: U = round(256·ΣP·v / ΣP).
 #define QK_CONTEXT_FRACTION_BITS 8
@@ -19,8 +19,8 @@
 
 /// The forms of the contract that a model depends on; stored in every packed model.
 ///
-/// Version 1 fixes: int32 exact accumulators, round-half-up requantisation with 16-bit multipliers, int16
-/// saturating residual stream, unnormalised probabilities, table GELU, exact integer square root.
+/// Version 1 fixes: exact int32 accumulators, round-half-up requantisation with 16-bit multipliers, a saturating int16
+/// residual stream, unnormalised probabilities, GELU by table, an exact integer square root.
 typedef struct qk_arithmetic_spec {
   int32_t version;                    ///< 1
   int32_t weight_full_range;          ///< 0: −7…7 and −127…127; 1: −8…7 and −128…127
@@ -42,14 +42,14 @@ typedef struct qk_requantiser {
   int32_t shift;
 } qk_requantiser;
 
-/// The requantiser nearest to `factor` (ties away from zero; renormalised when rounding reaches 2^16).
+/// Makes the requantiser nearest to `factor` (ties away from zero; renormalised when rounding reaches 2^16).
 ///
-/// Factors below 2^−32 in magnitude become 0: with |acc| < 2^31 they could move a code by less than one half.
-/// Factors that round to 2^15 or more (from 32767.75), infinities and NaN give QK_BAD_REQUANTISER.
-/// Example: 0.75 → multiplier 49152, shift 16.
+/// Factors below 2^−32 in magnitude become 0: with |acc| < 2^31 they could move a code by less than one half. Factors
+/// that round to 2^15 or more (from 32767.75), infinities and NaN give QK_BAD_REQUANTISER. Example: 0.75 → multiplier
+/// 49152, shift 16.
 qk_status qk_requantiser_make(double factor, qk_requantiser *out);
 
-/// QK_OK when M and S lie in their ranges.
+/// QK_OK when M and S are in their ranges.
 qk_status qk_requantiser_check(qk_requantiser r);
 
 /// clamp((acc·M + 2^(S−1)) >> S, lo, hi): int64 product, arithmetic shift, so halves round up.
@@ -67,8 +67,8 @@ uint32_t qk_reciprocal16(uint32_t z, int32_t *k);
 
 /// Fills the attention unit's table: E[f] = round((2^A − 1)·2^(16−A)·2^(−f/256)), f = 0…255.
 ///
-/// A = activation_bits in 2…8, else QK_BAD_SPEC. The entries do not depend on the mathematics library: none lies
-/// closer than 4.6e-4 to a rounding tie.
+/// A = activation_bits in 2…8, else QK_BAD_SPEC. The entries do not depend on the mathematics library: none is closer
+/// than 4.6e-4 to a rounding tie.
 qk_status qk_exponent_table(int32_t activation_bits, uint16_t table[QK_EXPONENT_TABLE_SIZE]);
 
 /// A-bit code of 2^−z for a score distance d ≥ 0, z = (d·M + 2^(S−1)) >> S in units of 2^−8.

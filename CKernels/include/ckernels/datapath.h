@@ -1,7 +1,7 @@
 // The FPGA's datapath: DSP slices, several products packed into one of them, chains, fabric accumulators.
 //
-// Everything here is about *how* hardware reaches an integer. Within the proved depth it is the integer of
-// qk_gemm; beyond it, and with an inexact spec, it is what the hardware would give, wrong bits included.
+// Everything here is about *how* hardware reaches an integer. Within the proved depth, that is the integer of qk_gemm.
+// Beyond it, and with an inexact spec, it is what the hardware would give, wrong bits included.
 #ifndef CKERNELS_DATAPATH_H
 #define CKERNELS_DATAPATH_H
 
@@ -22,16 +22,16 @@ typedef enum qk_dsp_generation {
 /// Width of the pre-adder and of the wide multiplier operand: 25 or 27.
 int32_t qk_dsp_pre_adder_bits(qk_dsp_generation generation);
 
-/// The operand ports; only the low 30, 18, 48 and 27 (E1: 25) bits are seen. The pre-adder takes as many low bits of
-/// A as D has.
+/// The operand ports. Only the low 30, 18, 48 and 27 (E1: 25) bits of A, B, C and D are used. The pre-adder takes as
+/// many low bits of A as D has.
 typedef struct qk_dsp_ports {
   int64_t a, b, c, d;
 } qk_dsp_ports;
 
-/// What the ALU adds to the product (the Z multiplexer), C apart.
+/// Operand that the ALU adds to the product (the Z multiplexer), C not counted.
 typedef enum qk_dsp_base {
   QK_DSP_ZERO = 0,          ///< a chain begins
-  QK_DSP_P,                 ///< a chain goes on
+  QK_DSP_P,                 ///< a chain continues
   QK_DSP_CASCADE,           ///< PCIN: the P of the slice below
   QK_DSP_CASCADE_SHIFTED    ///< PCIN >> 17, arithmetic: for operands in two parts
 } qk_dsp_base;
@@ -49,40 +49,42 @@ int64_t qk_dsp_step(qk_dsp_slice *slice, const qk_dsp_ports *ports, qk_dsp_base 
 
 // MARK: Packing
 
-/// How a decoder learns a lane that is wider than its field.
+/// Ways to recover a lane that is wider than its field.
 typedef enum qk_packing_repair {
   QK_REPAIR_NONE = 0,
   QK_REPAIR_RESTORED_BIT,   ///< one more bit from the parity of the product; single products only
-  QK_REPAIR_CARRY_COUNTERS  ///< two low bits of every upper lane in fabric count the carries; any number
+  QK_REPAIR_CARRY_COUNTERS  ///< two low bits of every upper lane, kept in fabric, count the carries; any number of
+                            ///< products
 } qk_packing_repair;
 
 /// Several products in one DSP: AD = Σ_i part_i·2^(pitch·activations·i), B = Σ_j x_j·2^(pitch·j).
 ///
-/// part_i is weight i, or with `atoms` the two parts of the one 8-bit weight w = 16·h + l: l = w & 15 (unsigned) and
-/// h = w >> 4. part_i·x_j lies in lane i·activations + j of P, at bit pitch·lane; the top lane has the rest of 48.
+/// part_i is weight i. With `atoms` there is one 8-bit weight w = 16·h + l, and its parts are l = w & 15 (unsigned) and
+/// h = w >> 4. part_i·x_j is in lane i·activations + j of P, at bit pitch·lane; the top lane has all remaining bits of
+/// the 48.
 typedef struct qk_packing_mode {
   qk_dsp_generation generation;
   int32_t weights, activations;  ///< per word; 1…3 and 1…2
   int32_t pitch;                 ///< bits from lane to lane
-  int32_t atoms;                 ///< 1: the 8-bit weight in two atoms (weights is 1)
+  int32_t atoms;                 ///< 1: the 8-bit weight as two atoms (weights is 1)
   qk_packing_repair repair;
 } qk_packing_mode;
 
 enum { QK_MAX_LANES = 4, QK_MAX_WEIGHTS = 3, QK_MAX_PACKED_ACTIVATIONS = 2 };
 
-/// How lanes are read out of P.
+/// Ways to read the lanes out of P.
 typedef enum qk_decode {
-  /// Lane by lane from the low end, each subtracted before the next is read (in hardware: half a field added to
+  /// Lane by lane from the low end, each subtracted before the next is read (in hardware: half a field is added to
   /// every signed lane through C). Right whenever every lane below the top fits its field.
   QK_DECODE_EXACT = 0,
-  /// All fields at once, each plus the bit just below it when the lane below is signed. Equal to exact but for the
-  /// lane above an inner lane of exactly −2^(pitch−1) that has a negative lane below it.
+  /// All fields at once, each plus the bit just below it when the lane below is signed. Equals QK_DECODE_EXACT except
+  /// in the lane above an inner lane of exactly −2^(pitch−1) that has a negative lane below it.
   QK_DECODE_PARALLEL,
-  /// The fields as they stand: a negative lane takes one from the lane above it.
+  /// The fields unchanged: a negative lane takes one from the lane above it.
   QK_DECODE_NAIVE
 } qk_decode;
 
-/// lowest…highest, the codes one operand can take.
+/// The codes that one operand can take: lowest…highest.
 typedef struct qk_code_range {
   int32_t lowest, highest;
 } qk_code_range;
@@ -96,30 +98,32 @@ int32_t qk_packing_products(const qk_packing_mode *mode);
 /// 1 when AD fits the pre-adder and B the 18-bit port for every combination of codes in these ranges.
 int qk_packing_fits(const qk_packing_mode *mode, qk_code_range weight, qk_code_range activation);
 
-/// The largest n such that no n products of codes in these ranges leave their field of P; INT64_MAX without limit.
+/// The largest n such that no n products of codes in these ranges leave their field of P; INT64_MAX when there is no
+/// limit.
 ///
-/// Signed field of b bits: n·max ≤ 2^(b−1)−1 and n·min ≥ −2^(b−1); a field whose products cannot be negative is
-/// read unsigned: n·max ≤ 2^b−1. 0 when not even one product fits, or the ports are too narrow. A restored bit
-/// widens the lower fields by one and allows one product; carry counters leave the top field as the only limit.
-/// Example: W4A6 two by two, narrow codes: 7·31 = 217 in 11 bits → 1023/217 = 4.
+/// A signed field of b bits needs n·max ≤ 2^(b−1)−1 and n·min ≥ −2^(b−1). A field whose products cannot be negative is
+/// read as unsigned and needs n·max ≤ 2^b−1. The result is 0 when not even one product fits, or when the ports are too
+/// narrow. A restored bit widens the lower fields by one bit and allows one product. Carry counters leave the top field
+/// as the only limit. Example: W4A6 two by two, narrow codes: 7·31 = 217 in 11 bits → 1023/217 = 4.
 int64_t qk_packing_depth(const qk_packing_mode *mode, qk_code_range weight, qk_code_range activation);
 
-/// The ports for `weights` codes and `activations` codes: A the lowest part, D the higher ones, B the activations.
+/// Fills the ports for `weights` codes and `activations` codes: A has the lowest part, D the higher ones, B the
+/// activations.
 void qk_packing_ports(const qk_packing_mode *mode, const int32_t *weights, const int32_t *activations,
                       qk_dsp_ports *ports);
 
-/// The chain of `depth` products in one slice; returns P and writes products[weight·activations + activation].
+/// Runs the chain of `depth` products in one slice; returns P and writes products[weight·activations + activation].
 ///
-/// Codes are [depth][weights] and [depth][activations], weights signed 8 bits wide at most. `ports` (may be null)
-/// receives the operands of every product, C is 0 throughout. Depths beyond qk_packing_depth wrap as P does.
-/// A repaired lane ignores `decode`.
+/// Codes are [depth][weights] and [depth][activations]; weights are signed and at most 8 bits wide. `ports` (may be
+/// null) receives the operands of every product; C is always 0. Depths beyond qk_packing_depth wrap as P does. A
+/// repaired lane ignores `decode`.
 int64_t qk_packing_chain(const qk_packing_mode *mode, qk_decode decode, int activations_unsigned, int32_t depth,
                          const int32_t *weights, const int32_t *activations, qk_dsp_ports *ports,
                          int64_t *products);
 
 // MARK: Processing elements
 
-/// Where an engine's arithmetic leaves the contract; qk_hardware_spec_exact() does not.
+/// Deviations of an engine's arithmetic from the contract; qk_hardware_spec_exact() has none.
 typedef struct qk_hardware_spec {
   int32_t accumulator_bits;        ///< fabric accumulators: 8…32 bits; 32 are enough for the contract
   int32_t accumulator_saturates;   ///< 0 wraps, 1 saturates, after each chain
@@ -140,15 +144,16 @@ enum {
 /// Exact: 32-bit accumulators, exact decode, proved chains, rounding shifts, whole tables.
 qk_hardware_spec qk_hardware_spec_exact(void);
 
-/// QK_OK when every field lies in its range.
+/// QK_OK when every field is in its range.
 qk_status qk_hardware_spec_check(const qk_hardware_spec *spec);
 
-/// The processing elements that one product runs on.
+/// The processing elements that run one product.
 ///
-/// `input_lanes` slices stand along the inputs; slice j takes inputs k = j, j + input_lanes, … and is drained after
-/// each `chain` of its products. A drain's lanes are summed over the slices without loss, then added to the fabric
-/// accumulator, which wraps or saturates: chains in ascending order, from zero, the bias not included.
-/// Of every `dsp_tokens` + `fabric_tokens` tokens of an image the last `fabric_tokens` are multiplied in LUTs: no
+/// `input_lanes` slices share the inputs: slice j takes inputs k = j, j + input_lanes, … and is drained after every
+/// `chain` of its products. The lanes of a drain are summed over the slices without loss and added to the fabric
+/// accumulator, which wraps or saturates. Chains are added in ascending order, from zero, without the bias. Of every
+/// `dsp_tokens` + `fabric_tokens` tokens of an image, the last `fabric_tokens` are multiplied in LUTs: without packing,
+/// with the same chains and accumulators.
 /// packing, the same chains and accumulators.
 typedef struct qk_datapath_element {
   qk_packing_mode mode;
@@ -163,8 +168,8 @@ typedef struct qk_datapath_element {
 
 /// Y[t][row] = the fabric accumulators of Σ_k X[t][k]·W[row][k], t = image·tokens + token.
 ///
-/// Rows are packed in the order of `row_index`, `weights` at a time; the tokens of an image that go to DSPs in
-/// ascending order, `activations` at a time; the last group of each is filled up with zeros. Codes are read at any
+/// Rows are packed in the order of `row_index`, `weights` at a time. The tokens of an image that go to DSPs are packed
+/// in ascending order, `activations` at a time. The last group of each is filled up with zeros. Codes are read at any
 /// stride, so attention needs no copies.
 typedef struct qk_datapath_product {
   qk_datapath_element element;
@@ -186,22 +191,22 @@ typedef struct qk_datapath_product {
 /// Bytes of workspace of a product: its packed operand words and the list of its tokens.
 size_t qk_datapath_workspace(int32_t rows, int32_t images, int32_t tokens, int32_t depth);
 
-/// Forms and decodes every DSP word of the product, with the fastest kernel of this CPU.
+/// Forms and decodes every DSP word of the product, with the kernel in use.
 qk_status qk_datapath_run(const qk_datapath_product *product);
 qk_status qk_datapath_run_with(qk_isa isa, const qk_datapath_product *product);
 /// The definition: qk_packing_chain per slice and chain.
 qk_status qk_datapath_run_reference(const qk_datapath_product *product);
 
-// MARK: Units behind the processing elements
+// MARK: Units after the processing elements
 
-/// Bias, requantisation and output form of finished accumulators [tokens][rows]; `arguments` as for qk_gemm.
+/// Applies bias, requantisation and output form to finished accumulators [tokens][rows]; `arguments` as for qk_gemm.
 qk_status qk_datapath_finish(const qk_gemm_arguments *arguments, const int32_t *accumulators,
                              const qk_hardware_spec *spec);
 
 /// Integer softmax attention with scores and context on processing elements.
 ///
-/// In `scores` a query's codes are the activations and the keys' codes the weights; in `context` the probabilities
-/// are the (unsigned) activations and the values the weights. `workspace`: qk_datapath_attention_workspace bytes.
+/// In `scores`, a query's codes are the activations and the keys' codes the weights. In `context`, the probabilities
+/// are the (unsigned) activations and the values the weights. `workspace` has qk_datapath_attention_workspace bytes.
 qk_status qk_datapath_attention(const qk_attention_arguments *arguments, const qk_datapath_element *scores,
                                 const qk_datapath_element *context, const qk_hardware_spec *spec, void *workspace);
 size_t qk_datapath_attention_workspace(const qk_attention_arguments *arguments);

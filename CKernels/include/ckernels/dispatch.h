@@ -5,14 +5,14 @@
 #include <stdint.h>
 #include "ckernels/status.h"
 
-/// Instruction sets with kernels of their own. `reference` is portable C and the meaning of all others.
+/// Instruction sets with kernels of their own. `reference` is portable C and defines the results of all others.
 typedef enum qk_isa {
   QK_ISA_REFERENCE = 0,
   QK_ISA_AVX2 = 1,
-  QK_ISA_AVX512 = 2,      ///< F, BW, DQ, VL; operations without a kernel of their own use that of avx2
-  QK_ISA_AVX512VNNI = 3,  ///< and VNNI
+  QK_ISA_AVX512 = 2,      ///< F, BW, DQ, VL; operations without a kernel of their own use the one of avx2
+  QK_ISA_AVX512VNNI = 3,  ///< those and VNNI
   QK_ISA_NEONDOT = 4,     ///< AArch64 with dot products of bytes (sdot)
-  QK_ISA_NEONI8MM = 5,    ///< and products of byte matrices (smmla)
+  QK_ISA_NEONI8MM = 5,    ///< that and products of byte matrices (smmla)
   QK_ISA_COUNT
 } qk_isa;
 
@@ -22,8 +22,8 @@ const char *qk_isa_name(qk_isa isa);
 /// 1 when this CPU can run the kernels of `isa`.
 int qk_isa_available(qk_isa isa);
 
-/// The features that `isa` needs and this CPU lacks, comma separated ("avx512f,avx512bw"), written to `buffer` and cut
-/// to `size` bytes; null when the set is available, or outside the enum.
+/// Writes the features that `isa` needs and this CPU lacks to `buffer`, comma separated ("avx512f,avx512bw") and cut to
+/// `size` bytes; null when the set is available, or outside the enum.
 const char *qk_isa_missing(qk_isa isa, char *buffer, size_t size);
 
 /// The fastest available instruction set.
@@ -50,16 +50,16 @@ typedef enum qk_operation {
 /// "gemm", "attention", "layer-norm", "datapath", "bf16-gemm", "float-gemm", "gradient".
 const char *qk_operation_name(qk_operation operation);
 
-/// The name of the kernel that serves `operation` when `isa` is forced (a missing fast kernel falls back to
-/// the reference by construction).
+/// The name of the kernel that serves `operation` when `isa` is forced. A missing fast kernel falls back to the
+/// reference by construction.
 const char *qk_kernel_name(qk_operation operation, qk_isa isa);
 
-/// The features with which a faster kernel would serve `operation` in `isa`, as qk_isa_missing writes them; null when
-/// there is no such kernel, or the set itself is not available.
+/// The features that a faster kernel for `operation` in `isa` would need, written as by qk_isa_missing; null when there
+/// is no such kernel, or the set itself is not available.
 const char *qk_kernel_missing(qk_operation operation, qk_isa isa, char *buffer, size_t size);
 
-/// Operations done (2 per product) by `iterations` rounds of the instructions that the exact kernels of `isa` are
-/// built on, on the calling thread. Time it to get the peak.
+/// Runs `iterations` rounds of the instructions that the exact kernels of `isa` are built on, on the calling thread.
+/// Returns the number of operations (2 per product); time the call to get the peak.
 double qk_peak_operations(qk_isa isa, uint64_t iterations);
 
 #endif

@@ -1,16 +1,16 @@
 // Products of the backward pass in integers.
 //
 // In quantisation-aware training one operand of every backward product is a matrix of codes: dX = (dY·s)·W and
-// dW = dYᵀ·X. The other one, the gradient, is rounded to codes with one scale per row (per column for dW) and block, so
-// the product is an integer product, and its bits depend neither on the instruction set nor on the number of threads.
-// The codes of both operands have one of three forms:
+// dW = dYᵀ·X. The other operand, the gradient, is rounded to codes with one scale per row (per column for dW) and
+// block. The product is then an integer product, and its bits depend neither on the instruction set nor on the number
+// of threads. The codes of both operands have one of three forms:
 //
 //   words: gradients of 15 bits. Scales are powers of two; an element is off by at most 2^−14 of the largest one that
 //          shares its scale (bfloat16: by 2^−9 of itself). Twice the rate of float on CPUs with VNNI.
 //   bytes: gradients of 8 bits, off by at most 1/254 of the largest one. Four times the rate of float.
-//   unsigned bytes: the same with codes 0…255 on the left, attention probabilities, and signed codes on the right.
+//   unsigned bytes: the same with codes 0…255 on the left (attention probabilities) and signed codes on the right.
 //
-// Either way k runs in groups of four bytes, two words or four bytes, as the CPU's dot products take them.
+// In every form k runs in groups of four bytes (two words or four bytes), as the CPU's dot products take them.
 #ifndef CKERNELS_GRADIENT_H
 #define CKERNELS_GRADIENT_H
 
@@ -26,16 +26,16 @@ typedef enum qk_gradient_form {
   QK_GRADIENT_FORMS
 } qk_gradient_form;
 
-/// Largest magnitude of a gradient code: 2^14 − 1, and of 8 bits 127.
+/// Largest magnitude of a gradient code: 2^14 − 1 for words, 127 for bytes.
 #define QK_GRADIENT_LIMIT 16383
 #define QK_GRADIENT_BYTE_LIMIT 127
-/// Largest magnitude of a code of the exact operand (unsigned 8-bit codes less their zero point).
+/// Largest magnitude of a code of the exact operand (unsigned 8-bit codes minus their zero point).
 #define QK_GRADIENT_CODE_LIMIT 255
-/// Products of words that are summed in int32 at a time: 16383·255·512 < 2^31.
+/// Number of products of words that are summed in int32 at a time: 16383·255·512 < 2^31.
 #define QK_GRADIENT_DEPTH 512
-/// Depth of a product of bytes at most: with the offset sums stay below 2·127·255·32768 < 2^31.
+/// Largest depth of a product of bytes: with the offset, sums stay below 2·127·255·32768 < 2^31.
 #define QK_GRADIENT_BYTE_DEPTH 32768
-/// Columns of a panel, bytes of a group and of a line of a panel.
+/// Columns of a panel; bytes of a group and of a line of a panel.
 #define QK_GRADIENT_COLUMNS 16
 #define QK_GRADIENT_GROUP_BYTES 4
 #define QK_GRADIENT_LINE_BYTES 64
@@ -48,23 +48,25 @@ static inline size_t qk_gradient_element(qk_gradient_form form) { return QK_GRAD
 
 /// Bytes of the panels of a matrix of `rows` rows and `columns` columns, ⌈columns/16⌉·⌈rows/group⌉·64.
 ///
-/// Panels: [columns/16][rows/group][16][group]; element (r, c) is [c/16][r/group][c%16][r%group], what is beyond the matrix
-/// is 0. Words and the bytes beside unsigned ones are the codes; bytes beside signed ones are unsigned, code +
-/// qk_gradient_offset.
+/// Panels: [columns/16][rows/group][16][group]. Element (r, c) is [c/16][r/group][c%16][r%group]; elements beyond the
+/// matrix are 0. Words, and bytes that meet unsigned ones, are the codes. Bytes that meet signed ones are unsigned: the
+/// element plus qk_gradient_offset.
 size_t qk_gradient_panel_bytes(qk_gradient_form form, size_t rows, size_t columns);
 
-/// What panels hold beyond codes − zero: for bytes zero where codes are unsigned, 128 + zero where they are signed, else 0.
+/// Amount by which panels exceed codes − zero. For bytes: zero where codes are unsigned, 128 + zero where they are
+/// signed. Otherwise 0.
 int32_t qk_gradient_offset(qk_gradient_form form, int is_unsigned, int32_t zero);
 
-/// Panels of codes[rows][columns] − zero; rows lie `stride` bytes apart, unsigned codes when is_unsigned is 1. Beside
-/// unsigned bytes codes are signed and zero is 0.
+/// Writes the panels of codes[rows][columns] − zero. Rows are `stride` bytes apart; is_unsigned is 1 for unsigned
+/// codes. In the form of unsigned bytes, these codes are signed and zero is 0.
 void qk_gradient_code_panels(qk_gradient_form form, size_t rows, size_t columns, const void *codes, size_t stride,
                              int is_unsigned, int32_t zero, void *panels);
-/// Panels of the transpose of signed codes, for words or bytes: element (r, c) is codes[c][r] and the offset.
+/// Writes the panels of the transpose of signed codes, for words or bytes: element (r, c) is codes[c][r] plus the
+/// offset.
 void qk_gradient_transposed_panels(qk_gradient_form form, size_t rows, size_t columns, const int8_t *codes, size_t stride,
                                    void *panels);
 
-/// Bytes that are brought to the L2 cache on the way through a product.
+/// Bytes that are brought to the L2 cache during a product.
 typedef struct qk_fetch_range {
   const void *from;
   size_t bytes;
@@ -72,13 +74,13 @@ typedef struct qk_fetch_range {
 
 #define QK_FETCH_RANGES 4
 
-/// output[i][j] (+)= Σ_blocks float(Σ_k left[i, k]·right[k, j])·scale[i], each step rounded once; words in blocks of
-/// QK_GRADIENT_DEPTH k in order, bytes in one block. Element (i, k) of the left operand is element k%group of the group
-/// that begins i·row_step + (k/group)·group_step bytes behind `left`.
+/// output[i][j] (+)= Σ_blocks float(Σ_k left[i, k]·right[k, j])·scale[i], each step rounded once. Words are summed in
+/// blocks of QK_GRADIENT_DEPTH k in order, bytes in one block. Element (i, k) of the left operand is element k%group of
+/// the group that starts i·row_step + (k/group)·group_step bytes after `left`.
 typedef struct qk_gradient_product {
   qk_gradient_form form;
-  int32_t rows, depth, columns;  ///< ≥ 1; a depth that is no multiple of the group ends with zeros on the left, unsigned
-                                 ///< bytes with anything
+  int32_t rows, depth, columns;  ///< ≥ 1; a depth that is not a multiple of the group ends with zeros on the left,
+                                 ///< unsigned bytes with any values
   const void *left;              ///< int16_t, int8_t or uint8_t
   size_t row_step, group_step;   ///< bytes
   const int32_t *left_sums;      ///< [rows] Σ_k left[i, k], for bytes; else null
@@ -87,11 +89,11 @@ typedef struct qk_gradient_product {
   const float *scale;            ///< [rows]
   float *output;
   size_t output_stride;          ///< elements, ≥ columns
-  int32_t accumulate;            ///< 1: added to the output
-  qk_fetch_range fetch[QK_FETCH_RANGES];  ///< what is needed next, brought to the cache meanwhile; zeros are none
+  int32_t accumulate;            ///< 1: added to the old output
+  qk_fetch_range fetch[QK_FETCH_RANGES];  ///< needed next, brought to the cache meanwhile; zeros are none
 } qk_gradient_product;
 
-/// Runs on the calling thread. Example: left (2, −3), right (5, 7)ᵀ, scale 0.5 → −5.5.
+/// Multiplies on the calling thread. Example: left (2, −3), right (5, 7)ᵀ, scale 0.5 → −5.5.
 qk_status qk_gradient_multiply(const qk_gradient_product *product);
 qk_status qk_gradient_multiply_with(qk_isa isa, const qk_gradient_product *product);
 /// The definition: plain loops.
@@ -108,7 +110,7 @@ typedef struct qk_gradient_leaf {
 
 /// output[n][k] = factor·Σ over leaves of float(Σ_t gradient[t, n]·input[t, k])·scale[n].
 ///
-/// Leaves are added over the binary tree of qk_tree_sum, so leaves of several processes can be subtrees.
+/// Leaves are added over the binary tree of qk_tree_sum, so the leaves of several processes can be subtrees.
 typedef struct qk_weight_gradient {
   qk_gradient_form form;
   int32_t leaf_count, outputs, inputs;

@@ -1,4 +1,4 @@
-// Packed weights: rows sorted by precision into panels of 16 rows, two 4-bit codes a byte.
+// Packed weights: rows sorted by precision into panels of 16 rows, two 4-bit codes per byte.
 #ifndef CKERNELS_PACK_H
 #define CKERNELS_PACK_H
 
@@ -11,14 +11,15 @@
 
 /// A weight matrix W[rows, depth] packed for the GEMM kernels.
 ///
-/// Slots 0…slots8−1 hold the 8-bit rows in ascending row order, padded with zero rows to a multiple of 16;
-/// slots slots8…slots8+slots4−1 hold the 4-bit rows likewise. Where the 4-bit rows of a last, partly filled panel fit
-/// into the padding of the 8-bit slots, the last 4-bit rows are stored there with 8 bits: a panel less to multiply.
-/// Kd = depth rounded up to a multiple of 8 with zero codes.
+/// Slots 0…slots8−1 hold the 8-bit rows in ascending row order, padded with zero rows to a multiple of 16. Slots
+/// slots8…slots8+slots4−1 hold the 4-bit rows likewise. Where the 4-bit rows of a last, partly filled panel fit into
+/// the padding of the 8-bit slots, the last 4-bit rows are stored there with 8 bits, which saves a panel to multiply.
+/// Kd is the depth rounded up to a multiple of 8 with zero codes.
+///
 /// An 8-bit panel is [Kd/4][16 rows][4 codes] bytes, k ascending. A 4-bit panel is [Kd/8][16 rows][4] bytes: with
 /// g = k/8 and j = k mod 4, the low nibble of byte (g, row, j) is the code of k = 8g + j, the high nibble that of
-/// k = 8g + 4 + j, both two's complement; so each half of an unpacked panel is an 8-bit panel of 4 k. All 8-bit
-/// panels come first.
+/// k = 8g + 4 + j, both two's complement. So each half of an unpacked panel is an 8-bit panel of 4 k. All 8-bit panels
+/// come first.
 typedef struct qk_packed_weights {
   int32_t rows;
   int32_t depth;
@@ -39,12 +40,12 @@ size_t qk_packed_bytes(int32_t n8, int32_t n4, int32_t depth);
 /// Packs codes[rows][depth] into panels (qk_packed_bytes, 64-byte aligned), slot_row and slot_sum (qk_packed_slots
 /// each).
 ///
-/// row_bits[n] is 4 or 8 (else QK_BAD_SIZE). 4-bit codes must lie in −8…7 (QK_CODE_OUT_OF_RANGE). Fills *out with
-/// a descriptor that points into the three buffers.
+/// row_bits[n] is 4 or 8 (else QK_BAD_SIZE). 4-bit codes must be in −8…7 (else QK_CODE_OUT_OF_RANGE). Fills *out with a
+/// descriptor that points into the three buffers.
 qk_status qk_pack_rows(const int8_t *codes, const uint8_t *row_bits, int32_t rows, int32_t depth,
                        uint8_t *panels, int32_t *slot_row, int32_t *slot_sum, qk_packed_weights *out);
 
-/// The inverse: codes[rows][depth] from packed weights.
+/// Unpacks weights to codes[rows][depth], the inverse of qk_pack_rows.
 qk_status qk_unpack_rows(const qk_packed_weights *packed, int8_t *codes);
 
 #endif

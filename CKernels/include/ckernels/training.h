@@ -1,8 +1,8 @@
 // Float kernels of the training engine: forward and backward passes, fake quantisation, optimiser.
 //
-// All matrices are row-major float32. Work is split into blocks whose size depends on the shape alone, and
-// sums over rows run over a fixed binary tree of such blocks: the bits do not depend on the number of threads.
-// Callers (Swift) guarantee shapes and non-null pointers; scratch sizes are given by qk_scratch_floats.
+// All matrices are row-major float32. Work is split into blocks whose size depends on the shape alone, and sums over
+// rows run over a fixed binary tree of such blocks, so the bits do not depend on the number of threads. Callers (Swift)
+// guarantee shapes and non-null pointers; qk_scratch_floats gives the sizes of scratch.
 #ifndef CKERNELS_TRAINING_H
 #define CKERNELS_TRAINING_H
 
@@ -14,16 +14,17 @@
 /// Rows of one reduction block.
 #define QK_REDUCTION_ROWS 64
 
-/// Floats of scratch for a reduction over `rows` rows that yields `width` sums: ⌈rows/64⌉·width.
+/// Floats of scratch for a reduction of `rows` rows to `width` sums: ⌈rows/64⌉·width.
 size_t qk_scratch_floats(size_t rows, size_t width);
 
 // --- products ---------------------------------------------------------------------------------------------
 
-/// C[m, n] = op(A)·op(B) in fp32; op transposes when the flag is 1. lda, ldb, ldc: elements from one stored row to the next.
+/// C[m, n] = op(A)·op(B) in fp32; op transposes when the flag is 1. lda, ldb, ldc: elements from one stored row to the
+/// next.
 ///
-/// Every element is one chain over k, from 0: sum ← a[i, k]·b[k, j] + sum, rounded once (a fused multiply–add). Its bits
-/// depend neither on the number of threads nor on the instruction set. Sizes are 1…2^31 − 1; C shares no memory with A
-/// and B. Example: (1, 2)·(3, 4)ᵀ = 11.
+/// Every element is one chain over k, starting from 0: sum ← a[i, k]·b[k, j] + sum, rounded once (a fused
+/// multiply–add). Its bits depend neither on the number of threads nor on the instruction set. Sizes are 1…2^31 − 1; C
+/// shares no memory with A and B. Example: (1, 2)·(3, 4)ᵀ = 11.
 qk_status qk_sgemm(int transpose_a, int transpose_b, size_t m, size_t n, size_t k, const float *a, size_t lda,
                    const float *b, size_t ldb, float *c, size_t ldc);
 /// The same on the kernels of `isa`.
@@ -66,10 +67,10 @@ void qk_gelu_backward(size_t count, const float *x, const float *gy, float *gx);
 
 // --- row-wise functions -----------------------------------------------------------------------------------
 
-/// y = (x − mean)/√(var + eps)·weight + bias over rows; keeps mean and 1/√(var + eps) in statistics[rows][2].
+/// y = (x − mean)/√(var + eps)·weight + bias over rows; stores mean and 1/√(var + eps) in statistics[rows][2].
 void qk_float_layer_norm_forward(size_t rows, size_t width, const float *x, const float *weight,
                                  const float *bias, float eps, float *y, float *statistics);
-/// gx, and gweight, gbias summed over rows; scratch qk_scratch_floats(rows, 2·width).
+/// Computes gx, and gweight and gbias summed over rows; scratch qk_scratch_floats(rows, 2·width).
 void qk_float_layer_norm_backward(size_t rows, size_t width, const float *x, const float *weight,
                                   const float *statistics, const float *gy, float *scratch, float *gx,
                                   float *gweight, float *gbias);
@@ -105,9 +106,9 @@ void qk_embed_backward(size_t batch, size_t patches, size_t width, const float *
 
 /// Softmax attention of all images and heads; qkv as in qk_attention_arguments, scores scaled by `scale`.
 ///
-/// levels = 0: probabilities e^(s−max)/Σ. levels = 2^A − 1: e is first rounded to multiples of 1/levels, as
-/// the integer unit does (straight through in the backward pass). Keeps probabilities[batch·heads][T][T].
-/// Statuses are those of qk_sgemm.
+/// levels = 0: probabilities e^(s−max)/Σ. levels = 2^A − 1: e is first rounded to multiples of 1/levels, as in the
+/// integer unit (straight-through in the backward pass). Stores probabilities[batch·heads][T][T]. Statuses are those of
+/// qk_sgemm.
 qk_status qk_float_attention_forward(size_t batch, size_t tokens, size_t heads, size_t head_dimension, const float *qkv,
                                      float scale, float levels, float *probabilities, float *out);
 qk_status qk_float_attention_backward(size_t batch, size_t tokens, size_t heads, size_t head_dimension, const float *qkv,
@@ -123,7 +124,7 @@ void qk_pixels_to_float(size_t rows, size_t width, const uint8_t *codes, const f
 
 // --- fake quantisation ------------------------------------------------------------------------------------
 
-/// y = s·clamp(round(x/s), lo, hi); row columns fall into `segments` equal parts with a scale each.
+/// y = s·clamp(round(x/s), lo, hi); the columns of a row form `segments` equal parts with one scale each.
 ///
 /// Rounding is half to even (the requantiser of deployment rounds half up; see the `exact` mode).
 void qk_quantize_forward(size_t rows, size_t width, size_t segments, const float *scales, float lo, float hi,
@@ -139,9 +140,9 @@ void qk_dequantize_uint8(size_t count, float scale, int32_t zero, const uint8_t 
 void qk_dequantize_int16(size_t count, float scale, const int16_t *codes, float *y);
 void qk_dequantize_int32(size_t count, float scale, const int32_t *codes, float *y);
 
-/// How the two precisions of a row share its latent weights.
+/// Ways in which the two precisions of a row share its latent weights.
 typedef enum qk_sharing {
-  QK_SHARING_INDEPENDENT = 0,  ///< a step of its own for either precision
+  QK_SHARING_INDEPENDENT = 0,  ///< one step per precision
   QK_SHARING_TIED,             ///< the 4-bit step is 16 times the 8-bit step
   QK_SHARING_NESTED            ///< tied, and the 4-bit code is clamp((q8 + 8) >> 4, −7, 7) of the 8-bit code q8
 } qk_sharing;
@@ -149,14 +150,14 @@ typedef enum qk_sharing {
 /// The slice q[i, k] = s·clamp(round(w[row[i], k]/s), −Q, Q) of a latent matrix with `stride` columns.
 ///
 /// bits[i] is 4 (Q = 7, s = scale4[row], or 16·scale8[row] where steps are tied), 8 (Q = 127, s = scale8[row]), or 32
-/// (the latent value itself). scale4 may be null unless steps are independent and a row has 4 bits.
+/// (the latent value, not quantised). scale4 may be null unless steps are independent and a row has 4 bits.
 void qk_weight_slice_forward(size_t rows, size_t width, const float *latent, size_t stride,
                              const int32_t *row, const uint8_t *bits, const float *scale4,
                              const float *scale8, qk_sharing sharing, float *q);
-/// Adds the gradients of the slice to glatent, gscale4, gscale8 (straight through inside the clamp; LSQ).
+/// Adds the gradients of the slice to glatent, gscale4, gscale8 (straight-through inside the clamp; LSQ).
 ///
-/// gq may be glatent itself, where row[i] = i and width = stride: the latent gradient then takes the place of gq. With
-/// `fresh` the rows of glatent count as 0 whatever they hold, and their columns from `width` on become 0.
+/// gq may equal glatent, where row[i] = i and width = stride: the latent gradient then replaces gq. With `fresh` the
+/// rows of glatent count as 0, whatever they hold, and their columns from `width` on become 0.
 void qk_weight_slice_backward(size_t rows, size_t width, const float *latent, size_t stride,
                               const int32_t *row, const uint8_t *bits, const float *scale4,
                               const float *scale8, qk_sharing sharing, const float *gq, int fresh, float *glatent,
@@ -181,8 +182,8 @@ void qk_scatter_add_rows(size_t rows, size_t width, const float *g, const int32_
 
 /// One AdamW step (Loshchilov & Hutter 2019) with bias corrections c1 = 1 − β1^t, c2 = 1 − β2^t.
 ///
-/// relative = 0: p ← p − lr·(m̂/(√v̂ + eps) + decay·p). relative = 1, for positive scales: the gradient is
-/// taken of ln p, p ← p·max(½, 1 − lr·m̂/(√v̂ + eps)), floored at 1e-8. A gradient that is null is zero.
+/// relative = 0: p ← p − lr·(m̂/(√v̂ + eps) + decay·p). relative = 1, for positive scales: the gradient is taken with
+/// respect to ln p, and p ← p·max(½, 1 − lr·m̂/(√v̂ + eps)), at least 1e-8. A null gradient counts as zero.
 typedef struct qk_adamw_settings {
   float learning_rate, beta1, beta2, epsilon, decay, correction1, correction2, gradient_factor;
   int32_t relative;
@@ -191,7 +192,7 @@ void qk_adamw_step(size_t count, const qk_adamw_settings *settings, const float 
                    float *moment1, float *moment2);
 
 /// The direction of a LAMB step (You et al. 2020), m̂/(√v̂ + eps) + decay·p; the caller scales it by its trust ratio. A
-/// gradient that is null is zero.
+/// null gradient counts as zero.
 void qk_lamb_direction(size_t count, const qk_adamw_settings *settings, const float *gradient, const float *parameter,
                        float *moment1, float *moment2, float *direction);
 /// average ← average + (1 − decay)·(parameter − average)
@@ -199,33 +200,36 @@ void qk_average_step(size_t count, float decay, const float *parameter, float *a
 
 // --- quantiser start and oscillation ----------------------------------------------------------------------
 
-/// errors[c] = Σ_i (x[i] − s·clamp(rint(x[i]·(1/s)), low, high))² of each of the candidates s = steps[c], in the order of i.
+/// errors[c] = Σ_i (x[i] − s·clamp(rint(x[i]·(1/s)), low, high))² for each candidate s = steps[c], in the order of i.
 /// Example: x = {1.3}, s = 0.5, limits −7…7: (1.3 − 1.5)² = 0.04.
 void qk_step_errors(size_t count, const float *x, float low, float high, size_t candidates, const float *steps,
                     float *errors);
 
-/// U (upper, row-major) with (H + damping·I)⁻¹ = Uᵀ·U, in place of the symmetric H[n][n]; what lies below U is undefined.
+/// Computes U (upper, row-major) with (H + damping·I)⁻¹ = Uᵀ·U, in place of the symmetric H[n][n]; entries below the
+/// diagonal are undefined.
 ///
-/// Cholesky of H, its inverse, Cholesky of that (LAPACK's dpotrf and dpotri). 1, or 0 where H is not positive definite
-/// or not finite; H is then undefined.
+/// Cholesky of H, its inverse, Cholesky of that (LAPACK's dpotrf and dpotri). Returns 1, or 0 where H is not positive
+/// definite or not finite; H is then undefined.
 int qk_inverse_factor(size_t n, double damping, double *h);
 
-/// Rounds a slice column after column, every error made up for in the columns that follow (GPTQ, Frantar et al. 2022):
-/// with U from qk_inverse_factor of the layer's inputs, w[i] becomes s·q[i], and w[j] −= (w[i] − s·q[i])·U[i][j]/U[i][i]
-/// for all j > i before they are rounded. The sum of ((w[i] − s·q[i])/U[i][i])² is then (s·q − w)·H·(s·q − w)ᵀ; the choice
-/// is greedy, so a row for which rounding to nearest leaves no more than that takes the nearest codes. Rows, bits and steps
-/// as in qk_weight_slice_forward; writes s·q into the latent matrix, so that its codes are q. work[2·rows][width]. Double
-/// precision, without fused multiply–add.
+/// Rounds a slice column by column and compensates every error in the columns that follow (GPTQ, Frantar et al. 2022).
+///
+/// With U from qk_inverse_factor of the layer's inputs, w[i] becomes s·q[i], and
+/// w[j] −= (w[i] − s·q[i])·U[i][j]/U[i][i] for all j > i before they are rounded. The sum of ((w[i] − s·q[i])/U[i][i])²
+/// is then (s·q − w)·H·(s·q − w)ᵀ. The choice is greedy, so a row takes the nearest codes where rounding to nearest
+/// leaves no larger sum. Rows, bits and steps are as in qk_weight_slice_forward. Writes s·q into the latent matrix, so
+/// that its codes are q. work[2·rows][width]. The arithmetic is in double precision, without fused multiply–add.
 void qk_compensated_rounding(size_t rows, size_t width, float *latent, size_t stride, const int32_t *row,
                              const uint8_t *bits, const float *scale4, const float *scale8, qk_sharing sharing,
                              const double *factor, double *work);
 
-/// A weight that is held at its code, in qk_oscillation.state.
+/// The qk_oscillation.state of a weight that is held at its code.
 #define QK_WEIGHT_FROZEN 2
-/// A weight counts as oscillating from this frequency on (Nagel et al. 2022).
+/// Frequency from which on a weight counts as oscillating (Nagel et al. 2022).
 #define QK_OSCILLATING_FREQUENCY 0.005f
 
-/// The codes of the rows of a latent matrix over the updates of a run. All arrays are [rows][width], 10 bytes a weight.
+/// The codes of a latent matrix's rows, followed over the updates of a run. All arrays are [rows][width], 10 bytes per
+/// weight.
 typedef struct qk_oscillation {
   size_t rows, width;
   const uint8_t *bits;           ///< [rows], 4 or 8: the precision whose code is followed
@@ -233,18 +237,18 @@ typedef struct qk_oscillation {
   qk_sharing sharing;
   float threshold;   ///< frequency above which a weight is frozen
   float momentum;    ///< share of the newest update in the moving averages
-  int8_t *code;      ///< code after the last update; of a frozen weight the one it is held at
+  int8_t *code;      ///< code after the last update; for a frozen weight the code it is held at
   int8_t *state;     ///< direction of the last change of the code, −1 or 1; 0: none yet; QK_WEIGHT_FROZEN
   float *frequency;  ///< moving average of 1 for updates whose change went against the last one, 0 for others
   float *mean;       ///< moving average of the code
 } qk_oscillation;
 
-/// Codes of the present weights; no change yet, frequency 0.
+/// Takes the codes of the present weights, with no change yet and frequency 0.
 void qk_oscillation_start(const qk_oscillation *o, const float *latent);
-/// After an update: takes in the new codes, freezes weights above the threshold at round(mean), and sets all frozen ones
-/// to s·code with the present step. counts[row] = { oscillating and not frozen, frozen }.
+/// Call after an update: takes in the new codes, freezes weights above the threshold at round(mean), and sets all
+/// frozen ones to s·code with the present step. counts[row] = { oscillating and not frozen, frozen }.
 void qk_oscillation_step(const qk_oscillation *o, float *latent, uint32_t *counts);
-/// latent = s·code for frozen weights; reads code, state and steps only.
+/// latent = s·code for frozen weights; reads only code, state and steps.
 void qk_oscillation_hold(const qk_oscillation *o, float *latent);
 /// gradient = 0 for frozen weights.
 void qk_oscillation_mask(size_t count, const int8_t *state, float *gradient);

@@ -3,10 +3,10 @@
 //   a = codes of LayerNorm(x);  qkv = codes of a·Wᵀ;  c = codes of attention(qkv);  m = x + keep·γ₁⊙(c·Wᵀ + b)
 //   e = codes of LayerNorm(m);  h = codes of e·Wᵀ;    u = table[h] (GELU);         y = m + keep·γ₂⊙(u·Wᵀ + b)
 //
-// All four products run on the row-mixed kernels; their accumulators are the ones of deployment. Images are worked on
-// in leaves of a few images, each from end to end by one thread while its rows are in the L2 cache. Kept for the
-// backward pass: x and m, and for qkv, c and h one code and one byte of remainder an element; a and e are made again
-// from x and m. Backward products: see gradient.h.
+// All four products run on the row-mixed kernels, with the accumulators of deployment. Images are processed in leaves
+// of a few images, each from end to end by one thread while its rows are in the L2 cache. Kept for the backward pass: x
+// and m, and one code and one byte of remainder per element of qkv, c and h. The codes a and e are computed again from
+// x and m. Backward products: see gradient.h.
 #ifndef CKERNELS_TRAINING_BLOCK_H
 #define CKERNELS_TRAINING_BLOCK_H
 
@@ -15,7 +15,7 @@
 #include "ckernels/gradient.h"
 #include "ckernels/integer.h"
 
-/// Largest tokens and head dimension of a block.
+/// Largest number of tokens, and largest head dimension, of a block.
 #define QK_TRAINING_MAX_TOKENS 256
 #define QK_TRAINING_MAX_HEAD 64
 
@@ -26,7 +26,7 @@ typedef struct qk_training_linear {
   const float *real_bias;              ///< [rows]
   const int8_t *codes;                 ///< [rows][depth]
 
-  // Read by the forward pass alone.
+  // Read only by the forward pass.
   const qk_packed_weights *weights;    ///< the codes
   const qk_row_constants *constants;   ///< of weights, bias and requantisers
   const int32_t *bias;                 ///< [rows] codes of the bias at input step · row step, zero point included
@@ -35,8 +35,8 @@ typedef struct qk_training_linear {
 
 /// The integers of deployment that replace the float functions in exact mode.
 typedef struct qk_exact_block {
-  qk_layer_norm_arguments norm1, norm2;  ///< epsilon_code, scales, offsets, lo, hi; the rest is filled in
-  qk_attention_arguments attention;      ///< score, tables, requantiser, lo, hi; the rest is filled in
+  qk_layer_norm_arguments norm1, norm2;  ///< epsilon_code, scales, offsets, lo, hi; the other fields are filled in
+  qk_attention_arguments attention;      ///< score, tables, requantiser, lo, hi; the other fields are filled in
   float residual_step;                   ///< value of one code of the residual stream
   const int16_t *input;                  ///< [rows][width] codes of x
   int16_t *middle, *output;              ///< codes of m and y
@@ -60,11 +60,11 @@ typedef struct qk_training_block {
   int8_t *qkv_codes, *qkv_rest;               ///< [rows][3·heads·head_dimension]
   int8_t *attention_codes, *attention_rest;   ///< [rows][heads·head_dimension]
   int8_t *hidden_codes, *hidden_rest;         ///< [rows][hidden] input codes of the GELU table
-  uint8_t *probabilities;                     ///< [images·heads][tokens][tokens] codes, not normalised, and three bytes
-                                              ///< behind them that are read
+  uint8_t *probabilities;                     ///< [images·heads][tokens][tokens] codes, not normalised, followed by
+                                              ///< three bytes that are read
 } qk_training_block;
 
-/// Gradients with respect to the parameters of a block; written, not added.
+/// Gradients with respect to the parameters of a block; overwritten, not added to.
 typedef struct qk_training_gradients {
   float *qkv_weight, *projection_weight, *expand_weight, *contract_weight;  ///< [rows][depth], dequantised weights
   float *qkv_bias, *projection_bias, *expand_bias, *contract_bias;          ///< [rows]
@@ -72,15 +72,15 @@ typedef struct qk_training_gradients {
   float norm1_step, qkv_step[3], attention_step, norm2_step, hidden_input_step, hidden_step;
 } qk_training_gradients;
 
-/// Images of a leaf: the largest power of two whose rows do not exceed 288, so that the sums over leaves do not depend
-/// on threads, and the halves of a batch are subtrees. 65 tokens → 4, 197 tokens → 1.
+/// Images per leaf: the largest power of two whose rows do not exceed 288. So the sums over leaves do not depend on
+/// threads, and the halves of a batch are subtrees. 65 tokens → 4, 197 tokens → 1.
 int32_t qk_training_leaf_images(int32_t tokens);
 
-/// Runs the block. Statuses are those of qk_gemm; rows of a leaf may not exceed QK_GRADIENT_DEPTH.
+/// Runs the block. Statuses are those of qk_gemm; a leaf may not have more than QK_GRADIENT_DEPTH rows.
 qk_status qk_training_block_forward(const qk_training_block *block);
 
-/// From gy [rows][width], gx and the gradients of the parameters. Example of the rule for steps (LSQ): v = 2.3, code 2:
-/// d(s·code)/ds = 2 − 2.3 = −0.3; v above the range: its upper end.
+/// Computes gx and the gradients of the parameters from gy [rows][width]. Example of the rule for steps (LSQ): v = 2.3,
+/// code 2: d(s·code)/ds = 2 − 2.3 = −0.3; v above the range: its upper end.
 qk_status qk_training_block_backward(const qk_training_block *block, const float *gy, float *gx,
                                      qk_training_gradients *gradients);
 
