@@ -130,7 +130,7 @@ private func fault(_ body: () throws -> Void) -> QuasarError? {
     let b = try runs.add("b", accuracies: ["network": [0.5]])
     let c = try runs.add("c", accuracies: [:])
     let none = fault { _ = try RunComparison(paths: [a, runs.folder]) }
-    #expect(none?.kind == .missing && none?.message.contains("\(runs.folder): no run") == true)
+    #expect(none?.kind == .missing && none?.message.contains("\(runs.folder): not a run") == true)
     let nowhere = fault { _ = try RunComparison(paths: [a, "\(runs.folder)/x"]) }
     #expect(nowhere?.kind == .missing && nowhere?.message.contains("no such folder") == true)
     let one = fault { _ = try RunComparison(paths: [a, a]) }

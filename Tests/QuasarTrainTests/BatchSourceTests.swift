@@ -300,7 +300,7 @@ import Testing
     #expect(found.images != data.images)
     #expect(try data.augmented(options, seed: 11) == found && data.augmented(options, seed: 12) != found)
     options.cropScale = 0
-    #expect(quasarError { _ = try data.augmented(options, seed: 1) }?.message.contains("crop scale") == true)
+    #expect(quasarError { _ = try data.augmented(options, seed: 1) }?.message.contains("crop_scale") == true)
   }
 
   @Test func preprocessingByHand() throws {

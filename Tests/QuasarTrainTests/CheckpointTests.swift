@@ -153,7 +153,7 @@ import Testing
       let path = folder + "/x.safetensors"
       try SafetensorsFile(metadata: ["format": "other"]).write(to: path)
       let other = quasarError { _ = try Checkpoint(contentsOf: path) }
-      #expect(other?.kind == .badData && other?.message.contains("no checkpoint") == true)
+      #expect(other?.kind == .badData && other?.message.contains("not a checkpoint") == true)
       try SafetensorsFile(metadata: ["format": "quasar-checkpoint", "description": "{}"]).write(to: path)
       let empty = quasarError { _ = try Checkpoint(contentsOf: path) }
       #expect(empty?.kind == .badData && empty?.message.contains("not understood") == true)
