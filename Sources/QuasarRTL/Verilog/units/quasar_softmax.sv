@@ -6,7 +6,7 @@
 // A row is n chunks of LANES signed scores, n ≤ ⌈TOKENS/LANES⌉, score j in lane j mod LANES of chunk ⌊j/LANES⌋, lane 0 in
 // the low bits. in_last marks a row's last chunk and brings the control of the row: in_lanes, how many scores that chunk
 // holds (1…LANES; the lanes beyond may hold anything on input and are 0 on output), and in_scale, the factor as M ≥ 0 and S
-// in 1…47. Rows of any length and scale may follow each other directly. The table is written while no row is inside.
+// in 1…47. Rows may follow each other directly and differ in both. The table is written while no row is inside.
 //
 // Two passes overlapped over rows: the maximum is found while the row is written into a ring; the codes are made when it
 // is known. Both passes of a row take n cycles, so the second one of a row has ended when the next row's maximum is known,
