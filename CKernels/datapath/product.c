@@ -27,7 +27,7 @@ static size_t list_bytes(int32_t images, int32_t tokens) {
   return ((size_t)images * ((size_t)tokens + 1) * sizeof(int32_t) + 63) / 64 * 64;
 }
 
-/// The list, then the port words of both operands (for one place at a time); never fewer than the reference's chain needs.
+/// The list, then the port words of both operands (for one place at a time); never less than the reference's chain.
 /// One word per row and token is enough for any packing, and fabric needs that many.
 size_t qk_datapath_workspace(int32_t rows, int32_t images, int32_t tokens, int32_t depth) {
   const size_t weights = (size_t)divide_up(rows, QK_TILE_SLICES) * QK_TILE_SLICES;
