@@ -35,7 +35,7 @@ import Testing
     let result = try CommandRunner.run(export + ["--vectors", "30", "--json"])
     #expect(result.status == 0, "\(result.errors)")
     let found = try files(work.path("rtl"))
-    for file in ["bench.sv", "Makefile", "README.txt", "quasar_pe.sv", "dsp48e2.sv", "synth.txt"] {
+    for file in ["bench.sv", "Makefile", "README.txt", "units/quasar_pe.sv", "dsp/dsp48e2.sv", "synth.txt"] {
       #expect(found.contains(file), "\(file) is missing")
     }
     let make = try ChildProcess.run("make", ["-C", work.path("rtl"), "-s", "icarus"])

@@ -49,14 +49,14 @@ import Testing
   @Test func unknownFlagsAndCompletion() throws {
     for (arguments, wrong, right) in [
       (["train"], "--batch-sise", "--batch-size"), (["search", "--run", "x"], "--elite", "--elites"),
-      (["run", "x.yaml"], "--train-epoch", "--train-epochs"),
+      (["run", "x.yaml"], "--clok", "--clock"),
     ] {
       let result = try CommandRunner.run(arguments + [wrong, "3", "--out", "x"])
       #expect(result.status == 64 && result.errors.contains("Did you mean '\(right)'?"), "\(result.errors)")
     }
     let script = try CommandRunner.run(["--generate-completion-script", "bash"])
     #expect(script.status == 0)
-    for part in ["--decay-points", "--no-gptq-start", "independent-steps", "--finetune-distillation"] {
+    for part in ["--decay-points", "--no-gptq-start", "independent-steps", "--elites"] {
       #expect(script.output.contains(part), "\(part)")
     }
   }
