@@ -1,75 +1,115 @@
 import CKernels
 import Quasar
 
-/// Walks an integer network layer by layer and compares each unit with its real function on the same input codes.
+/// Runs an integer network and compares each unit with its real function on the same input codes.
 struct NetworkWalk {
   let name: String
   let model: IntegerModel
-  private let range: CodeRange
-  private let steps: [GELUSteps]
+  private let steps: [LayerID: GELUSteps]
 
   init(name: String, model: IntegerModel) throws {
     self.name = name
     self.model = model
-    range = .signedNarrow(bits: model.architecture.activationBits)
-    steps = try model.blocks.enumerated().map { index, block in
-      guard let steps = GELUSteps(block.gelu, bits: model.architecture.activationBits) else {
+    var steps: [LayerID: GELUSteps] = [:]
+    for (layer, integers) in model.walk {
+      guard case .table(_, let table) = integers else { continue }
+      guard let found = GELUSteps(table, bits: layer.outputCodes.bits) else {
         throw QuasarError(
-          .badData, "\(name): blocks.\(index).gelu is not a correctly rounded GELU table for any two steps")
+          .badData, "\(name): the table of \(layer.id) is not a correctly rounded GELU table for any two steps")
       }
-      return steps
+      steps[layer.id] = found
     }
+    self.steps = steps
   }
 
-  /// The errors of every unit on these images [n, channels, size, size].
+  /// The errors of every unit on these images [n, channels, size, size], in the order of execution.
   func errors(_ images: NDArray<UInt8>) throws -> [LayerErrors] {
-    let architecture = model.architecture
-    let tokens = architecture.geometry.tokens
-    let patches = PatchBatch(images: images, geometry: architecture.geometry)
-    var result: [LayerErrors] = []
-    func note(_ unit: LayerErrors.Unit, _ layer: String, _ sums: ErrorSums, _ steps: GELUSteps? = nil) {
-      result.append(
-        LayerErrors(
-          unit: unit, activationBits: architecture.activationBits, model: name, layer: layer, sums: sums,
-          steps: steps))
+    let units = MeasuredUnits(walk: self)
+    _ = try model.logits(images, on: units)
+    return units.order.map { place in
+      LayerErrors(
+        unit: place.unit, activationBits: model.architecture.activationBits, model: name, layer: place.layer,
+        sums: units.sums[place] ?? ErrorSums(), steps: place.table.flatMap { steps[$0] })
     }
-    var stream = try model.embedding.tokens(.unsigned(patches.codes), batch: patches.batch)
-    for (index, block) in model.blocks.enumerated() {
-      let normed = try block.norm1.codes(stream)
-      note(.layerNorm, block.norm1.name, normErrors(block.norm1, stream, normed, stride: nil))
-      let qkv = try block.qkv.codes(.signed(normed), range: range)
-      let mixed = try block.attention.codes(qkv, batch: patches.batch, tokens: tokens)
-      let (probabilities, outputs) = attentionErrors(block.attention, qkv, mixed, patches.batch, tokens)
-      note(.softmax, block.attention.name, probabilities)
-      note(.attention, block.attention.name, outputs)
-      stream = try block.projection.residualCodes(.signed(mixed), residual: stream)
-
-      let second = try block.norm2.codes(stream)
-      note(.layerNorm, block.norm2.name, normErrors(block.norm2, stream, second, stride: nil))
-      let inputs = try block.expand.codes(.signed(second), range: GELUTable.inputRange)
-      let hidden = block.gelu.apply(inputs)
-      note(.gelu, "blocks.\(index).gelu", geluErrors(block.gelu, steps[index], inputs, hidden), steps[index])
-      stream = try block.contract.residualCodes(.unsigned(hidden), residual: stream)
-    }
-    let stride = tokens * architecture.embedDimension
-    let last = try model.finalNorm.codes(stream, rows: patches.batch, stride: stride)
-    note(.finalNorm, model.finalNorm.name, normErrors(model.finalNorm, stream, last, stride: stride))
-    return result
   }
 
-  private func normErrors(
-    _ norm: IntegerLayerNorm, _ input: NDArray<Int16>, _ output: NDArray<Int8>, stride: Int?
-  ) -> ErrorSums {
-    NetworkWalk.normErrors(norm, input, output, stride: stride)
+  /// The kernels, with every output compared.
+  private final class MeasuredUnits: IntegerUnits {
+    struct Place: Hashable {
+      var unit: LayerErrors.Unit
+      var layer: String
+      /// The layer with the table, where the unit is one.
+      var table: LayerID?
+    }
+
+    private let walk: NetworkWalk
+    private let kernels = KernelUnits()
+    private(set) var order: [Place] = []
+    private(set) var sums: [Place: ErrorSums] = [:]
+
+    init(walk: NetworkWalk) { self.walk = walk }
+
+    private func note(_ unit: LayerErrors.Unit, _ layer: String, _ new: ErrorSums, table: LayerID? = nil) {
+      let place = Place(unit: unit, layer: layer, table: table)
+      if sums[place] == nil { order.append(place) }
+      sums[place, default: ErrorSums()].add(new)
+    }
+
+    func linear(_ layer: IntegerLinear, _ arguments: inout qk_gemm_arguments, images: Int) throws {
+      try kernels.linear(layer, &arguments, images: images)
+      guard arguments.form == QK_OUTPUT_TABLE, let id = LayerID(layer.name), let steps = walk.steps[id],
+        case .table(_, let table)? = walk.model[id]
+      else { return }
+      // The codes in front of the table: the same product once more, without it.
+      let inputs = NDArray<Int8>(uninitialized: [Int(arguments.tokens), layer.rows])
+      var plain = arguments
+      plain.form = QK_OUTPUT_INT8
+      plain.output = UnsafeMutableRawPointer(inputs.pointer)
+      plain.output_stride = layer.rows
+      try kernels.linear(layer, &plain, images: images)
+      let outputs = copy(UnsafePointer(arguments.output.assumingMemoryBound(to: UInt8.self)), inputs.shape)
+      note(.gelu, id.name(of: "gelu"), walk.geluErrors(table, steps, inputs, outputs), table: id)
+    }
+
+    func attention(_ layer: IntegerAttention, _ arguments: inout qk_attention_arguments) throws {
+      try kernels.attention(layer, &arguments)
+      let (batch, tokens, inner) = (
+        Int(arguments.batch), Int(arguments.tokens), layer.heads * layer.headDimension
+      )
+      let qkv = copy(arguments.qkv, [batch * tokens, 3 * inner])
+      let outputs = copy(UnsafePointer(arguments.output), [batch * tokens, inner])
+      let errors = walk.attentionErrors(layer, qkv, outputs, batch, tokens)
+      note(.softmax, layer.name, errors.probabilities)
+      note(.attention, layer.name, errors.outputs)
+    }
+
+    func layerNorm(_ layer: IntegerLayerNorm, _ arguments: inout qk_layer_norm_arguments) throws {
+      try kernels.layerNorm(layer, &arguments)
+      let rows = Int(arguments.rows)
+      let input = NDArray<Int16>(uninitialized: [rows, layer.width])
+      for row in 0..<rows {
+        (input.pointer + row * layer.width).update(
+          from: arguments.input + row * arguments.input_stride, count: layer.width)
+      }
+      let outputs = copy(UnsafePointer(arguments.output), [rows, layer.width])
+      let isLast = LayerID(layer.name)?.role == .norm
+      note(isLast ? .finalNorm : .layerNorm, layer.name, NetworkWalk.normErrors(layer, input, outputs))
+    }
+
+    private func copy<Scalar: ArrayScalar>(_ values: UnsafePointer<Scalar>?, _ shape: [Int]) -> NDArray<Scalar> {
+      let array = NDArray<Scalar>(uninitialized: shape)
+      if let values { array.pointer.update(from: values, count: array.count) }
+      return array
+    }
   }
 
-  /// Rows of `input`, `stride` elements apart (nil: dense), against rows of `output`.
+  /// Rows of `input` against rows of `output`.
   static func normErrors(
-    _ norm: IntegerLayerNorm, _ input: NDArray<Int16>, _ output: NDArray<Int8>, stride: Int?
+    _ norm: IntegerLayerNorm, _ input: NDArray<Int16>, _ output: NDArray<Int8>
   ) -> ErrorSums {
     var sums = ErrorSums()
     for row in 0..<output.shape[0] {
-      let codes = UnsafeBufferPointer(start: input.pointer + row * (stride ?? norm.width), count: norm.width)
+      let codes = UnsafeBufferPointer(start: input.pointer + row * norm.width, count: norm.width)
       for (i, real) in RealFunctions.layerNorm(codes, norm).enumerated() {
         sums.add(code: Int32(output.pointer[row * norm.width + i]), real: real, range: norm.range)
       }

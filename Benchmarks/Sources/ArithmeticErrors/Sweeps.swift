@@ -121,7 +121,7 @@ enum Sweeps {
     }
     let input = NDArray(codes, shape: [rows, width])
     defer { withExtendedLifetime(input) {} }
-    return NetworkWalk.normErrors(norm, input, try norm.codes(input), stride: nil)
+    return NetworkWalk.normErrors(norm, input, try norm.codes(input))
   }
 }
 
