@@ -121,7 +121,15 @@ public struct LayerGraph: Hashable, Sendable {
   public var names: [String] { layers.map(\.id.description) }
 
   /// The index of a layer in `layers`; nil for a name that the network does not have.
-  public func index(of id: LayerID) -> Int? { layers.firstIndex { $0.id == id } }
+  ///
+  /// It looks at the layers of one block only, as every layer asks for its inputs each time a network runs.
+  public func index(of id: LayerID) -> Int? {
+    guard let block = id.block else {
+      let (first, end) = (places.first?.lowerBound ?? 0, places.last?.upperBound ?? 0)
+      return layers[..<first].firstIndex { $0.id == id } ?? layers[end...].firstIndex { $0.id == id }
+    }
+    return places.indices.contains(block) ? layers[places[block]].firstIndex { $0.id == id } : nil
+  }
 
   /// The linear layers with their matrices, in the order of execution.
   public var linears: [(layer: Layer, linear: Layer.Linear)] {

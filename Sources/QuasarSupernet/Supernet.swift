@@ -16,7 +16,6 @@ public final class Supernet {
   let graph: LayerGraph
   /// The learned parameters of each of these layers, in the same order.
   let layers: [LayerParameters]
-  private let places: [LayerID: Int]
   let classToken: Parameter
   let position: Parameter
   /// Step of the int16 residual stream: calibrated, not learned.
@@ -49,7 +48,6 @@ public final class Supernet {
       pixelDeviation: preprocessing.deviation.reduce(0, +) / Float(max(1, preprocessing.deviation.count)),
       random: random)
     layers = graph.layers.map { LayerParameters($0, start) }
-    places = Dictionary(uniqueKeysWithValues: graph.layers.enumerated().map { ($1.id, $0) })
     classToken = Parameter(
       name: "cls", role: .vector, value: random.normal("cls", shape: [width], deviation: 0.02))
     position = Parameter(
@@ -61,7 +59,7 @@ public final class Supernet {
 
   /// The learned parameters of one layer.
   subscript(id: LayerID) -> LayerParameters {
-    guard let place = places[id] else { preconditionFailure("\(id) is not a layer of these weights") }
+    guard let place = graph.index(of: id) else { preconditionFailure("\(id) is not a layer of these weights") }
     return layers[place]
   }
 

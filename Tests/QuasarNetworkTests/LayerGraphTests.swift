@@ -64,6 +64,16 @@ import Testing
     #expect(LayerID(.contract, block: 0).name(of: "gain2") == "blocks.0.gain2" && LayerID(.norm).name(of: "x") == "x")
   }
 
+  @Test func everyLayerIsFoundByItsName() {
+    let graph = LayerGraph(Self.architecture)
+    for (place, layer) in graph.layers.enumerated() { #expect(graph.index(of: layer.id) == place) }
+    for id in [
+      LayerID(.qkv), LayerID(.head, block: 0), LayerID(.qkv, block: graph.depth), LayerID(.qkv, block: -1),
+    ] {
+      #expect(graph.index(of: id) == nil, "\(id)")
+    }
+  }
+
   /// Every output is released when its last reader has run, and not before.
   @Test func outputsLiveAsLongAsTheyAreRead() {
     final class Value {
