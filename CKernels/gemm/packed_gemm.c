@@ -243,8 +243,8 @@ qk_status qk_packed_multiply(const qk_packed_kernel *kernel, const qk_bf16_gemm_
   job.row_stride = padded(line);
   job.panel_stride = padded(line * QK_PACKED_LINES);
   const size_t words = columns / QK_PACKED_LINES * job.panel_stride;
-  const int beside = g->accumulate && g->k > block;
-  job.packed = qk_scratch(QK_SCRATCH_CALL, (words + (beside ? g->m * columns : 0)) * sizeof *job.packed);
+  const int separate = g->accumulate && g->k > block;
+  job.packed = qk_scratch(QK_SCRATCH_CALL, (words + (separate ? g->m * columns : 0)) * sizeof *job.packed);
   if (job.packed == NULL) return QK_OUT_OF_MEMORY;
   const int are_words = per_word == 1;
   job.a_lies = are_words && (!g->a.transposed || spreads(g->a.stride));
@@ -253,8 +253,8 @@ qk_status qk_packed_multiply(const qk_packed_kernel *kernel, const qk_bf16_gemm_
   job.threads = job.serial ? 1 : (size_t)qk_region_threads();
   for (job.n0 = 0; job.n0 < g->n; job.n0 += COLUMNS) {
     job.columns = qk_min(COLUMNS, g->n - job.n0);
-    job.partial = beside ? (float *)(job.packed + words) : g->output + job.n0;
-    job.partial_stride = beside ? columns : g->output_stride;
+    job.partial = separate ? (float *)(job.packed + words) : g->output + job.n0;
+    job.partial_stride = separate ? columns : g->output_stride;
     cut(&job);
     for (job.k0 = 0; job.k0 < g->k; job.k0 += block) {
       job.depth = qk_min(block, g->k - job.k0);
