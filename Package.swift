@@ -57,6 +57,8 @@ let package = Package(
 
     // Hardware and exchange: more walks over the same network.
     .target(
+      name: "QuasarEngine", dependencies: ["QuasarNetwork", "QuasarArithmetic", "QuasarTensor", "CZlib"]),
+    .target(
       name: "QuasarHardware",
       dependencies: ["QuasarNetwork", "QuasarArithmetic", "QuasarInterchange", "QuasarTensor"],
       resources: [.copy("Devices")]),
@@ -66,7 +68,8 @@ let package = Package(
     .target(
       name: "QuasarRTL",
       dependencies: [
-        "QuasarHardware", "QuasarNetwork", "QuasarArithmetic", "QuasarInterchange", "QuasarTensor", "CKernels",
+        "QuasarEngine", "QuasarHardware", "QuasarNetwork", "QuasarArithmetic", "QuasarInterchange", "QuasarTensor",
+        "CKernels",
       ],
       resources: [.copy("Verilog")]),
     .target(name: "QuasarExchange", dependencies: ["QuasarNetwork", "QuasarInterchange", "QuasarTensor"]),
@@ -105,8 +108,8 @@ let package = Package(
       name: "Quasar",
       dependencies: [
         "QuasarTensor", "QuasarInterchange", "QuasarArithmetic", "QuasarNetwork", "QuasarData", "QuasarRuntime",
-        "QuasarHardware", "QuasarDatapath", "QuasarRTL", "QuasarExchange", "QuasarProcesses", "QuasarAutograd",
-        "QuasarSupernet", "QuasarTrain", "QuasarSearch", "QuasarReport", "QuasarPipeline",
+        "QuasarEngine", "QuasarHardware", "QuasarDatapath", "QuasarRTL", "QuasarExchange", "QuasarProcesses",
+        "QuasarAutograd", "QuasarSupernet", "QuasarTrain", "QuasarSearch", "QuasarReport", "QuasarPipeline",
       ],
       path: "Sources/QuasarUmbrella"),
     .target(

@@ -1,3 +1,5 @@
+import QuasarTensor
+
 /// Counts of memory blocks for a memory of given width and depth.
 public enum BlockMemory {
   /// Blocks of 18 Kb for `words` words of `bits` bits.

@@ -1,4 +1,5 @@
 import QuasarNetwork
+import QuasarTensor
 
 /// Cycles of one workload.
 struct WorkloadCycles: Hashable, Sendable {

@@ -1,3 +1,5 @@
+import QuasarTensor
+
 /// Registers between the ends of the engine's units, in cycles. They are those of the RTL; simulation compares them.
 public enum EnginePipeline {
   /// Operands to accumulated sum: DSP 4, decoder 2, accumulator 1 (`quasar_pe`).
@@ -28,14 +30,6 @@ public enum EnginePipeline {
 
 /// Bits stored per output row in addition to the codes: bias 32, multiplier 17, shift 6, rounded up to bytes.
 let parameterBits = 56
-
-/// ⌈a / b⌉ for a ≥ 0, b > 0.
-@inline(__always)
-func ceilDivide(_ a: Int, _ b: Int) -> Int { (a + b - 1) / b }
-
-/// ⌈log2 n⌉ for n ≥ 1.
-@inline(__always)
-func ceilLog2(_ n: Int) -> Int { n <= 1 ? 0 : Int.bitWidth - (n - 1).leadingZeroBitCount }
 
 /// ⌈bits / perCycle⌉.
 @inline(__always)

@@ -1,4 +1,5 @@
 import QuasarNetwork
+import QuasarTensor
 
 /// The place of the weights and activations of a network, and the memories that this takes.
 public struct MemoryPlan: Codable, Hashable, Sendable {

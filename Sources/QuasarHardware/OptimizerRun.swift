@@ -1,5 +1,6 @@
 import QuasarArithmetic
 import QuasarNetwork
+import QuasarTensor
 
 /// One search for the fastest engine; the state of `EngineOptimizer.engine(for:)`.
 struct OptimizerRun {

@@ -1,4 +1,5 @@
 import QuasarArithmetic
+import QuasarTensor
 
 /// DSP, LUT and FF of an engine for one network; memories are in `BufferModel`.
 ///

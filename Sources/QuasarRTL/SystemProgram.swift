@@ -11,7 +11,9 @@ public enum SystemProgram {
 
   /// Standard output and error together, and the exit status.
   static func run(_ name: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
-    guard let path = find(name) else { throw QuasarError(.missing, "\(name) is not on the path; install it") }
+    guard let path = name.contains("/") ? name : find(name) else {
+      throw QuasarError(.missing, "\(name) is not on the path; install it")
+    }
     let process = Process()
     process.executableURL = URL(fileURLWithPath: path)
     process.arguments = arguments

@@ -3,6 +3,7 @@
 @_exported import QuasarAutograd
 @_exported import QuasarData
 @_exported import QuasarDatapath
+@_exported import QuasarEngine
 @_exported import QuasarExchange
 @_exported import QuasarHardware
 @_exported import QuasarInterchange

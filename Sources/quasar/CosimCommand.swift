@@ -17,6 +17,12 @@ struct CosimCommand: ParsableCommand {
   @OptionGroup var seed: SeedOption
   @OptionGroup var board: DeviceOptions
   @Flag(name: .long, help: "Simulate the units.") var units = false
+  @Flag(name: .long, help: "Simulate a whole engine that runs the model on test images.") var network = false
+  @Option(name: .long, help: "network: JSON file with the engine's parameters.") var engine: String?
+  @Option(name: .long, help: "network: how many test images, from the first.") var images = 10
+  @Option(name: .long, help: "network: random gaps in the stream, drawn from this number.") var stalls: UInt64?
+  @Flag(name: .long, help: "network: multiplications in place of DSP slices, for speed.") var behavioural = false
+  @OptionGroup var data: DataOption
   @Flag(name: .long, help: "Count DSP, LUT and FF of every unit with yosys.") var synthesis = false
   @Option(name: .long, help: "Packed model: only the units of the engine made for it.") var model: String?
   @Option(name: .long, help: "Operations per unit.") var vectors = 20_000
@@ -25,8 +31,12 @@ struct CosimCommand: ParsableCommand {
 
   func run() throws {
     try common.apply()
+    if network { return try runNetwork() }
     guard units || synthesis else {
-      throw QuasarError(.usage, "say what to do: --units simulates the RTL units, --synthesis counts their cells")
+      throw QuasarError(
+        .usage,
+        "say what to do: --units simulates the RTL units, --synthesis counts their cells, --network simulates a whole "
+          + "engine")
     }
     guard vectors >= 1, vectors <= 10_000_000 else {
       throw QuasarError(.usage, "--vectors \(vectors): use a number from 1 to 10000000")
