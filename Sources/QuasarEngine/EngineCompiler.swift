@@ -48,12 +48,16 @@ private struct EngineCompiler {
       block.put(record.payloadBytes, bytes: 4)
       var payload = LittleEndian()
       let (argument, body) = try write(record, &payload)
-      precondition(payload.bytes.count == record.payloadBytes, "\(record): \(payload.bytes.count) bytes")
+      // The image is the payload of the header, and comes from elsewhere.
+      precondition(
+        payload.bytes.count == (record.kind == .header ? 0 : record.payloadBytes),
+        "\(record): \(payload.bytes.count) bytes")
       block.put(argument, bytes: 4)
       block.put(0, bytes: 4)
       for word in body { block.put(word, bytes: 4) }
       block.bytes += [UInt8](repeating: 0, count: EngineRecord.blockBytes - block.bytes.count)
-      payload.bytes += [UInt8](repeating: 0, count: EngineRecord.padded(record.payloadBytes) - payload.bytes.count)
+      payload.bytes += [UInt8](
+        repeating: 0, count: EngineRecord.padded(payload.bytes.count) - payload.bytes.count)
       var sum = LittleEndian()
       sum.put(Int(checksum(block.bytes + payload.bytes)), bytes: 4)
       block.bytes.replaceSubrange(12..<16, with: sum.bytes)
@@ -74,7 +78,7 @@ private struct EngineCompiler {
         0,
         [
           EngineProgram.magic, EngineProgram.version, Int(shape.configurationHash), network.records.count,
-          network.programBytes, 0, geometry.patches | geometry.patchInputs << 16, geometry.classes,
+          network.programBytes, 0, geometry.patchInputs | geometry.patches << 16, geometry.classes,
         ]
       )
     case .command:

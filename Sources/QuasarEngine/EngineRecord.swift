@@ -39,8 +39,8 @@ public struct EngineRecord: Hashable, Sendable {
   static let entryBytes = 12
   static let tableBytes = 512
 
-  /// Bytes in the program: block and padded payload.
-  public var byteCount: Int { Self.blockBytes + Self.padded(payloadBytes) }
+  /// Bytes in the program: block and padded payload. The image, the payload of the header, is not in the program.
+  public var byteCount: Int { Self.blockBytes + (kind == .header ? 0 : Self.padded(payloadBytes)) }
 
   static func padded(_ bytes: Int) -> Int { ceilDivide(bytes, blockBytes) * blockBytes }
 }
@@ -57,7 +57,7 @@ extension EngineNetwork {
     /// The commands before `index` that may run while a memory is written that `uses` reads.
     func pending(_ index: Int, _ uses: (EngineCommand) -> Bool) -> Int { index - 1 - last(before: index, uses) }
 
-    var records = [record(.header, 0, bytes: 0, pending: pending(0, \.readsHidden))]
+    var records = [record(.header, 0, bytes: pixelBytes, pending: pending(0, \.readsHidden))]
     for (index, command) in commands.enumerated() {
       switch command.operation {
       case .norm(let norm):
@@ -115,11 +115,33 @@ extension EngineShape {
 }
 
 extension EngineNetwork {
-  /// Bytes of an image as the engine reads it: token group after token group, its channels, `drain` tokens each, padded
-  /// to whole blocks.
-  public var imageBytes: Int {
-    let groups = ceilDivide(graph.geometry.patches, shape.drain)
-    return EngineRecord.padded(groups * graph.geometry.patchInputs * shape.pixelBeatBytes)
+  /// Bytes of an image as the engine reads it: token group after token group, its channels, `drain` tokens each.
+  var pixelBytes: Int {
+    ceilDivide(graph.geometry.patches, shape.drain) * graph.geometry.patchInputs * shape.pixelBeatBytes
+  }
+
+  /// The same, padded to whole blocks.
+  public var imageBytes: Int { EngineRecord.padded(pixelBytes) }
+
+  /// b: cycles in which the words of a record pass, one a cycle where its destination takes a word at once.
+  func cycles(of record: EngineRecord) -> Int {
+    let word = shape.streamBytes
+    let words = EngineRecord.padded(record.payloadBytes) / word
+    /// Words that are cut into items of so many bytes, an item a cycle.
+    func cut(_ item: Int) -> Int {
+      item >= word ? words : ceilDivide(record.payloadBytes, item) + words - ceilDivide(record.payloadBytes, word)
+    }
+    let payload =
+      switch record.kind {
+      case .header: cut(shape.pixelBeatBytes)
+      case .table: cut(2)
+      case .embedding: cut(2 * shape.norm)
+      case .norm:
+        // Each word that ends a group of word/8 channels takes a cycle for each of them.
+        words + record.payloadBytes / EngineRecord.entryBytes * 8 / word * (word / 8 - 1)
+      case .command, .rowTile: words
+      }
+    return EngineRecord.blockBytes / word + payload
   }
 
   /// Bytes of the program, without the image.

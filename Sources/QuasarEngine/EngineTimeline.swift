@@ -74,7 +74,7 @@ public struct EngineTimeline: Sendable {
     let complete = spans.count - record.pending
     let after = complete > 0 ? spans[complete - 1].end + timing.wake : 0
     let first = max(stream, free, after)
-    stream = first + record.byteCount / shape.streamBytes
+    stream = first + network.cycles(of: record)
     return stream - 1
   }
 

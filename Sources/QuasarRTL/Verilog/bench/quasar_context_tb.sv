@@ -48,7 +48,7 @@ module quasar_context_tb #(
     end
   endgenerate
   quasar_context #(.LANES(LANES), .SUM_BITS(SUM_BITS), .OUT_BITS(OUT_BITS)) unit (
-    .clk(clk), .reset(reset), .in_valid(in_valid), .in_sums(in_sums), .in_inverses(in_inverses),
+    .clk(clk), .reset(reset), .in_valid(in_valid), .in_used({LANES{1'b1}}), .in_sums(in_sums), .in_inverses(in_inverses),
     .in_scale({in_word[56*LANES +: 17], in_word[56*LANES+20 +: 6]}), .in_lo(gap ^ header[0 +: OUT_BITS]),
     .in_hi(gap ^ header[16 +: OUT_BITS]), .out_valid(out_valid), .out_codes(out_codes));
 

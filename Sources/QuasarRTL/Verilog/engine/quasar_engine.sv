@@ -91,7 +91,7 @@ module quasar_engine #(
   localparam integer WEIGHT_INDEX_BITS = WEIGHT_WORDS > 1 ? $clog2(WEIGHT_WORDS) : 1;
   localparam integer CHANNEL_INDEX_BITS = $clog2(MAX_WIDTH);
   logic command_valid, command_ready, tile_free, tile_reserve, row_write, weight_write, tile_end, tile_is_block, tile_commit;
-  logic [quasar_pkg::COMMAND_BITS-1:0] command;
+  logic [quasar_program_pkg::COMMAND_BITS-1:0] command;
   logic [ROW_GROUP_BITS-1:0] row_group;
   logic [ROW_LANES*72-1:0] row_entries;
   logic [WEIGHT_INDEX_BITS-1:0] weight_index;
@@ -102,7 +102,7 @@ module quasar_engine #(
   logic [7:0] norm_low, norm_high, table_address, pixel_group, pixel_count;
   logic [CHANNEL_INDEX_BITS-1:0] channel_index;
   quasar_channel_t channel;
-  logic [15:0] table_value, embedding_token, embedding_channel, pixel_channel, pixel_word;
+  logic [15:0] table_value, embedding_token, embedding_channel, embedding_width, pixel_channel, pixel_channels, pixel_word;
   logic [NORM*16-1:0] embedding_values;
   logic [DRAIN*8-1:0] pixel_codes;
   quasar_dispatcher #(
@@ -119,8 +119,9 @@ module quasar_engine #(
     .channel_write(channel_write), .channel_index(channel_index), .channel(channel), .gelu_write(gelu_write),
     .exponent_write(exponent_write), .table_address(table_address), .table_value(table_value),
     .embedding_write(embedding_write), .embedding_token(embedding_token), .embedding_channel(embedding_channel),
+    .embedding_width(embedding_width),
     .embedding_values(embedding_values), .pixel_valid(pixel_valid), .pixel_ready(pixel_ready),
-    .pixel_codes(pixel_codes), .pixel_channel(pixel_channel), .pixel_word(pixel_word), .pixel_half(pixel_half),
+    .pixel_codes(pixel_codes), .pixel_channel(pixel_channel), .pixel_channels(pixel_channels), .pixel_word(pixel_word), .pixel_half(pixel_half),
     .pixel_group(pixel_group), .pixel_count(pixel_count), .error(error), .error_code(error_code),
     .error_record(error_record));
 
@@ -152,9 +153,8 @@ module quasar_engine #(
   assign image_done = finish_start;
 
   // Memories and edge.
-  logic is_x, is_h;
+  logic is_x;
   assign is_x = ~step_is_scores & ~step_is_context & ~current.flags[1];
-  assign is_h = step_is_scores | (~step_is_context & current.flags[1]);
   logic x_write, h_write, norm_x_write;
   logic [(INPUTS > TILE ? INPUTS : TILE)-1:0] columns;
   logic [WORD_TOKENS-1:0] operand_bytes;
@@ -195,12 +195,25 @@ module quasar_engine #(
     .write_address(address[V_BITS-1:0]), .write_far_address(far_address[V_BITS-1:0]),
     .write_bytes(columns[TILE-1:0]), .write_codes(window_codes), .read_address(weight_address[V_BITS-1:0]),
     .read_weights(value_weights));
+  // Keys beyond the last token do not count: their probabilities are taken as 0 in the last step of a context.
+  localparam integer KEY_LOG = INPUTS > 1 ? $clog2(INPUTS) : 1;
+  localparam integer LAST_INPUT = INPUTS - 1;
+  logic [15:0] last_token;
+  logic step_is_last_keys, edge_is_last_keys;
+  assign last_token = current.tokens - 16'd1;
+  assign step_is_last_keys = step == current.key_steps - 16'd1;
+  quasar_delay #(.BITS(1), .CYCLES(2), .CLEARED(0)) keys_line (
+    .clk(clk), .reset(reset), .in(step_is_last_keys), .out(edge_is_last_keys));
   generate
     for (genvar k = 0; k < INPUTS; k = k + 1) begin : gen_wide
+      localparam [KEY_LOG-1:0] KEY = k[KEY_LOG-1:0];
+      logic [TOKENS*8-1:0] codes;
+      assign codes = edge_is_last_keys && KEY > (last_token[KEY_LOG-1:0] & LAST_INPUT[KEY_LOG-1:0])
+        ? {(TOKENS*8){1'b0}} : p_words[k*TOKENS*8 +: TOKENS*8];
       if (HAS_BLOCKS != 0) begin : gen_upper
-        assign p_wide[k*WORD_TOKENS*8 +: WORD_TOKENS*8] = {{(TOKENS*8){1'b0}}, p_words[k*TOKENS*8 +: TOKENS*8]};
+        assign p_wide[k*WORD_TOKENS*8 +: WORD_TOKENS*8] = {{(TOKENS*8){1'b0}}, codes};
       end else begin : gen_same
-        assign p_wide[k*WORD_TOKENS*8 +: WORD_TOKENS*8] = p_words[k*TOKENS*8 +: TOKENS*8];
+        assign p_wide[k*WORD_TOKENS*8 +: WORD_TOKENS*8] = codes;
       end
     end
   endgenerate
@@ -231,7 +244,7 @@ module quasar_engine #(
     .in_block(packed_block), .a(a), .d(d), .b(b), .sums_valid(sums_valid), .sums(sums));
 
   // The record of a tile reaches the drain with its sums.
-  localparam integer RECORD_BITS = 16 + quasar_pkg::TILE_BITS;
+  localparam integer RECORD_BITS = 16 + quasar_program_pkg::TILE_BITS;
   logic [RECORD_BITS-1:0] record;
   logic [7:0] drain_rows, drain_tokens;
   quasar_tile_t drain_tile;
@@ -248,13 +261,13 @@ module quasar_engine #(
   logic [ROW_BITS-1:0] row_address, beat_row;
   logic [DRAIN_GROUP_BITS-1:0] beat_group;
   logic [DRAIN_COUNT_BITS-1:0] beat_count;
-  logic [quasar_pkg::TILE_BITS-1:0] beat_tag;
+  logic [quasar_program_pkg::TILE_BITS-1:0] beat_tag;
   quasar_tile_t beat_tile;
   logic [DRAIN*SUM_BITS-1:0] beat_sums;
   logic [2*SOFTMAX*SUM_BITS-1:0] score_sums;
   quasar_drain #(
     .ROWS(ROWS), .TOKENS(TOKENS), .BLOCK_PITCH(BLOCK_PITCH), .SUM_BITS(SUM_BITS), .DRAIN(DRAIN), .SOFTMAX(SOFTMAX),
-    .TAG_BITS(quasar_pkg::TILE_BITS)
+    .TAG_BITS(quasar_program_pkg::TILE_BITS)
   ) drain (
     .clk(clk), .reset(reset), .sums_valid(sums_valid), .sums(sums), .is_scores(drain_tile.is_scores),
     .rows(drain_rows[ROW_BITS:0]), .tokens(drain_tokens[TOKEN_BITS-1:0]), .tag(drain_tile), .row_read(row_read),
@@ -315,13 +328,11 @@ module quasar_engine #(
   localparam integer CHUNK_COUNT_BITS = $clog2(CHUNKS + 1);
   localparam integer QUERY_BITS = TOKENS > 1 ? $clog2(TOKENS) : 1;
   localparam integer LANE_BITS = $clog2(SOFTMAX + 1);
-  localparam integer KEY_BITS = MAX_TOKENS > 1 ? $clog2(MAX_TOKENS) : 1;
   localparam integer CONTEXT_GROUP_BITS = TOKENS > DRAIN ? $clog2(TOKENS / DRAIN) : 1;
   localparam integer KEY_STEP_BITS = KEY_STEPS > 1 ? $clog2(KEY_STEPS) : 1;
   logic p_write, p_second, p_last, context_valid, unused_context_valid;
   logic [1:0] p_slot, unused_block_slot;
   logic [QUERY_BITS-1:0] p_query;
-  logic [KEY_BITS-1:0] p_key;
   logic [CHUNK_BITS-1:0] p_chunk;
   logic [2*SOFTMAX*8-1:0] p_codes;
   logic [DRAIN*quasar_pkg::INVERSE_BITS-1:0] inverses;
@@ -350,14 +361,21 @@ module quasar_engine #(
     .INPUTS(INPUTS), .TOKENS(TOKENS), .SOFTMAX(SOFTMAX), .MAX_TOKENS(MAX_TOKENS)
   ) probability_memory (
     .clk(clk), .reset(reset), .write(p_write), .write_slot(p_slot), .write_query(p_query), .write_second(p_second),
-    .write_last(p_last), .write_chunk(p_chunk), .write_codes(p_codes), .read_slot(tile.block_slot),
+    .write_last(1'b0), .write_chunk(p_chunk), .write_codes(p_codes), .read_slot(tile.block_slot),
     .read_step(step[KEY_STEP_BITS-1:0]), .read_words(p_words));
+  logic [DRAIN-1:0] context_used;
   always_ff @(posedge clk) begin
     context_valid <= context_beat & ~reset;
     context_sums <= beat_sums;
   end
+  generate
+    for (genvar i = 0; i < DRAIN; i = i + 1) begin : gen_used
+      localparam [DRAIN_COUNT_BITS-1:0] LANE = i[DRAIN_COUNT_BITS-1:0];
+      always_ff @(posedge clk) context_used[i] <= LANE < beat_count;
+    end
+  endgenerate
   quasar_context #(.LANES(DRAIN), .SUM_BITS(SUM_BITS), .OUT_BITS(ACTIVATION_BITS)) context_lanes (
-    .clk(clk), .reset(reset), .in_valid(context_valid), .in_sums(context_sums), .in_inverses(inverses),
+    .clk(clk), .reset(reset), .in_valid(context_valid), .in_used(context_used), .in_sums(context_sums), .in_inverses(inverses),
     .in_scale(current.output_scale), .in_lo(current.low[ACTIVATION_BITS-1:0]),
     .in_hi(current.high[ACTIVATION_BITS-1:0]), .out_valid(unused_context_valid), .out_codes(context_narrow));
   generate
@@ -372,13 +390,15 @@ module quasar_engine #(
   localparam integer WORD_BITS = WORDS > 1 ? $clog2(WORDS) : 1;
   localparam integer GROUP_BITS = WORD_TOKENS > DRAIN ? $clog2(WORD_TOKENS / DRAIN) : 1;
   localparam integer COUNT_BITS = $clog2(DRAIN + 1);
-  localparam integer PLACE_BITS = quasar_pkg::TILE_BITS + DRAIN_GROUP_BITS + DRAIN_COUNT_BITS + ROW_BITS;
+  localparam integer PLACE_BITS = quasar_program_pkg::TILE_BITS + DRAIN_GROUP_BITS + DRAIN_COUNT_BITS + ROW_BITS;
   localparam integer INPUT_LOG = $clog2(INPUTS);
   localparam integer RESIDUAL_TOKEN_BITS = MAX_TOKENS > 1 ? $clog2(MAX_TOKENS) : 1;
   localparam integer WIDTH_BITS = $clog2(MAX_WIDTH + 1);
+  localparam integer LANE_MASK_NUMBER = INPUTS - 1;
+  localparam [5:0] LANE_MASK = LANE_MASK_NUMBER[5:0];
   logic late_context, router_valid;
   quasar_tile_t late_tile, router_tile;
-  logic [quasar_pkg::TILE_BITS-1:0] late_tag;
+  logic [quasar_program_pkg::TILE_BITS-1:0] late_tag;
   logic [DRAIN_GROUP_BITS-1:0] late_group, router_group;
   logic [DRAIN_COUNT_BITS-1:0] late_count, router_count;
   logic [ROW_BITS-1:0] late_row;
@@ -402,8 +422,6 @@ module quasar_engine #(
   assign pixel_step = pixel_channel >> INPUT_LOG;
   assign pixel_destination = {
     quasar_pkg::KIND_DIRECT, pixel_channel[5:0] & LANE_MASK, pixel_step[quasar_pkg::STEP_BITS-1:0]};
-  localparam integer LANE_MASK_NUMBER = INPUTS - 1;
-  localparam [5:0] LANE_MASK = LANE_MASK_NUMBER[5:0];
   localparam integer HALF_GROUPS_NUMBER = TOKENS / DRAIN;
   localparam [7:0] HALF_GROUPS = HALF_GROUPS_NUMBER[7:0];
   localparam [15:0] WORD_STEP = WORD_TOKENS[15:0];
@@ -412,13 +430,13 @@ module quasar_engine #(
   logic [7:0] pixel_place;
   assign pixel_place = pixel_group + (pixel_half ? HALF_GROUPS : 8'd0);
 
-  // Pixels lie in H with the stride of the patch embedding, whose command comes after them: ⌈channels/INPUTS⌉.
+  // Pixels lie in H as the patch embedding reads them: ⌈channels/INPUTS⌉ steps a word.
   logic [15:0] pixel_stride;
-  logic residual_access, residual_update;
+  assign pixel_stride = (pixel_channels + {10'd0, LANE_MASK}) >> INPUT_LOG;
+  logic residual_access;
   logic [RESIDUAL_TOKEN_BITS-1:0] residual_token;
   logic [WIDTH_BITS-1:0] residual_channel, residual_width;
   logic [COUNT_BITS-1:0] residual_count;
-  logic logit_write;
   quasar_router #(
     .ROWS(ROWS), .INPUTS(INPUTS), .TOKENS(TOKENS), .WORD_TOKENS(WORD_TOKENS), .DRAIN(DRAIN), .MAX_TOKENS(MAX_TOKENS),
     .MAX_WIDTH(MAX_WIDTH), .ADDRESS_BITS(ADDRESS_BITS), .STRIDE_BITS(16), .CODE_CYCLES(LANES)
@@ -437,4 +455,77 @@ module quasar_engine #(
     .address(address), .far_address(far_address), .query_columns(query_columns), .query_far(query_far),
     .value_columns(value_columns), .value_far(value_far), .window_codes(window_codes), .logit_write(logit_valid),
     .logit_class(logit_index), .logit(logit));
+
+  // The residual stream and its norm. Lanes, norm and embedding codes never come in one cycle: they belong to different
+  // commands, and the codes wait for the last norm of the image before.
+  logic norm_read;
+  logic [RESIDUAL_TOKEN_BITS-1:0] norm_token;
+  logic [WIDTH_BITS-1:0] norm_channel;
+  logic [NORM*16-1:0] norm_values;
+  logic [WIDTH_BITS-1:0] width;
+  assign width = residual_access ? residual_width : embedding_write ? embedding_width[WIDTH_BITS-1:0] : current.width[WIDTH_BITS-1:0];
+  quasar_residual_memory #(
+    .DRAIN(DRAIN), .NORM(NORM), .MAX_TOKENS(MAX_TOKENS), .MAX_WIDTH(MAX_WIDTH)
+  ) residual_memory (
+    .clk(clk), .reset(reset), .width(width), .lane_access(residual_access), .lane_update(residual_access),
+    .lane_token(residual_token), .lane_channel(residual_channel), .lane_count(residual_count),
+    .lane_values(residual_values), .lane_sums(residual_sums), .norm_access(norm_read), .norm_token(norm_token),
+    .norm_channel(norm_channel), .norm_values(norm_values), .codes_write(embedding_write),
+    .codes_token(embedding_token[RESIDUAL_TOKEN_BITS-1:0]), .codes_channel(embedding_channel[WIDTH_BITS-1:0]),
+    .codes(embedding_values));
+  localparam integer NORM_CHUNKS = MAX_WIDTH / NORM;
+  localparam integer NORM_CHUNK_BITS = NORM_CHUNKS > 1 ? $clog2(NORM_CHUNKS) : 1;
+  localparam integer NORM_LANE_BITS = NORM > 1 ? $clog2(NORM) : 1;
+  localparam integer NORM_LOG = $clog2(NORM);
+  localparam integer COMMAND_TOKEN_BITS = $clog2(MAX_TOKENS + 1);
+  localparam [NORM_LANE_BITS-1:0] NORM_MASK = NORM == 1 ? {NORM_LANE_BITS{1'b0}} : {NORM_LANE_BITS{1'b1}};
+  logic [CHANNEL_INDEX_BITS-1:0] channel_chunk;
+  assign channel_chunk = channel_index >> NORM_LOG;
+  quasar_norm_path #(
+    .NORM(NORM), .INPUTS(INPUTS), .WORD_TOKENS(WORD_TOKENS), .MAX_TOKENS(MAX_TOKENS), .MAX_WIDTH(MAX_WIDTH), .DEPTH(X_DEPTH)
+  ) norm_path (
+    .clk(clk), .reset(reset), .norm_write(norm_write), .norm_epsilon(norm_epsilon), .norm_lo(norm_low),
+    .norm_hi(norm_high), .channel_write(channel_write), .channel_chunk(channel_chunk[NORM_CHUNK_BITS-1:0]),
+    .channel_lane(channel_index[NORM_LANE_BITS-1:0] & NORM_MASK), .channel(channel), .start(norm_start),
+    .tokens(current.tokens[COMMAND_TOKEN_BITS-1:0]), .width(current.width[WIDTH_BITS-1:0]),
+    .first_token(current.first_token[RESIDUAL_TOKEN_BITS-1:0]), .steps(current.target_stride[X_BITS-1:0]),
+    .first_word({X_BITS{1'b0}}), .first_byte({BYTE_BITS{1'b0}}), .done(norm_done), .read(norm_read),
+    .read_token(norm_token), .read_channel(norm_channel), .read_values(norm_values), .write(norm_x_write),
+    .write_column(norm_x_column), .write_address(norm_x_address), .write_byte(norm_x_byte),
+    .write_codes(norm_x_codes));
+
+`ifdef QUASAR_TRACE
+  // Everything that commands write, one line a write.
+  logic [9:0] trace_valid;
+  logic [15:0] late_debug_channel, late_debug_word, late_debug_group;
+  always @(posedge clk) begin
+    late_debug_channel <= beat_tile.channel + {{(16 - ROW_BITS){1'b0}}, beat_row};
+    late_debug_word <= {8'd0, beat_tile.word};
+    late_debug_group <= {{(16 - DRAIN_GROUP_BITS){1'b0}}, beat_group};
+  end
+  logic [RESIDUAL_TOKEN_BITS-1:0] trace_token [0:9];
+  logic [WIDTH_BITS-1:0] trace_channel [0:9];
+  logic [COUNT_BITS-1:0] trace_count [0:9];
+  always @(posedge clk) begin
+    trace_valid <= {trace_valid[8:0], residual_access};
+    trace_token[0] <= residual_token;
+    trace_channel[0] <= residual_channel;
+    trace_count[0] <= residual_count;
+    for (int i = 1; i < 10; i = i + 1) begin
+      trace_token[i] <= trace_token[i-1];
+      trace_channel[i] <= trace_channel[i-1];
+      trace_count[i] <= trace_count[i-1];
+    end
+    if (trace_valid[8]) $display("residual %0d %0d %0d %0d %h", current.number, trace_token[8], trace_channel[8], trace_count[8], residual_sums);
+    if (x_write) $display("x %0d %b %0d %b %h", current.number, columns, address, operand_bytes, operand_word);
+    if (h_write) $display("h %0d %b %0d %b %h", current.number, columns, address, operand_bytes, operand_word);
+    if (query_columns != 0) $display("q %0d %b %b %0d %0d %b %h", current.number, query_columns, query_far, address, far_address, columns, window_codes);
+    if (value_columns != 0) $display("v %0d %b %b %0d %0d %b %h", current.number, value_columns, value_far, address, far_address, columns, window_codes);
+    if (norm_x_write) $display("n %0d %0d %0d %0d %h", current.number, norm_x_column, norm_x_address, norm_x_byte, norm_x_codes);
+    if (p_write) $display("p %0d %0d %0d %b %0d %h", current.number, p_slot, p_query, p_second, p_chunk, p_codes);
+    if (context_valid) $display("c %0d %0d %0d %0d %b %h %h", current.number, late_debug_channel, late_debug_word, late_debug_group, context_used, context_sums, inverses);
+    if (embedding_write) $display("e %0d %0d %h", embedding_token, embedding_channel, embedding_values);
+    if (pixel_valid && pixel_ready) $display("pixel %0d %0d %0d %0d %h", pixel_channel, pixel_word, pixel_place, pixel_count, pixel_codes);
+  end
+`endif
 endmodule

@@ -16,6 +16,7 @@ module quasar_context #(
   input  logic                                      clk,
   input  logic                                      reset,
   input  logic                                      in_valid,
+  input  logic [LANES-1:0]                          in_used,  // of the others the outputs do not count
   input  logic [LANES*SUM_BITS-1:0]                 in_sums,
   input  logic [LANES*quasar_pkg::INVERSE_BITS-1:0] in_inverses,
   input  quasar_scale_t                             in_scale,
@@ -65,7 +66,7 @@ module quasar_context #(
       assign product = $signed({{64-SUM_BITS{in_sums[i*SUM_BITS+SUM_BITS-1]}}, in_sums[i*SUM_BITS +: SUM_BITS]})
                        * $signed({48'd0, inverse.reciprocal});
       assign bound = 64'sd1 <<< (inverse.log + 22);
-      always @(posedge clk) if (!reset && in_valid === 1'b1) begin
+      always @(posedge clk) if (!reset && in_valid === 1'b1 && in_used[i]) begin
         assert (inverse.reciprocal[15] && inverse.log <= 20)
         else $fatal(1, "R = %0d, k = %0d; R ≥ 2^15 and k ≤ 20", inverse.reciprocal, inverse.log);
         assert (product <= bound && product >= -bound)
