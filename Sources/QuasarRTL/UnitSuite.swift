@@ -13,6 +13,7 @@ public struct UnitSuite: Sendable {
     SoftmaxUnit.self,
     ContextUnit.self,
     SpillUnit.self,
+    ArrayUnit.self,
   ]
 
   public let units: [any RTLUnit]

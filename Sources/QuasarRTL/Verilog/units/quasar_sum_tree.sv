@@ -14,7 +14,6 @@ module quasar_sum_tree #(
   localparam integer LEAVES = 1 << $clog2(LANES);
 
   logic [SUM_BITS-1:0] value [1:2*LEAVES-1];
-  logic [SUM_BITS-1:0] added [0:LEAVES-1];
 
   generate
     for (genvar i = 1; i < 2 * LEAVES; i = i + 1) begin : gen_node
@@ -25,8 +24,9 @@ module quasar_sum_tree #(
       end else if (i >= LEAVES) begin : gen_narrow_leaf
         assign value[i] = in[(i-LEAVES)*IN_BITS +: SUM_BITS];
       end else begin : gen_add
-        always_ff @(posedge clk) added[i] <= value[2*i] + value[2*i+1];
-        assign value[i] = added[i];
+        logic [SUM_BITS-1:0] added;
+        always_ff @(posedge clk) added <= value[2*i] + value[2*i+1];
+        assign value[i] = added;
       end
     end
   endgenerate
