@@ -63,6 +63,28 @@ package quasar_pkg;
     FORM_RESIDUAL = 4
   } form_e;
 
+  // What a requantiser lane of the engine makes of a sum, where its command puts the results, and where a row of
+  // TARGET_QKV (KIND_DIRECT: of TARGET_X or TARGET_H) goes.
+  typedef enum logic [1:0] {
+    LANE_CODES = 2'd0,
+    LANE_TABLE = 2'd1,
+    LANE_RESIDUAL = 2'd2,
+    LANE_LOGITS = 2'd3
+  } lane_form_e;
+  typedef enum logic [2:0] {
+    TARGET_X = 3'd0,
+    TARGET_H = 3'd1,
+    TARGET_QKV = 3'd2,
+    TARGET_RESIDUAL = 3'd3,
+    TARGET_LOGITS = 3'd4
+  } target_e;
+  typedef enum logic [1:0] {
+    KIND_DIRECT = 2'd0,
+    KIND_QUERY = 2'd1,
+    KIND_KEY = 2'd2,
+    KIND_VALUE = 2'd3
+  } kind_e;
+
   // Ports of a slice; its pre-adder, which is the wide operand of the multiplier, differs between the generations.
   localparam integer DSP_A_BITS = 27;
   localparam integer DSP48E1_PRE_ADDER_BITS = 25;
@@ -102,6 +124,16 @@ package quasar_pkg;
   localparam integer REQUANTISER_CYCLES = 6;
   localparam integer SECOND_DSP_CYCLES = 1;
   localparam integer CONTEXT_CYCLES = 13;
+  // A lane of the engine, with two DSPs SECOND_DSP_CYCLES more; its old residual is needed LANE_RESIDUAL_CYCLES before
+  // its result. The residual memory answers after RESIDUAL_CYCLES.
+  localparam integer LANE_CYCLES = 10;
+  localparam integer LANE_RESIDUAL_CYCLES = 2;
+  localparam integer RESIDUAL_CYCLES = 7;
+
+  // Destination of an output row: step, lane, kind.
+  localparam integer STEP_BITS = 10;
+  localparam integer LANE_BITS = 6;
+  localparam integer KIND_BITS = 2;
 endpackage
 
 // y = (x·multiplier + 2^(shift−1)) >> shift.
@@ -115,6 +147,13 @@ typedef struct packed {
   logic [quasar_pkg::BIAS_BITS-1:0] bias;  // signed
   quasar_scale_t scale;
 } quasar_row_t;
+
+// Where an output row of a tile goes: bits 54…71 of its entry.
+typedef struct packed {
+  logic [quasar_pkg::KIND_BITS-1:0] kind;  // quasar_pkg::kind_e
+  logic [quasar_pkg::LANE_BITS-1:0] lane;  // low bits of a channel
+  logic [quasar_pkg::STEP_BITS-1:0] step;  // high bits of a channel
+} quasar_destination_t;
 
 // Parameters of a channel, for LayerNorm.
 typedef struct packed {
