@@ -60,7 +60,7 @@ module quasar_memories_tb #(
   localparam integer VALUE_BITS = $clog2(VALUE_TILES * KEY_STEPS);
 
   logic beat_valid, beat_context, beat_half, pixel_valid, pixel_ready, logit_write, norm_access, norm_write;
-  logic embedding_write, probability_write, probability_second, probability_last;
+  logic embedding_write, probability_write, probability_second;
   logic [2:0] beat_target;
   logic [1:0] probability_slot, probability_read_slot;
   logic [WORD_BITS-1:0] beat_word, pixel_word;
@@ -79,6 +79,7 @@ module quasar_memories_tb #(
   logic [CHUNK_BITS-1:0] probability_chunk;
   logic [BLOCK_QUERY_BITS-1:0] probability_query;
   logic [KEY_STEP_BITS-1:0] probability_step;
+  logic [$clog2(INPUTS+1)-1:0] value_keys, probability_keys;
   logic [17:0] beat_destination, pixel_destination;
   logic [DRAIN*8-1:0] lane_codes, context_codes, pixel_codes, random_codes;
   logic [DRAIN*16-1:0] lane_sums, lane_residuals;
@@ -118,6 +119,10 @@ module quasar_memories_tb #(
   logic ring_is_norm [0:RING-1];
   integer cycle, beats, found, gaps, latency, first_logit, last_logit, logits, logits_sent, dense, round;
   integer tokens, steps, tiles, width;
+  // Bounds of loops that simulators need not unroll.
+  integer lanes, channels_of_norm, inputs, word_tokens, tile, block_tokens, slots, pair, keys_a_chunk;
+  initial {lanes, channels_of_norm, inputs, word_tokens, tile, block_tokens, slots, pair, keys_a_chunk}
+    = {DRAIN, NORM, INPUTS, WORD_TOKENS, TILE, TOKENS, 32'd3, 32'd2, SOFTMAX};
 
   task automatic fail(input integer what, input integer token, input integer channel, input integer wanted,
                       input integer seen);
@@ -129,56 +134,58 @@ module quasar_memories_tb #(
     end
   endtask
 
-  // The middle of the next cycle: what lanes, context lanes and the logit memory see in it.
-  task automatic step;
-    integer slot;
-    begin
-      @(negedge clk);
-      cycle = cycle + 1;
-      beat_valid = 0;
-      pixel_valid = 0;
-      norm_access = 0;
-      norm_write = 0;
-      embedding_write = 0;
-      probability_write = 0;
-      {beat_context, beat_half, beat_destination, pixel_destination} = {$urandom, $urandom};
-      {beat_target, beat_count, beat_token, norm_token, norm_channel, probability_step} = {$urandom, $urandom};
-      {x_address, h_address, query_address, query_part, value_address} = {$urandom, $urandom, $urandom};
-      for (int i = 0; i < DRAIN; i = i + 1) random_codes[i*8 +: 8] = $urandom;
-      for (int i = 0; i < NORM; i = i + 1) random_values[i*16 +: 16] = $urandom;
-      slot = (cycle + RING - CODE_CYCLES) % RING;
-      lane_codes = ring_context[slot] ? random_codes : ring_codes[slot];
-      context_codes = ring_context[slot] ? ring_codes[slot] : random_codes;
-      lane_sums = ring_sums[slot];
-      lane_logit = ring_logit[slot];
-      slot = (cycle + RING - CODE_CYCLES + 2) % RING;
-      for (int i = 0; i < ring_reads[slot]; i = i + 1) begin
-        if (lane_residuals[i*16 +: 16] !== ring_old[slot][i*16 +: 16])
-          fail(1, i, 0, ring_old[slot][i*16 +: 16], lane_residuals[i*16 +: 16]);
-      end
-      slot = (cycle + RING - 7) % RING;
-      if (ring_is_norm[slot] && norm_values !== ring_norm[slot]) fail(2, 0, 0, ring_norm[slot], norm_values);
-      if (reset === 1'b0 && logit_write !== 1'b0) begin
-        if (latency < 0) begin
-          latency = 0;
-          while (latency < RING && !ring_is_logit[(cycle + RING - latency) % RING]) latency = latency + 1;
-          for (int i = latency + 1; i < RING; i = i + 1) if (ring_is_logit[(cycle + RING - i) % RING]) latency = i;
-          first_logit = cycle;
-        end
-        slot = (cycle + RING - latency) % RING;
-        if (!ring_is_logit[slot] || logit_class !== ring_class[slot] || logit !== ring_logit[slot])
-          fail(3, ring_is_logit[slot], ring_class[slot], ring_logit[slot], logit);
-        logits = logits + 1;
-        if (logits <= dense) last_logit = cycle;
-      end
-      slot = cycle % RING;
-      ring_codes[slot] = random_codes;
-      ring_sums[slot] = {DRAIN{16'hbeef}};
-      ring_context[slot] = 0;
-      ring_is_logit[slot] = 0;
-      ring_reads[slot] = 0;
-      ring_is_norm[slot] = 0;
+  // Shortly after every clock edge: what lanes, context lanes and the logit memory see in the new cycle; the ports that
+  // define nothing are random until the middle of the cycle, where a task may use them.
+  integer slot;
+  always @(posedge clk) begin
+    #1 cycle = cycle + 1;
+    beat_valid = 0;
+    pixel_valid = 0;
+    norm_access = 0;
+    norm_write = 0;
+    embedding_write = 0;
+    probability_write = 0;
+    {beat_context, beat_half, beat_destination, pixel_destination} = {$urandom, $urandom};
+    {beat_target, beat_count, beat_token, norm_token, norm_channel} = {$urandom, $urandom};
+    {value_keys, probability_keys, probability_step} = $urandom;
+    {x_address, h_address, query_address, query_part, value_address} = {$urandom, $urandom, $urandom};
+    for (int i = 0; i < lanes; i = i + 1) random_codes[i*8 +: 8] = $urandom;
+    for (int i = 0; i < channels_of_norm; i = i + 1) random_values[i*16 +: 16] = $urandom;
+    slot = (cycle + RING - CODE_CYCLES) % RING;
+    lane_codes = ring_context[slot] ? random_codes : ring_codes[slot];
+    context_codes = ring_context[slot] ? ring_codes[slot] : random_codes;
+    lane_sums = ring_sums[slot];
+    lane_logit = ring_logit[slot];
+    slot = (cycle + RING - CODE_CYCLES + 2) % RING;
+    for (int i = 0; i < ring_reads[slot]; i = i + 1) begin
+      if (lane_residuals[i*16 +: 16] !== ring_old[slot][i*16 +: 16])
+        fail(1, i, 0, ring_old[slot][i*16 +: 16], lane_residuals[i*16 +: 16]);
     end
+    slot = (cycle + RING - 7) % RING;
+    if (ring_is_norm[slot] && norm_values !== ring_norm[slot]) fail(2, 0, 0, ring_norm[slot], norm_values);
+    if (reset === 1'b0 && logit_write !== 1'b0) begin
+      if (latency < 0) begin
+        for (int i = 1; i < RING; i = i + 1) if (ring_is_logit[(cycle + RING - i) % RING]) latency = i;
+        first_logit = cycle;
+      end
+      slot = (cycle + RING - latency) % RING;
+      if (!ring_is_logit[slot] || logit_class !== ring_class[slot] || logit !== ring_logit[slot])
+        fail(3, ring_is_logit[slot], ring_class[slot], ring_logit[slot], logit);
+      logits = logits + 1;
+      if (logits <= dense) last_logit = cycle;
+    end
+    slot = cycle % RING;
+    ring_codes[slot] = random_codes;
+    ring_sums[slot] = {DRAIN{16'hbeef}};
+    ring_context[slot] = 0;
+    ring_is_logit[slot] = 0;
+    ring_reads[slot] = 0;
+    ring_is_norm[slot] = 0;
+  end
+
+  // The middle of the next cycle.
+  task automatic step;
+    @(negedge clk);
   endtask
 
   task automatic idle;
@@ -275,8 +282,8 @@ module quasar_memories_tb #(
         h_address = w * steps + s;
         step;
         step;
-        for (int k = 0; k < INPUTS; k = k + 1) begin
-          for (int t = 0; t < WORD_TOKENS; t = t + 1) begin
+        for (int k = 0; k < inputs; k = k + 1) begin
+          for (int t = 0; t < word_tokens; t = t + 1) begin
             token = w * WORD_TOKENS + t;
             channel = s * INPUTS + k;
             if (token < tokens && is_x)
@@ -302,8 +309,8 @@ module quasar_memories_tb #(
             query_part = (n * PITCH + j) % parts;
             step;
             step;
-            for (int k = 0; k < INPUTS; k = k + 1) begin
-              for (int r = 0; r < TILE; r = r + 1) begin
+            for (int k = 0; k < inputs; k = k + 1) begin
+              for (int r = 0; r < tile; r = r + 1) begin
                 token = n * TOKENS + j * TILE + r;
                 if (j * TILE + r < TOKENS && token < tokens)
                   compare(12, token, s * INPUTS + k, query_model[token*QUERY_CHANNELS + s*INPUTS + k],
@@ -324,15 +331,17 @@ module quasar_memories_tb #(
         for (int s = 0; s < words; s = s + 1) begin
           step;
           value_address = c * words + s;
+          value_keys = tokens - s * INPUTS < INPUTS ? tokens - s * INPUTS : INPUTS;
           step;
           step;
-          for (int k = 0; k < INPUTS; k = k + 1) begin
-            for (int r = 0; r < TILE; r = r + 1) begin
+          for (int k = 0; k < inputs; k = k + 1) begin
+            for (int r = 0; r < tile; r = r + 1) begin
               token = s * INPUTS + k;
               channel = c * TILE + r;
               if (token < tokens)
                 compare(13, token, channel, value_model[token*VALUE_CHANNELS + channel],
                         value_weights[(k*TILE + r)*8 +: 8]);
+              else compare(15, token, channel, 9'h100, value_weights[(k*TILE + r)*8 +: 8]);
             end
           end
         end
@@ -351,7 +360,7 @@ module quasar_memories_tb #(
           norm_channel = c;
           residual_width = width;
           ring_is_norm[cycle % RING] = 1;
-          for (int i = 0; i < NORM; i = i + 1)
+          for (int i = 0; i < channels_of_norm; i = i + 1)
             ring_norm[cycle % RING][i*16 +: 16] = residual_model[t*MAX_WIDTH + c + i];
         end
       end
@@ -396,7 +405,7 @@ module quasar_memories_tb #(
             pixel_group = group;
             pixel_count = count;
             pixel_stride = steps;
-            for (int i = 0; i < DRAIN; i = i + 1) pixel_codes[i*8 +: 8] = $urandom;
+            for (int i = 0; i < lanes; i = i + 1) pixel_codes[i*8 +: 8] = $urandom;
             #1 taken = pixel_ready;
             if (taken) for (int i = 0; i < count; i = i + 1)
               h_model[(t + i)*H_CHANNELS + c] = {1'b1, pixel_codes[i*8 +: 8]};
@@ -415,7 +424,7 @@ module quasar_memories_tb #(
         embedding_channel = c;
         residual_width = width;
         embedding_codes = random_values;
-        for (int i = 0; i < NORM; i = i + 1) residual_model[t*MAX_WIDTH + c + i] = random_values[i*16 +: 16];
+        for (int i = 0; i < channels_of_norm; i = i + 1) residual_model[t*MAX_WIDTH + c + i] = random_values[i*16 +: 16];
       end
     end
   endtask
@@ -428,7 +437,7 @@ module quasar_memories_tb #(
         norm_column = c % INPUTS;
         norm_address = t / WORD_TOKENS * steps + c / INPUTS;
         norm_byte = t % WORD_TOKENS;
-        for (int i = 0; i < NORM; i = i + 1) begin
+        for (int i = 0; i < channels_of_norm; i = i + 1) begin
           norm_codes[i*8 +: 8] = $urandom;
           x_model[t*X_CHANNELS + c + i] = {1'b1, norm_codes[i*8 +: 8]};
         end
@@ -437,47 +446,44 @@ module quasar_memories_tb #(
   endtask
 
   task automatic probability_round;
-    integer place, chunks, key, last_key;
+    integer chunks, key;
     begin
       chunks = (tokens + SOFTMAX - 1) / SOFTMAX;
-      last_key = (tokens + INPUTS - 1) / INPUTS * INPUTS;
-      for (int b = 0; b < 3; b = b + 1) begin
-        for (int q = 0; q < TOKENS; q = q + 2) begin
+      for (int b = 0; b < slots; b = b + 1) begin
+        for (int q = 0; q < block_tokens; q = q + 2) begin
           for (int n = 0; n < chunks; n = n + 1) begin
             step;
             probability_write = 1;
             probability_slot = b;
             probability_query = q;
             probability_second = q + 1 < TOKENS;
-            probability_last = n == chunks - 1;
             probability_chunk = n;
-            for (int i = 0; i < 2; i = i + 1) begin
-              for (int e = 0; e < SOFTMAX; e = e + 1) begin
+            for (int i = 0; i < pair; i = i + 1) begin
+              for (int e = 0; e < keys_a_chunk; e = e + 1) begin
                 key = n * SOFTMAX + e;
-                probability_codes[(i*SOFTMAX + e)*8 +: 8] = key < tokens ? $urandom : 0;
-                if (key < last_key && q + i < TOKENS)
+                probability_codes[(i*SOFTMAX + e)*8 +: 8] = $urandom;
+                if (key < tokens && q + i < TOKENS)
                   probability_model[((b*TOKENS + q + i)*KEY_STEPS*INPUTS) + key]
                     = probability_codes[(i*SOFTMAX + e)*8 +: 8];
               end
-              for (int j = tokens; j < last_key; j = j + 1)
-                if (q + i < TOKENS) probability_model[((b*TOKENS + q + i)*KEY_STEPS*INPUTS) + j] = 0;
             end
           end
         end
       end
       step;
       step;
-      for (int b = 0; b < 3; b = b + 1) begin
+      for (int b = 0; b < slots; b = b + 1) begin
         for (int s = 0; s * INPUTS < tokens; s = s + 1) begin
           step;
           probability_read_slot = b;
           probability_step = s;
+          probability_keys = tokens - s * INPUTS < INPUTS ? tokens - s * INPUTS : INPUTS;
           step;
           step;
-          for (int k = 0; k < INPUTS; k = k + 1) begin
-            for (int u = 0; u < TOKENS; u = u + 1)
-              compare(14, u, s * INPUTS + k,
-                      {1'b1, probability_model[((b*TOKENS + u)*KEY_STEPS*INPUTS) + s*INPUTS + k]},
+          for (int k = 0; k < inputs; k = k + 1) begin
+            for (int u = 0; u < block_tokens; u = u + 1)
+              compare(14, u, s * INPUTS + k, s * INPUTS + k >= tokens ? 9'h100
+                      : {1'b1, probability_model[((b*TOKENS + u)*KEY_STEPS*INPUTS) + s*INPUTS + k]},
                       probability_words[(k*TOKENS + u)*8 +: 8]);
           end
         end
@@ -494,6 +500,7 @@ module quasar_memories_tb #(
     end
   endtask
 
+  integer sweeps, target, channels;
   initial begin
     done = 0;
     errors = 0;
@@ -505,7 +512,6 @@ module quasar_memories_tb #(
       ring_reads[i] = 0;
       ring_is_norm[i] = 0;
     end
-    step;
     while (reset !== 1'b0) step;
     idle;
     while (round < 8 || beats < VECTORS) begin
@@ -517,24 +523,27 @@ module quasar_memories_tb #(
       if (round >= 8) steps = 1 + $urandom % steps;
       tiles = round < 8 ? VALUE_TILES : 1 + $urandom % VALUE_TILES;
       clear_models;
+      sweeps = 0;
       case (round % 8)
         0: logits_round;
-        1, 2: for (int i = 0; i < 2; i = i + 1) sweep(round % 8 - 1, steps * INPUTS, i);
+        1, 2, 4: sweeps = 2;
         3: pixel_round;
-        4: for (int i = 0; i < 2; i = i + 1) sweep(2, steps * INPUTS > tiles * TILE ? steps * INPUTS : tiles * TILE, i);
         5: begin
           embedding;
-          idle;
-          read_residuals;
-          for (int i = 0; i < 2; i = i + 1) begin
-            sweep(3, width, i);
-            repeat (7) step;
-            read_residuals;
-          end
+          sweeps = 2;
         end
         6: norm_codes_round;
         default: probability_round;
       endcase
+      idle;
+      if (round % 8 == 5) read_residuals;
+      target = round % 8 == 4 ? 2 : round % 8 == 5 ? 3 : round % 8 - 1;
+      channels = target == 3 ? width : target == 2 && steps * INPUTS < tiles * TILE ? tiles * TILE : steps * INPUTS;
+      for (int i = 0; i < sweeps; i = i + 1) begin
+        sweep(target, channels, i);
+        repeat (7) step;
+      end
+      if (round % 8 == 5) read_residuals;
       idle;
       if (round % 8 == 1 || round % 8 == 6) read_operands(1);
       if (round % 8 >= 2 && round % 8 <= 4) read_operands(0);

@@ -1,7 +1,7 @@
 // A memory of words of BYTES bytes with one write port, an enable for every byte, and one read port.
 //
-// The word read comes two cycles after its address: the memory's own register and its output register. A read in the
-// cycle of a write to the same address gives the old bytes. Written so that synthesis makes block RAM where it is deep.
+// The word read comes two cycles after its address: the memory's own register and its output register, which read_clear
+// sets to 0. A read in the cycle of a write to the same address gives the old bytes. Written so that synthesis makes block RAM where it is deep.
 module quasar_byte_memory #(
   parameter integer BYTES = 9,
   parameter integer DEPTH = 512,
@@ -12,6 +12,7 @@ module quasar_byte_memory #(
   input  logic [ADDRESS_BITS-1:0] write_address,
   input  logic [BYTES*8-1:0]      write_word,
   input  logic [ADDRESS_BITS-1:0] read_address,  // cycle 0
+  input  logic                    read_clear,    // cycle 1
   output logic [BYTES*8-1:0]      read_word      // cycle 2
 );
   logic [BYTES*8-1:0] words [0:DEPTH-1];
@@ -22,7 +23,7 @@ module quasar_byte_memory #(
       if (write_bytes[i]) words[write_address][8*i +: 8] <= write_word[8*i +: 8];
     end
     latched <= words[read_address];
-    read_word <= latched;
+    read_word <= read_clear ? {BYTES*8{1'b0}} : latched;
   end
 
 `ifndef SYNTHESIS

@@ -32,6 +32,7 @@ module quasar_memories #(
   parameter integer CHUNKS = (MAX_TOKENS + SOFTMAX - 1) / SOFTMAX,
   parameter integer CHUNK_BITS = CHUNKS > 1 ? $clog2(CHUNKS) : 1,
   parameter integer BLOCK_QUERY_BITS = TOKENS > 1 ? $clog2(TOKENS) : 1,
+  parameter integer KEYS_BITS = $clog2(INPUTS + 1),
   parameter integer COLUMN_BITS = INPUTS > 1 ? $clog2(INPUTS) : 1,
   parameter integer BYTE_BITS = WORD_TOKENS > 1 ? $clog2(WORD_TOKENS) : 1,
   parameter integer WINDOW = 1 << $clog2(DRAIN),
@@ -98,7 +99,6 @@ module quasar_memories #(
   input  logic [1:0]                      probability_slot,
   input  logic [BLOCK_QUERY_BITS-1:0]     probability_query,
   input  logic                            probability_second,
-  input  logic                            probability_last,
   input  logic [CHUNK_BITS-1:0]           probability_chunk,
   input  logic [2*SOFTMAX*8-1:0]          probability_codes,
   // Reads: addresses in cycle 0, words in cycle 2.
@@ -110,9 +110,11 @@ module quasar_memories #(
   input  logic [PART_BITS-1:0]            query_part,
   output logic [INPUTS*TILE*8-1:0]        query_weights,
   input  logic [VALUE_BITS-1:0]           value_address,
+  input  logic [KEYS_BITS-1:0]            value_keys,
   output logic [INPUTS*TILE*8-1:0]        value_weights,
   input  logic [1:0]                      probability_read_slot,
   input  logic [KEY_STEP_BITS-1:0]        probability_step,
+  input  logic [KEYS_BITS-1:0]            probability_keys,
   output logic [INPUTS*TOKENS*8-1:0]      probability_words
 );
   localparam integer XH_BITS = X_BITS > H_BITS ? X_BITS : H_BITS;
@@ -168,14 +170,14 @@ module quasar_memories #(
     .clk(clk), .reset(reset), .write_columns(value_columns), .write_far(value_far),
     .write_address(address[VALUE_BITS-1:0]), .write_far_address(far_address[VALUE_BITS-1:0]),
     .write_bytes(columns[TILE-1:0]), .write_codes(window_codes), .read_address(value_address),
-    .read_weights(value_weights));
+    .read_keys(value_keys), .read_weights(value_weights));
   quasar_probability_memory #(
     .INPUTS(INPUTS), .TOKENS(TOKENS), .SOFTMAX(SOFTMAX), .MAX_TOKENS(MAX_TOKENS)
   ) probability_memory (
     .clk(clk), .reset(reset), .write(probability_write), .write_slot(probability_slot),
-    .write_query(probability_query), .write_second(probability_second), .write_last(probability_last),
+    .write_query(probability_query), .write_second(probability_second),
     .write_chunk(probability_chunk), .write_codes(probability_codes), .read_slot(probability_read_slot),
-    .read_step(probability_step), .read_words(probability_words));
+    .read_step(probability_step), .read_keys(probability_keys), .read_words(probability_words));
   quasar_residual_memory #(
     .DRAIN(DRAIN), .NORM(NORM), .MAX_TOKENS(MAX_TOKENS), .MAX_WIDTH(MAX_WIDTH)
   ) residual_memory (

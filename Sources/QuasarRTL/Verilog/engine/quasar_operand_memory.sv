@@ -43,7 +43,8 @@ module quasar_operand_memory #(
       quasar_byte_memory #(.BYTES(WORD_TOKENS), .DEPTH(DEPTH)) column (
         .clk(clk), .write_bytes(bytes), .write_address(address),
         .write_word(norm_write ? {WORD_TOKENS{norm_codes[i % NORM*8 +: 8]}} : write_word),
-        .read_address(read_address), .read_word(read_words[i*WORD_TOKENS*8 +: WORD_TOKENS*8]));
+        .read_address(read_address), .read_clear(1'b0),
+        .read_word(read_words[i*WORD_TOKENS*8 +: WORD_TOKENS*8]));
     end
   endgenerate
 

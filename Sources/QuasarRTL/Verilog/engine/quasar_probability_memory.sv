@@ -2,8 +2,7 @@
 //
 // Key j of query u is byte u of column j mod INPUTS at address slot·STEPS + ⌊j/INPUTS⌋. A write brings SOFTMAX keys from
 // chunk·SOFTMAX of query u and, with write_second, of query u + 1: the code of key i of the second query is byte
-// SOFTMAX + i. Keys beyond the row are written as code 0 by its owner; write_last also clears what is left of the step of
-// the last key, so that a row is defined to the end of its last step.
+// SOFTMAX + i. A read brings read_keys keys; the columns after them are 0, whatever was written.
 // Two registers stand before the memory: what is written in cycle 0 is read at an address of cycle 3.
 module quasar_probability_memory #(
   parameter integer INPUTS = 8,
@@ -14,7 +13,8 @@ module quasar_probability_memory #(
   parameter integer STEP_BITS = STEPS > 1 ? $clog2(STEPS) : 1,
   parameter integer CHUNKS = (MAX_TOKENS + SOFTMAX - 1) / SOFTMAX,
   parameter integer CHUNK_BITS = CHUNKS > 1 ? $clog2(CHUNKS) : 1,
-  parameter integer QUERY_BITS = TOKENS > 1 ? $clog2(TOKENS) : 1
+  parameter integer QUERY_BITS = TOKENS > 1 ? $clog2(TOKENS) : 1,
+  parameter integer KEYS_BITS = $clog2(INPUTS + 1)
 ) (
   input  logic                       clk,
   input  logic                       reset,
@@ -22,11 +22,11 @@ module quasar_probability_memory #(
   input  logic [1:0]                 write_slot,
   input  logic [QUERY_BITS-1:0]      write_query,
   input  logic                       write_second,
-  input  logic                       write_last,
   input  logic [CHUNK_BITS-1:0]      write_chunk,
   input  logic [2*SOFTMAX*8-1:0]     write_codes,
   input  logic [1:0]                 read_slot,   // cycle 0
   input  logic [STEP_BITS-1:0]       read_step,   // cycle 0
+  input  logic [KEYS_BITS-1:0]       read_keys,   // cycle 0, 1…INPUTS
   output logic [INPUTS*TOKENS*8-1:0] read_words   // cycle 2: byte κ·TOKENS + u
 );
   localparam integer DEPTH = 3 * STEPS;
@@ -40,7 +40,7 @@ module quasar_probability_memory #(
   localparam integer LAST_STEP = STEPS - 1;
 
   // First register: the first key.
-  logic write1, second1, last1;
+  logic write1, second1;
   logic [1:0] slot1;
   logic [QUERY_BITS-1:0] query1;
   logic [KEY_BITS-1:0] chunk, key1;
@@ -51,7 +51,7 @@ module quasar_probability_memory #(
   end
   always_ff @(posedge clk) begin
     write1 <= write && !reset;
-    {second1, last1, slot1, query1} <= {write_second, write_last, write_slot, write_query};
+    {second1, slot1, query1} <= {write_second, write_slot, write_query};
     key1 <= chunk * CHUNK_KEYS;
     codes1 <= write_codes;
   end
@@ -60,8 +60,8 @@ module quasar_probability_memory #(
   // on, of the step after it.
   logic [STEP_BITS-1:0] step1;
   logic [TURN_BITS-1:0] turn1;
-  logic [2*INPUTS-1:0] reached, after;
-  logic [INPUTS-1:0] columns, far, zeros;
+  logic [2*INPUTS-1:0] reached;
+  logic [INPUTS-1:0] columns, far, clear;
   logic beyond;
   logic [ADDRESS_BITS-1:0] base, address, far_address, read_address;
   logic [2*WINDOW*8-1:0] rotated, codes;
@@ -91,17 +91,12 @@ module quasar_probability_memory #(
         .in(row), .amount(turn1), .out(rotated[i*WINDOW*8 +: WINDOW*8]));
     end
   endgenerate
-  // Places behind the last key, up to the end of its step.
-  assign after = ~(reached | (reached - 1)) & (reached[2*INPUTS-1:INPUTS] == 0 ? {{INPUTS{1'b0}}, {INPUTS{1'b1}}}
-    : {2*INPUTS{1'b1}});
-  assign beyond = step1 == LAST_STEP[STEP_BITS-1:0];  // no step after it: no place for the row's padding there
+  assign beyond = step1 == LAST_STEP[STEP_BITS-1:0];  // no step after it: no place there for what follows the last key
   assign base = (slot1 == 2'd0 ? {ADDRESS_BITS{1'b0}} : slot1 == 2'd1 ? SLOT_STEPS : SLOT_STEPS + SLOT_STEPS)
     + {{(ADDRESS_BITS-STEP_BITS){1'b0}}, step1};
   always_ff @(posedge clk) begin
-    far <= reached[2*INPUTS-1:INPUTS] | (last1 ? after[2*INPUTS-1:INPUTS] : {INPUTS{1'b0}});
-    zeros <= last1 ? after[INPUTS-1:0] | after[2*INPUTS-1:INPUTS] : {INPUTS{1'b0}};
-    columns <= {INPUTS{write1}} & (reached[INPUTS-1:0] | (last1 ? after[INPUTS-1:0] : {INPUTS{1'b0}})
-      | ((reached[2*INPUTS-1:INPUTS] | (last1 ? after[2*INPUTS-1:INPUTS] : {INPUTS{1'b0}})) & {INPUTS{!beyond}}));
+    far <= reached[2*INPUTS-1:INPUTS];
+    columns <= {INPUTS{write1}} & (reached[INPUTS-1:0] | (reached[2*INPUTS-1:INPUTS] & {INPUTS{!beyond}}));
     address <= base;
     far_address <= base + 1;
     codes <= rotated;
@@ -119,10 +114,16 @@ module quasar_probability_memory #(
   endgenerate
   assign read_address = (read_slot == 2'd0 ? {ADDRESS_BITS{1'b0}} : read_slot == 2'd1 ? SLOT_STEPS
     : SLOT_STEPS + SLOT_STEPS) + {{(ADDRESS_BITS-STEP_BITS){1'b0}}, read_step};
+  generate
+    for (genvar i = 0; i < INPUTS; i = i + 1) begin : gen_clear
+      localparam [KEYS_BITS-1:0] COLUMN = i;
+      always_ff @(posedge clk) clear[i] <= COLUMN >= read_keys;
+    end
+  endgenerate
   quasar_column_memory #(.COLUMNS(INPUTS), .BYTES(TOKENS), .WINDOW(WINDOW), .DEPTH(DEPTH)) memory (
-    .clk(clk), .write_columns(columns), .write_far(far), .write_zeros(zeros), .write_address(address),
+    .clk(clk), .write_columns(columns), .write_far(far), .write_address(address),
     .write_far_address(far_address), .write_bytes(first_byte | second_byte), .write_words(words),
-    .read_address(read_address), .read_words(read_words));
+    .read_address(read_address), .read_clear(clear), .read_words(read_words));
 
 `ifndef SYNTHESIS
   initial begin

@@ -44,9 +44,9 @@ module quasar_query_memory #(
     end
   endgenerate
   quasar_column_memory #(.COLUMNS(COLUMNS), .BYTES(INPUTS), .WINDOW(WINDOW), .DEPTH(DEPTH)) memory (
-    .clk(clk), .write_columns(write_columns), .write_far(write_far), .write_zeros({COLUMNS{1'b0}}),
+    .clk(clk), .write_columns(write_columns), .write_far(write_far),
     .write_address(write_address), .write_far_address(write_far_address), .write_bytes(write_bytes),
-    .write_words(words), .read_address(read_address), .read_words(columns));
+    .write_words(words), .read_address(read_address), .read_clear({COLUMNS{1'b0}}), .read_words(columns));
   quasar_delay #(.BITS(PART_BITS), .CYCLES(2), .CLEARED(0)) part_line (
     .clk(clk), .reset(reset), .in(read_part), .out(part));
   assign rows = columns[part*TILE*INPUTS*8 +: TILE*INPUTS*8];
