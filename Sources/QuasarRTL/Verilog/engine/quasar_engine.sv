@@ -91,7 +91,7 @@ module quasar_engine #(
   localparam integer WEIGHT_INDEX_BITS = WEIGHT_WORDS > 1 ? $clog2(WEIGHT_WORDS) : 1;
   localparam integer CHANNEL_INDEX_BITS = $clog2(MAX_WIDTH);
   logic command_valid, command_ready, tile_free, tile_reserve, row_write, weight_write, tile_end, tile_is_block, tile_commit;
-  logic [quasar_program_pkg::COMMAND_BITS-1:0] command;
+  logic [quasar_command_pkg::COMMAND_BITS-1:0] command;
   logic [ROW_GROUP_BITS-1:0] row_group;
   logic [ROW_LANES*72-1:0] row_entries;
   logic [WEIGHT_INDEX_BITS-1:0] weight_index;
@@ -244,7 +244,7 @@ module quasar_engine #(
     .in_block(packed_block), .a(a), .d(d), .b(b), .sums_valid(sums_valid), .sums(sums));
 
   // The record of a tile reaches the drain with its sums.
-  localparam integer RECORD_BITS = 16 + quasar_program_pkg::TILE_BITS;
+  localparam integer RECORD_BITS = 16 + quasar_command_pkg::TILE_BITS;
   logic [RECORD_BITS-1:0] record;
   logic [7:0] drain_rows, drain_tokens;
   quasar_tile_t drain_tile;
@@ -261,13 +261,13 @@ module quasar_engine #(
   logic [ROW_BITS-1:0] row_address, beat_row;
   logic [DRAIN_GROUP_BITS-1:0] beat_group;
   logic [DRAIN_COUNT_BITS-1:0] beat_count;
-  logic [quasar_program_pkg::TILE_BITS-1:0] beat_tag;
+  logic [quasar_command_pkg::TILE_BITS-1:0] beat_tag;
   quasar_tile_t beat_tile;
   logic [DRAIN*SUM_BITS-1:0] beat_sums;
   logic [2*SOFTMAX*SUM_BITS-1:0] score_sums;
   quasar_drain #(
     .ROWS(ROWS), .TOKENS(TOKENS), .BLOCK_PITCH(BLOCK_PITCH), .SUM_BITS(SUM_BITS), .DRAIN(DRAIN), .SOFTMAX(SOFTMAX),
-    .TAG_BITS(quasar_program_pkg::TILE_BITS)
+    .TAG_BITS(quasar_command_pkg::TILE_BITS)
   ) drain (
     .clk(clk), .reset(reset), .sums_valid(sums_valid), .sums(sums), .is_scores(drain_tile.is_scores),
     .rows(drain_rows[ROW_BITS:0]), .tokens(drain_tokens[TOKEN_BITS-1:0]), .tag(drain_tile), .row_read(row_read),
@@ -390,7 +390,7 @@ module quasar_engine #(
   localparam integer WORD_BITS = WORDS > 1 ? $clog2(WORDS) : 1;
   localparam integer GROUP_BITS = WORD_TOKENS > DRAIN ? $clog2(WORD_TOKENS / DRAIN) : 1;
   localparam integer COUNT_BITS = $clog2(DRAIN + 1);
-  localparam integer PLACE_BITS = quasar_program_pkg::TILE_BITS + DRAIN_GROUP_BITS + DRAIN_COUNT_BITS + ROW_BITS;
+  localparam integer PLACE_BITS = quasar_command_pkg::TILE_BITS + DRAIN_GROUP_BITS + DRAIN_COUNT_BITS + ROW_BITS;
   localparam integer INPUT_LOG = $clog2(INPUTS);
   localparam integer RESIDUAL_TOKEN_BITS = MAX_TOKENS > 1 ? $clog2(MAX_TOKENS) : 1;
   localparam integer WIDTH_BITS = $clog2(MAX_WIDTH + 1);
@@ -398,7 +398,7 @@ module quasar_engine #(
   localparam [5:0] LANE_MASK = LANE_MASK_NUMBER[5:0];
   logic late_context, router_valid;
   quasar_tile_t late_tile, router_tile;
-  logic [quasar_program_pkg::TILE_BITS-1:0] late_tag;
+  logic [quasar_command_pkg::TILE_BITS-1:0] late_tag;
   logic [DRAIN_GROUP_BITS-1:0] late_group, router_group;
   logic [DRAIN_COUNT_BITS-1:0] late_count, router_count;
   logic [ROW_BITS-1:0] late_row;

@@ -24,7 +24,7 @@ module quasar_sequencer #(
   // Commands.
   input  logic                                command_valid,
   output logic                                command_ready,
-  input  logic [quasar_program_pkg::COMMAND_BITS-1:0] command,
+  input  logic [quasar_command_pkg::COMMAND_BITS-1:0] command,
   output logic                                complete,
   output quasar_command_t                     current,  // still while a command runs
   // Weights of row tiles.
@@ -67,19 +67,19 @@ module quasar_sequencer #(
   logic [2:0] state;
   logic [TAIL_BITS-1:0] tail;
   logic is_gemm, is_attention, gemm_start, attention_start, walk_active, issue_idle;
-  assign is_gemm = current.kind == quasar_program_pkg::COMMAND_GEMM;
-  assign is_attention = current.kind == quasar_program_pkg::COMMAND_ATTENTION;
+  assign is_gemm = current.kind == quasar_command_pkg::COMMAND_GEMM;
+  assign is_attention = current.kind == quasar_command_pkg::COMMAND_ATTENTION;
   assign gemm_start = state == START & is_gemm;
   assign attention_start = state == START & is_attention;
-  assign norm_start = state == START & current.kind == quasar_program_pkg::COMMAND_NORM;
-  assign finish_start = state == START & current.kind == quasar_program_pkg::COMMAND_END;
+  assign norm_start = state == START & current.kind == quasar_command_pkg::COMMAND_NORM;
+  assign finish_start = state == START & current.kind == quasar_command_pkg::COMMAND_END;
   assign complete = (state == PRODUCT_TAIL & tail == {TAIL_BITS{1'b0}}) | (state == NORM & norm_done) | (state == FINISH & finish_done);
   assign command_ready = state == IDLE | complete;
 
   always_ff @(posedge clk) begin
     if (reset) state <= IDLE;
     else case (state)
-      START: state <= is_gemm | is_attention ? PRODUCT : current.kind == quasar_program_pkg::COMMAND_NORM ? NORM : FINISH;
+      START: state <= is_gemm | is_attention ? PRODUCT : current.kind == quasar_command_pkg::COMMAND_NORM ? NORM : FINISH;
       PRODUCT: if (!walk_active && issue_idle) state <= PRODUCT_TAIL;
       default: if (command_ready) state <= command_valid ? START : IDLE;
     endcase
@@ -207,7 +207,7 @@ module quasar_sequencer #(
 
 `ifndef SYNTHESIS
   always @(posedge clk) if (!reset && state == START) begin
-    assert (is_gemm || is_attention || current.kind == quasar_program_pkg::COMMAND_NORM || current.kind == quasar_program_pkg::COMMAND_END)
+    assert (is_gemm || is_attention || current.kind == quasar_command_pkg::COMMAND_NORM || current.kind == quasar_command_pkg::COMMAND_END)
     else $fatal(1, "command %0d is unknown", current.kind);
   end
 `endif

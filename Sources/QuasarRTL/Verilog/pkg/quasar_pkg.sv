@@ -63,6 +63,28 @@ package quasar_pkg;
     FORM_RESIDUAL = 4
   } form_e;
 
+  // What a requantiser lane of the engine makes of a sum, where its command puts the results, and where a row of
+  // TARGET_QKV (KIND_DIRECT: of TARGET_X or TARGET_H) goes.
+  typedef enum logic [1:0] {
+    LANE_CODES = 2'd0,
+    LANE_TABLE = 2'd1,
+    LANE_RESIDUAL = 2'd2,
+    LANE_LOGITS = 2'd3
+  } lane_form_e;
+  typedef enum logic [2:0] {
+    TARGET_X = 3'd0,
+    TARGET_H = 3'd1,
+    TARGET_QKV = 3'd2,
+    TARGET_RESIDUAL = 3'd3,
+    TARGET_LOGITS = 3'd4
+  } target_e;
+  typedef enum logic [1:0] {
+    KIND_DIRECT = 2'd0,
+    KIND_QUERY = 2'd1,
+    KIND_KEY = 2'd2,
+    KIND_VALUE = 2'd3
+  } kind_e;
+
   // Ports of a slice; its pre-adder, which is the wide operand of the multiplier, differs between the generations.
   localparam integer DSP_A_BITS = 27;
   localparam integer DSP48E1_PRE_ADDER_BITS = 25;
@@ -102,13 +124,16 @@ package quasar_pkg;
   localparam integer REQUANTISER_CYCLES = 6;
   localparam integer SECOND_DSP_CYCLES = 1;
   localparam integer CONTEXT_CYCLES = 13;
+  // A lane of the engine, with two DSPs SECOND_DSP_CYCLES more; its old residual is needed LANE_RESIDUAL_CYCLES before
+  // its result. The residual memory answers after RESIDUAL_CYCLES.
+  localparam integer LANE_CYCLES = 10;
+  localparam integer LANE_RESIDUAL_CYCLES = 2;
+  localparam integer RESIDUAL_CYCLES = 7;
 
-  // Commands of a program, 48 bytes each (quasar_command_t), and how the sums of a GEMM become its outputs and where they go.
-  localparam integer COMMAND_BITS = 384;
-  localparam [7:0] COMMAND_END = 8'd0;
-  localparam [7:0] COMMAND_GEMM = 8'd1;
-  localparam [7:0] COMMAND_NORM = 8'd2;
-  localparam [7:0] COMMAND_ATTENTION = 8'd3;
+  // Destination of an output row: step, lane, kind.
+  localparam integer STEP_BITS = 10;
+  localparam integer LANE_BITS = 6;
+  localparam integer KIND_BITS = 2;
 endpackage
 
 // y = (x·multiplier + 2^(shift−1)) >> shift.
@@ -123,6 +148,13 @@ typedef struct packed {
   quasar_scale_t scale;
 } quasar_row_t;
 
+// Where an output row of a tile goes: bits 54…71 of its entry.
+typedef struct packed {
+  logic [quasar_pkg::KIND_BITS-1:0] kind;  // quasar_pkg::kind_e
+  logic [quasar_pkg::LANE_BITS-1:0] lane;  // low bits of a channel
+  logic [quasar_pkg::STEP_BITS-1:0] step;  // high bits of a channel
+} quasar_destination_t;
+
 // Parameters of a channel, for LayerNorm.
 typedef struct packed {
   logic [quasar_pkg::OFFSET_BITS-1:0] offset;  // signed
@@ -134,56 +166,3 @@ typedef struct packed {
   logic [quasar_pkg::LOG_BITS-1:0] log;  // k
   logic [quasar_pkg::RECIPROCAL_BITS-1:0] reciprocal;
 } quasar_inverse_t;
-
-// A command of a program; twelve words of 32 bits, little endian, this order from the last word to the first.
-typedef struct packed {
-  logic [15:0] chunks;             // attention: ⌈T/SOFTMAX⌉
-  logic [15:0] head_channels;      // attention: d_h
-  logic [7:0] last_row_tiles;      // attention: row tiles of a head's last query block
-  logic reserved3;
-  quasar_scale_t output_scale;     // attention: M_o, S_o
-  logic [7:0] last_channels;       // attention: channels of a head's last channel tile
-  logic reserved2;
-  quasar_scale_t score_scale;      // attention: M_e, S_e
-  logic [7:0] last_key_groups;     // attention: ⌈last_tokens/SOFTMAX⌉
-  logic [7:0] last_groups_block;   // GEMM: ⌈tokens of the last block tile/DRAIN⌉
-  logic [7:0] last_groups;         // ⌈last_tokens/DRAIN⌉
-  logic [7:0] last_tokens;         // tokens of the last pair tile
-  logic [15:0] key_steps;          // attention: ⌈T/INPUTS⌉
-  logic [15:0] blocks;             // attention: ⌈T/TOKENS⌉
-  logic [7:0] last_lanes;          // attention: keys in the last chunk
-  logic [7:0] heads;               // attention
-  logic [15:0] width;              // norm: D
-  logic [15:0] high;               // limits of the codes, signed
-  logic [15:0] low;
-  logic [15:0] target_stride;      // steps from word to word of the memory that is written
-  logic [15:0] source_stride;      // the same of the memory that is read
-  logic [15:0] row_tiles;          // attention: channel tiles ⌈d_h/P_n⌉
-  logic [15:0] steps;              // GEMM: ⌈K/INPUTS⌉; attention: ⌈d_h/INPUTS⌉
-  logic [15:0] first_token;        // norm
-  logic [15:0] tokens;
-  logic [15:0] number;             // place in the program
-  logic [7:0] code_bits;
-  logic [7:0] flags;               // bit 0: codes are offset by 2^(code_bits − 1); bit 1: GEMM reads H, not X
-  logic [7:0] target;              // GEMM: TARGET_…
-  logic [7:0] form;                // GEMM: LANE_…
-  logic [7:0] reserved1;
-  logic [7:0] kind;                // COMMAND_…
-} quasar_command_t;
-
-// What the drain of a tile has to know, from the sequencer; it travels with the sums.
-typedef struct packed {
-  logic is_scores;
-  logic is_context;
-  logic slot;             // GEMM: tile slot with the rows' parameters
-  logic ends_slot;        // GEMM: the last token tile of its row tile
-  logic [7:0] word;       // place of the tokens (scores: of the keys) in the operand memory
-  logic half;
-  logic [1:0] block_slot; // attention: slot of the probability memory
-  logic [7:0] query;      // scores: index in the block of the first query
-  logic ends_block;       // scores: the last row tile of its block
-  logic ends_rows;        // scores: the last key tile
-  logic [15:0] chunk;     // scores: chunk of the first key
-  logic [7:0] pair_slot;  // scores: place of the first row pair in the score ring
-  logic [15:0] channel;   // contexts: output channel of the first row
-} quasar_tile_t;
