@@ -33,7 +33,6 @@ module quasar_attention_tb #(
   localparam integer PAIR_BITS = $clog2(2 * ROWS + 1);
   localparam integer QUERY_BITS = $clog2(TOKENS);
   localparam integer LANE_BITS = $clog2(E + 1);
-  localparam integer KEY_BITS = MAX_TOKENS > 1 ? $clog2(MAX_TOKENS) : 1;
   localparam integer GROUP_BITS = TOKENS > DRAIN ? $clog2(TOKENS / DRAIN) : 1;
   localparam integer INVERSE_BITS = quasar_pkg::INVERSE_BITS;
   localparam integer TREE = $clog2(E);
@@ -57,7 +56,7 @@ module quasar_attention_tb #(
   logic [1:0] in_slot, write_slot, block_slot, read_slot;
   logic [QUERY_BITS-1:0] in_query, write_query;
   logic [LANE_BITS-1:0] in_lanes;
-  logic [KEY_BITS-1:0] write_key;
+  logic [CHUNK_BITS-1:0] write_chunk;
   logic [2*E*8-1:0] write_codes;
   logic [GROUP_BITS-1:0] read_group;
   logic [DRAIN*INVERSE_BITS-1:0] read_inverses;
@@ -69,7 +68,7 @@ module quasar_attention_tb #(
     .scale(scale), .chunks(chunks), .in_valid(in_valid), .in_scores(in_scores), .in_pair(in_pair), .in_chunk(in_chunk),
     .in_last(in_last), .in_slot(in_slot), .in_query(in_query), .in_second(in_second), .in_block_last(in_block_last),
     .in_lanes(in_lanes), .write(write), .write_second(write_second), .write_last(write_last), .write_slot(write_slot),
-    .write_query(write_query), .write_key(write_key), .write_codes(write_codes), .block_ready(block_ready),
+    .write_query(write_query), .write_chunk(write_chunk), .write_codes(write_codes), .block_ready(block_ready),
     .block_slot(block_slot), .read_slot(read_slot), .read_group(read_group), .read_inverses(read_inverses));
 
   // What is expected of pair p, at p mod KEPT: its scores and codes [row][key], and when.
@@ -271,10 +270,11 @@ module quasar_attention_tb #(
             known_codes[(row*E+lane)*8 +: 8] = {8{row == 0 || pair_second[index]}};
           end
         quiet = 0;
-        row = key / E == pair_chunks[index] - 1 ? 1 : 0;
+        lane = key / E;
+        row = lane == pair_chunks[index] - 1 ? 1 : 0;
         if (write !== 1'b1 || write_second !== pair_second[index] || write_last !== row[0]
             || write_slot !== pair_slot[index][1:0] || write_query !== pair_query[index][QUERY_BITS-1:0]
-            || write_key !== key[KEY_BITS-1:0]) complain(1);
+            || write_chunk !== lane[CHUNK_BITS-1:0]) complain(1);
         if (((write_codes ^ expected_codes) & known_codes) !== {2*E*8{1'b0}}) complain(2);
         if (writing == 1 && key == 0) measured = cycle;
         if (writing == 2 && key == 0) interval = cycle - measured;

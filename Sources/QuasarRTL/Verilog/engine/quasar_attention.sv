@@ -16,9 +16,9 @@
 //   block_ready, if it is the last pair of a block: rf_k + n + 2·t + 30.
 // So d_k + 2·n + 2·t + 32 without a wait, and then the whole block's inverses can be read and its codes are written.
 //
-// A write holds the codes (unsigned bytes) of keys write_key … write_key + SOFTMAX − 1 of query write_query of block write_slot, and
-// with write_second those of query write_query + 1 above them. Codes beyond the row's last key are 0; write_last marks
-// the row's last chunk, behind which the memory has to clear the rest of the row. R inverses leave one cycle after read_slot
+// A write holds the codes (unsigned bytes) of chunk write_chunk of query write_query of block write_slot, and with write_second
+// those of query write_query + 1 above them. Codes beyond the row's last key are 0; write_last marks the row's last
+// chunk, behind which the memory has to clear the rest of the step. R inverses leave one cycle after read_slot
 // and read_group (quasar_inverse_file). The table is written while no pair is inside.
 module quasar_attention #(
   parameter integer ROWS = 2,
@@ -34,7 +34,6 @@ module quasar_attention #(
   parameter integer PAIR_BITS = $clog2(2 * ROWS + 1),
   parameter integer QUERY_BITS = $clog2(TOKENS),
   parameter integer LANE_BITS = $clog2(SOFTMAX + 1),
-  parameter integer KEY_BITS = MAX_TOKENS > 1 ? $clog2(MAX_TOKENS) : 1,
   parameter integer GROUP_BITS = TOKENS > DRAIN ? $clog2(TOKENS / DRAIN) : 1
 ) (
   input  logic                                          clk,
@@ -61,7 +60,7 @@ module quasar_attention #(
   output logic                                          write_last,
   output logic [1:0]                                    write_slot,
   output logic [QUERY_BITS-1:0]                         write_query,
-  output logic [KEY_BITS-1:0]                           write_key,
+  output logic [CHUNK_BITS-1:0]                         write_chunk,
   output logic [2*SOFTMAX*8-1:0]                        write_codes,    // [row][key]
   // To the sequencer and the context lanes.
   output logic                                          block_ready,
@@ -74,7 +73,7 @@ module quasar_attention #(
   localparam integer TREE = $clog2(SOFTMAX);
   localparam integer PLACE_BITS = 2 + QUERY_BITS + 1;  // slot, query, last of its block
   localparam integer INVERSE_BITS = quasar_pkg::INVERSE_BITS;
-  localparam [KEY_BITS:0] STEP = SOFTMAX[KEY_BITS:0];
+  localparam [CHUNK_BITS-1:0] ONE = 1;
   localparam integer SUM_BITS = $clog2(MAX_TOKENS * ((1 << A) - 1) + 1);
 
   // Rows, one chunk a cycle.
@@ -126,21 +125,19 @@ module quasar_attention #(
   // The place of a row goes with its last chunk to the cycle before its first code and stays until the next row's.
   logic place_valid;
   logic [PLACE_BITS-1:0] place_next, place;
-  logic [KEY_BITS:0] key;
   quasar_delay #(.BITS(1), .CYCLES(TREE + 10), .CLEARED(1)) place_valid_line (
     .clk(clk), .reset(reset), .in(row_valid & row_last), .out(place_valid));
   quasar_delay #(.BITS(PLACE_BITS), .CYCLES(TREE + 10), .CLEARED(0)) place_line (
     .clk(clk), .reset(reset), .in(row_place), .out(place_next));
   always_ff @(posedge clk) begin
     if (place_valid) place <= place_next;
-    if (reset) key <= {KEY_BITS+1{1'b0}};
-    else if (codes_valid[0]) key <= codes_last[0] ? {KEY_BITS+1{1'b0}} : key + STEP;
+    if (reset) write_chunk <= {CHUNK_BITS{1'b0}};
+    else if (codes_valid[0]) write_chunk <= codes_last[0] ? {CHUNK_BITS{1'b0}} : write_chunk + ONE;
   end
   assign write = codes_valid[0];
   assign write_second = codes_valid[1];
   assign write_last = codes_last[0];
   assign {write_slot, write_query} = place[PLACE_BITS-1:1];
-  assign write_key = key[KEY_BITS-1:0];
 
   // And on to the cycle before its inverse.
   logic [PLACE_BITS-1:0] stored;

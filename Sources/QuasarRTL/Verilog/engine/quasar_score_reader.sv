@@ -60,12 +60,10 @@ module quasar_score_reader #(
   logic [PAIR_BITS-1:0] pair;
   logic [CHUNK_BITS-1:0] chunk, last_chunk;
   logic [TAG_BITS-1:0] tag;
-  logic [COUNT_BITS-1:0] chunks_less_one;
-  assign chunks_less_one = chunks - {{COUNT_BITS-1{1'b0}}, 1'b1};
   assign last = chunk == last_chunk;
   assign take = waiting & (~reading | last);
   always_ff @(posedge clk) begin
-    last_chunk <= chunks_less_one[CHUNK_BITS-1:0];
+    last_chunk <= chunks[CHUNK_BITS-1:0] - ONE;
     reading <= ~reset & (take | (reading & ~last));
     chunk <= take ? {CHUNK_BITS{1'b0}} : chunk + ONE;
     if (take) {pair, tag} <= complete[complete_out];
