@@ -47,6 +47,7 @@ public struct RTLFolder: Sendable {
     pkg/quasar_pkg.sv    enumerations, widths and bundles of all units, and the rule of flow; to be read first
     units/               synthesizable units, one module a file; the head of each says what it computes, its ports,
                          widths and cycles
+    engine/              the blocks that units are put together to, in the same form
     dsp/                 quasar_dsp.sv, the slice of either generation, and behavioural models of the primitives for open
                          simulators (dsp48e1.sv, dsp48e2.sv); leave the models out where the maker's library is at hand
     bench/, bench.sv     self-checking benches and the top that runs all cases

@@ -13,6 +13,8 @@ public struct UnitSuite: Sendable {
     SoftmaxUnit.self,
     ContextUnit.self,
     SpillUnit.self,
+    AttentionUnit.self,
+    NormPathUnit.self,
   ]
 
   public let units: [any RTLUnit]

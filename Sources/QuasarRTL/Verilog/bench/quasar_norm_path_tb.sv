@@ -9,12 +9,12 @@ module quasar_norm_path_tb #(
   parameter integer VECTORS = 60,
   parameter integer NORM = 4,
   parameter integer INPUTS = 8,
-  parameter integer BANKS = 4,
   parameter integer WORD_TOKENS = 9,
   parameter integer MAX_TOKENS = 64,
   parameter integer MAX_WIDTH = 64,
   parameter integer DEPTH = (MAX_TOKENS + WORD_TOKENS - 1) / WORD_TOKENS * ((MAX_WIDTH + INPUTS - 1) / INPUTS),
-  parameter integer CODE_BITS = 8
+  parameter integer CODE_BITS = 8,
+  parameter integer RESIDUAL_CYCLES = 2
 ) (
   input  logic        clk,
   input  logic        reset,
@@ -25,14 +25,12 @@ module quasar_norm_path_tb #(
   localparam integer CHUNK_BITS = CHUNKS > 1 ? $clog2(CHUNKS) : 1;
   localparam integer LANE_BITS = NORM > 1 ? $clog2(NORM) : 1;
   localparam integer WIDTH_BITS = $clog2(MAX_WIDTH + 1);
-  localparam integer TOKEN_BITS = $clog2(MAX_TOKENS + 1);
-  localparam integer BANK_BITS = BANKS > 1 ? $clog2(BANKS) : 1;
-  localparam integer RESIDUAL_DEPTH = (MAX_TOKENS + BANKS - 1) / BANKS * MAX_WIDTH;
-  localparam integer RESIDUAL_BITS = RESIDUAL_DEPTH > 1 ? $clog2(RESIDUAL_DEPTH) : 1;
+  localparam integer TOKEN_BITS = MAX_TOKENS > 1 ? $clog2(MAX_TOKENS) : 1;
+  localparam integer COUNT_BITS = $clog2(MAX_TOKENS + 1);
   localparam integer ADDRESS_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1;
   localparam integer COLUMN_BITS = INPUTS > 1 ? $clog2(INPUTS) : 1;
   localparam integer BYTE_BITS = WORD_TOKENS > 1 ? $clog2(WORD_TOKENS) : 1;
-  localparam integer PIPELINE = 86 + 2 * $clog2(NORM);
+  localparam integer PIPELINE = 84 + 2 * $clog2(NORM) + RESIDUAL_CYCLES;
 
   logic norm_write, channel_write, start, unit_done, read, write;
   logic [39:0] norm_epsilon;
@@ -40,27 +38,28 @@ module quasar_norm_path_tb #(
   logic [CHUNK_BITS-1:0] channel_chunk;
   logic [LANE_BITS-1:0] channel_lane;
   quasar_channel_t channel;
-  logic [TOKEN_BITS-1:0] tokens;
-  logic [WIDTH_BITS-1:0] width;
-  logic [BANK_BITS-1:0] first_bank, read_bank;
-  logic [RESIDUAL_BITS-1:0] first_address, read_address;
+  logic [COUNT_BITS-1:0] tokens;
+  logic [WIDTH_BITS-1:0] width, read_width, read_channel;
+  logic [TOKEN_BITS-1:0] first_token, read_token;
   logic [ADDRESS_BITS-1:0] steps, first_word, write_address;
   logic [BYTE_BITS-1:0] first_byte, write_byte;
-  logic [NORM*16-1:0] read_values, read_values1;
+  logic [NORM*16-1:0] answer, read_values;
+  logic [RESIDUAL_CYCLES*NORM*16-1:0] answers;  // of the reads before, the last one in the low bits
+  assign read_values = answers[RESIDUAL_CYCLES*NORM*16-1 -: NORM*16];
   logic [COLUMN_BITS-1:0] write_column;
   logic [NORM*8-1:0] write_codes, expected_codes;
   quasar_norm_path #(
-    .NORM(NORM), .INPUTS(INPUTS), .BANKS(BANKS), .WORD_TOKENS(WORD_TOKENS), .MAX_TOKENS(MAX_TOKENS), .MAX_WIDTH(MAX_WIDTH),
-    .DEPTH(DEPTH), .CODE_BITS(CODE_BITS)
+    .NORM(NORM), .INPUTS(INPUTS), .WORD_TOKENS(WORD_TOKENS), .MAX_TOKENS(MAX_TOKENS), .MAX_WIDTH(MAX_WIDTH),
+    .DEPTH(DEPTH), .CODE_BITS(CODE_BITS), .RESIDUAL_CYCLES(RESIDUAL_CYCLES)
   ) unit (
     .clk(clk), .reset(reset), .norm_write(norm_write), .norm_epsilon(norm_epsilon), .norm_lo(norm_lo), .norm_hi(norm_hi),
     .channel_write(channel_write), .channel_chunk(channel_chunk), .channel_lane(channel_lane), .channel(channel),
-    .start(start), .tokens(tokens), .width(width), .first_bank(first_bank), .first_address(first_address), .steps(steps),
-    .first_word(first_word), .first_byte(first_byte), .done(unit_done), .read(read), .read_bank(read_bank),
-    .read_address(read_address), .read_values(read_values), .write(write), .write_column(write_column),
+    .start(start), .tokens(tokens), .width(width), .first_token(first_token), .steps(steps),
+    .first_word(first_word), .first_byte(first_byte), .done(unit_done), .read(read), .read_width(read_width),
+    .read_token(read_token), .read_channel(read_channel), .read_values(read_values), .write(write), .write_column(write_column),
     .write_address(write_address), .write_byte(write_byte), .write_codes(write_codes));
 
-  logic [15:0] residual [0:BANKS*RESIDUAL_DEPTH-1];  // [address][bank]
+  logic [15:0] residual [0:MAX_TOKENS*MAX_WIDTH-1];  // [token][channel]
   integer expected [0:MAX_TOKENS*MAX_WIDTH-1];       // codes [token of the command][channel]
   longint multiplier [0:MAX_WIDTH-1];
   longint offset [0:MAX_WIDTH-1];
@@ -136,8 +135,7 @@ module quasar_norm_path_tb #(
         at = at > 32767 ? 32767 : at < -32768 ? -32768 : at;
         values[c] = at;
         sum = sum + {{32{at[31]}}, at};
-        index = ((first + t) / BANKS * size + c) * BANKS + (first + t + c) % BANKS;
-        residual[index] = at[15:0];
+        residual[(first+t)*MAX_WIDTH+c] = at[15:0];
       end
       // The dividend counts from −2^15, as a quotient is rounded to 0.
       value = 64'd2 * sum + {32'd0, size} + 64'd65536 * {32'd0, size};
@@ -203,13 +201,13 @@ module quasar_norm_path_tb #(
         if (command == 0 && index == chunks) interval = cycle - started - latency;
       end else if (write !== 1'b0) complain(5);
       if (unit_done !== (cycle == due || cycle == due_before)) complain(6);
-      // The memory: two cycles.
-      read_values <= read_values1;
-      for (lane = 0; lane < NORM; lane = lane + 1) begin
-        index = ({{32-RESIDUAL_BITS{1'b0}}, read_address} + lane) * BANKS + ({{32-BANK_BITS{1'b0}}, read_bank} + lane) % BANKS;
-        read_values1[lane*16 +: 16] <= read === 1'b1 ? residual[index] : 16'bx;
-      end
+      // The residual memory.
+      index = {{32-TOKEN_BITS{1'b0}}, read_token} * MAX_WIDTH + {{32-WIDTH_BITS{1'b0}}, read_channel};
+      for (lane = 0; lane < NORM; lane = lane + 1)
+        answer[lane*16 +: 16] = read === 1'b1 ? residual[index+lane] : 16'bx;
+      answers <= answers << (NORM * 16) | {{(RESIDUAL_CYCLES-1)*NORM*16{1'b0}}, answer};
       if (read !== (phase == 3 && cycle > started && cycle <= started + count * chunks)) complain(7);
+      if (read === 1'b1 && read_width !== size[WIDTH_BITS-1:0]) complain(8);
     end
   endtask
 
@@ -226,8 +224,7 @@ module quasar_norm_path_tb #(
       tokens <= ~tokens;
       width <= ~width;
       steps <= ~steps;
-      first_bank <= ~first_bank;
-      first_address <= ~first_address;
+      first_token <= ~first_token;
       first_word <= ~first_word;
       first_byte <= ~first_byte;
       if (phase == 3 && cycle == due - 1) begin
@@ -274,13 +271,10 @@ module quasar_norm_path_tb #(
       end
       if (phase == 2) begin
         start <= 1'b1;
-        tokens <= count[TOKEN_BITS-1:0];
+        tokens <= count[COUNT_BITS-1:0];
         width <= size[WIDTH_BITS-1:0];
         steps <= row_steps[ADDRESS_BITS-1:0];
-        lane = first % BANKS;
-        first_bank <= lane[BANK_BITS-1:0];
-        lane = first / BANKS * size;
-        first_address <= lane[RESIDUAL_BITS-1:0];
+        first_token <= first[TOKEN_BITS-1:0];
         lane = position / WORD_TOKENS * row_steps;
         first_word <= lane[ADDRESS_BITS-1:0];
         lane = position % WORD_TOKENS;

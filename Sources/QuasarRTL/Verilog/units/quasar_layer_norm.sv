@@ -5,9 +5,10 @@
 //
 // A token is n = ⌈D/LANES⌉ chunks, the last one marked in_last; element i is lane i mod LANES of chunk ⌊i/LANES⌋, lane 0 in
 // the low bits. D is a multiple of LANES or WIDTH itself, and keeps still while a token is inside. Lanes of the last chunk
-// beyond D may hold anything on input and are 0 on output. Three passes, each on another token: sum; sum of squares; codes. A ring of chunks between each two passes lets a token wait for its
-// mean or its root. Passes two and three start when the divider or the root delivers, and those deliver at
-// least n cycles apart because the first pass takes n: nothing ever waits for a pass and no queue is needed.
+// beyond D may hold anything on input and are 0 on output. Three passes, each on another token: sum; sum of squares; codes.
+// A ring of chunks between each two passes lets a token wait for its mean or its root. Passes two and three start when
+// the divider or the root delivers, and those deliver at least n cycles apart because the first pass takes n: nothing ever
+// waits for a pass and no queue is needed.
 //
 // Latency from the last chunk of a token to its first code: n − 1 + PIPELINE, from its first chunk one n − 1
 // more; T tokens without gaps take (T + 2)·n + PIPELINE − 2 cycles, first chunk to last code inclusive.
