@@ -14,6 +14,8 @@ public struct UnitSuite: Sendable {
     ContextUnit.self,
     SpillUnit.self,
     ArrayUnit.self,
+    AttentionUnit.self,
+    NormPathUnit.self,
   ]
 
   public let units: [any RTLUnit]

@@ -1,6 +1,6 @@
 // Streams tokens through quasar_layer_norm and compares every code.
 //
-// n = ⌈WIDTH/LANES⌉. Files, one hexadecimal word per line:
+// The unit is made for WIDTH elements and gets tokens of TOKEN_WIDTH = D. n = ⌈D/LANES⌉. Files, one hexadecimal word per line:
 //   vectors/CASE.parameters.hex, 92 bits (23 digits): word 0 holds E [39:0], lo [55:40], hi [71:56] (two's
 //     complement of 16 bits); word 1 + i holds of channel i M [16:0] in [19:0], S [27:20], B [91:28] (two's
 //     complement; the bits beyond the port's width are ignored).
@@ -10,6 +10,7 @@ module quasar_layer_norm_tb #(
   parameter CASE = "layer_norm",
   parameter integer VECTORS = 16,
   parameter integer WIDTH = 192,
+  parameter integer TOKEN_WIDTH = WIDTH,
   parameter integer LANES = 8,
   parameter integer OUT_BITS = 8
 ) (
@@ -18,14 +19,15 @@ module quasar_layer_norm_tb #(
   output logic        done,
   output logic [31:0] errors
 );
-  localparam integer CHUNKS = (WIDTH + LANES - 1) / LANES;
-  localparam integer CHUNK_BITS = CHUNKS > 1 ? $clog2(CHUNKS) : 1;
+  localparam integer CHUNKS = (TOKEN_WIDTH + LANES - 1) / LANES;
+  localparam integer CHUNK_BITS = WIDTH > LANES ? $clog2((WIDTH + LANES - 1) / LANES) : 1;
+  localparam integer WIDTH_BITS = $clog2(WIDTH + 1);
   localparam integer LANE_BITS = LANES > 1 ? $clog2(LANES) : 1;
   localparam integer WORDS = VECTORS * CHUNKS;
   localparam integer GAP_WORDS = (VECTORS < 40 ? VECTORS : 40) * CHUNKS;
   localparam integer PATIENCE = 4 * CHUNKS + 400;
 
-  logic [91:0] parameters [0:WIDTH];
+  logic [91:0] parameters [0:TOKEN_WIDTH];
   logic [LANES*16-1:0] inputs [0:WORDS-1];
   logic [LANES*OUT_BITS-1:0] outputs [0:WORDS-1];
   initial begin
@@ -34,18 +36,18 @@ module quasar_layer_norm_tb #(
     $readmemh({"vectors/", CASE, ".out.hex"}, outputs);
   end
 
-  logic norm_write, channel_write, in_valid, out_valid, out_last;
+  logic norm_write, channel_write, in_valid, in_last, out_valid, out_last;
   logic [CHUNK_BITS-1:0] channel_chunk;
   logic [LANE_BITS-1:0] channel_lane;
   logic [91:0] channel_word, header;
   logic [LANES*16-1:0] in_values;
   logic [LANES*OUT_BITS-1:0] out_codes;
   quasar_layer_norm #(.WIDTH(WIDTH), .LANES(LANES), .OUT_BITS(OUT_BITS)) unit (
-    .clk(clk), .reset(reset), .norm_write(norm_write), .norm_epsilon(header[39:0]),
+    .clk(clk), .reset(reset), .width(TOKEN_WIDTH[WIDTH_BITS-1:0]), .norm_write(norm_write), .norm_epsilon(header[39:0]),
     .norm_lo(header[40 +: OUT_BITS]), .norm_hi(header[56 +: OUT_BITS]), .channel_write(channel_write),
     .channel_chunk(channel_chunk), .channel_lane(channel_lane),
     .channel({channel_word[90:28], channel_word[16:0], channel_word[25:20]}),
-    .in_valid(in_valid), .in_values(in_values), .out_valid(out_valid), .out_last(out_last),
+    .in_valid(in_valid), .in_last(in_last), .in_values(in_values), .out_valid(out_valid), .out_last(out_last),
     .out_codes(out_codes));
 
   // phase 0: parameters, 1: without gaps, 2: with gaps, 3: nothing more may come, 4: finished.
@@ -61,28 +63,30 @@ module quasar_layer_norm_tb #(
     if (reset) begin
       phase <= 0; sent <= 0; received <= 0; loaded <= 0; chunk <= 0; lane <= 0; quiet <= 0; cycle <= 0;
       first_in <= 0; first_out <= 0; last_start <= 0; random <= 32'h1234567;
-      norm_write <= 0; channel_write <= 0; in_valid <= 0; done <= 0; errors <= 0; found <= 0;
+      norm_write <= 0; channel_write <= 0; in_valid <= 0; in_last <= 0; done <= 0; errors <= 0; found <= 0;
     end else begin
       cycle <= cycle + 1;
       quiet <= quiet + 1;
       random <= {random[30:0], random[31] ^ random[21] ^ random[1] ^ random[0]};
       norm_write <= phase == 0 && loaded == 0;
-      channel_write <= phase == 0 && loaded < WIDTH;
+      channel_write <= phase == 0 && loaded < TOKEN_WIDTH;
       in_valid <= 0;
+      in_last <= 0;
       if (phase == 0) begin
-        channel_word <= parameters[loaded < WIDTH ? loaded + 1 : 0];
+        channel_word <= parameters[loaded < TOKEN_WIDTH ? loaded + 1 : 0];
         channel_chunk <= chunk[CHUNK_BITS-1:0];
         channel_lane <= lane[LANE_BITS-1:0];
         lane <= lane == LANES - 1 ? 0 : lane + 1;
         if (lane == LANES - 1) chunk <= chunk + 1;
         loaded <= loaded + 1;
-        if (loaded > WIDTH) begin
+        if (loaded > TOKEN_WIDTH) begin
           phase <= 1;
           quiet <= 0;
         end
       end
       if ((phase == 1 && sent < WORDS) || (phase == 2 && sent < GAP_WORDS && random[0])) begin
         in_valid <= 1;
+        in_last <= sent % CHUNKS == CHUNKS - 1;
         in_values <= inputs[sent];
         sent <= sent + 1;
       end

@@ -100,9 +100,10 @@ module quasar_violations;
   logic norm_valid, norm_last;
   logic [23:0] norm_codes;
   quasar_layer_norm #(.WIDTH(6), .LANES(3)) norm (
-    .clk(clk), .reset(reset), .norm_write(cycle == START - 3), .norm_epsilon(40'd1), .norm_lo(8'h81), .norm_hi(8'd127),
+    .clk(clk), .reset(reset), .width(3'd6), .norm_write(cycle == START - 3), .norm_epsilon(40'd1), .norm_lo(8'h81),
+    .norm_hi(8'd127),
     .channel_write(cycle == (rule == 21 ? START + 5 : START - 3)), .channel_chunk(1'b0),
-    .channel_lane(rule == 22 ? 2'd3 : 2'd2), .channel({63'd0, 17'd40000, 6'd20}), .in_valid(word),
+    .channel_lane(rule == 22 ? 2'd3 : 2'd2), .channel({63'd0, 17'd40000, 6'd20}), .in_valid(word), .in_last(last),
     .in_values(48'h000100020003), .out_valid(norm_valid), .out_last(norm_last), .out_codes(norm_codes));
 
   // 23 a word taken back before ready; 24 a word changed before ready.

@@ -1,13 +1,14 @@
-// Integer layer normalisation of tokens of WIDTH int16 elements, LANES elements per cycle.
+// Integer layer normalisation of tokens of `width` = D ≤ WIDTH int16 elements, LANES elements per cycle.
 //
 //   μ = ⌊(2Σr + D) / 2D⌋, c = r − μ, V = Σc² + E, s = ⌊√V⌋, F = ⌊2^30 / max(s, 1)⌋,
 //   y_i = clamp((c_i·F·M_i + B_i + 2^(S_i−1)) >> S_i, lo, hi)
 //
-// A token is n = ⌈WIDTH/LANES⌉ chunks; element i is lane i mod LANES of chunk ⌊i/LANES⌋, lane 0 in the low bits.
-// Lanes of the last chunk beyond WIDTH may hold anything on input and are 0 on output. Three passes, each on
-// another token: sum; sum of squares; codes. A ring of chunks between each two passes lets a token wait for its
-// mean or its root. Passes two and three start when the divider or the root delivers, and those deliver at
-// least n cycles apart because the first pass takes n: nothing ever waits for a pass and no queue is needed.
+// A token is n = ⌈D/LANES⌉ chunks, the last one marked in_last; element i is lane i mod LANES of chunk ⌊i/LANES⌋, lane 0 in
+// the low bits. D is a multiple of LANES or WIDTH itself, and keeps still while a token is inside. Lanes of the last chunk
+// beyond D may hold anything on input and are 0 on output. Three passes, each on another token: sum; sum of squares; codes.
+// A ring of chunks between each two passes lets a token wait for its mean or its root. Passes two and three start when
+// the divider or the root delivers, and those deliver at least n cycles apart because the first pass takes n: nothing ever
+// waits for a pass and no queue is needed.
 //
 // Latency from the last chunk of a token to its first code: n − 1 + PIPELINE, from its first chunk one n − 1
 // more; T tokens without gaps take (T + 2)·n + PIPELINE − 2 cycles, first chunk to last code inclusive.
@@ -26,10 +27,12 @@ module quasar_layer_norm #(
   parameter integer OUT_BITS = 8,
   parameter integer CHUNKS = (WIDTH + LANES - 1) / LANES,
   parameter integer CHUNK_BITS = CHUNKS > 1 ? $clog2(CHUNKS) : 1,
-  parameter integer LANE_BITS = LANES > 1 ? $clog2(LANES) : 1
+  parameter integer LANE_BITS = LANES > 1 ? $clog2(LANES) : 1,
+  parameter integer WIDTH_BITS = $clog2(WIDTH + 1)
 ) (
   input  logic                                      clk,
   input  logic                                      reset,
+  input  logic [WIDTH_BITS-1:0]                     width,
   // E and the limits of the codes.
   input  logic                                      norm_write,
   input  logic [quasar_pkg::EPSILON_BITS-1:0]       norm_epsilon,
@@ -41,6 +44,7 @@ module quasar_layer_norm #(
   input  logic [LANE_BITS-1:0]                      channel_lane,
   input  quasar_channel_t                           channel,
   input  logic                                      in_valid,
+  input  logic                                      in_last,
   input  logic [LANES*quasar_pkg::RESIDUAL_BITS-1:0] in_values,
   output logic                                      out_valid,
   output logic                                      out_last,
@@ -48,13 +52,11 @@ module quasar_layer_norm #(
 );
   localparam integer TREE = $clog2(LANES);
   localparam integer LOG_WIDTH = $clog2(WIDTH);
-  localparam integer LAST_CHUNK = CHUNKS - 1;
-  localparam integer USED = WIDTH - LAST_CHUNK * LANES;  // lanes used in the last chunk
+  localparam integer USED = WIDTH - (CHUNKS - 1) * LANES;  // lanes used in the last chunk when D = WIDTH
   // A chunk waits in a ring for the rest of its token and for the mean (root): never more than n chunks and the
   // latency of the path arrive meanwhile. Powers of two, so that addresses wrap by themselves.
   localparam integer IN_RING_BITS = $clog2(CHUNKS + TREE + 18);
   localparam integer CENTRED_RING_BITS = $clog2(CHUNKS + TREE + 58);
-  localparam [CHUNK_BITS-1:0] LAST = LAST_CHUNK[CHUNK_BITS-1:0];
   localparam [CHUNK_BITS-1:0] ONE = 1;
 
   // Parameters of the norm.
@@ -66,13 +68,12 @@ module quasar_layer_norm #(
     hi <= norm_hi;
   end
 
-  // First pass: Σu.
-  logic [CHUNK_BITS-1:0] in_chunk;
-  logic in_first, in_last, sum_first, sum_last;
+  // First pass: Σu. The first token's end tells the other passes the number of the last chunk.
+  logic [CHUNK_BITS-1:0] in_chunk, last_chunk;
+  logic in_first, sum_first, sum_last;
   logic [IN_RING_BITS-1:0] in_address;
   logic [LANES*16-1:0] in_offset, in_masked;
   assign in_first = in_chunk == {CHUNK_BITS{1'b0}};
-  assign in_last = in_chunk == LAST;
   always_ff @(posedge clk) begin
     if (reset) begin
       in_chunk <= {CHUNK_BITS{1'b0}};
@@ -81,6 +82,7 @@ module quasar_layer_norm #(
       in_chunk <= in_last ? {CHUNK_BITS{1'b0}} : in_chunk + ONE;
       in_address <= in_address + {{IN_RING_BITS-1{1'b0}}, 1'b1};
     end
+    if (in_valid & in_last) last_chunk <= in_chunk;
   end
   generate
     for (genvar i = 0; i < LANES; i = i + 1) begin : gen_in_lane
@@ -100,7 +102,8 @@ module quasar_layer_norm #(
   logic [SUM_BITS-1:0] numerator;  // 2·Σu + D
   logic sum_valid, numerator_valid, mean_valid;
   logic [15:0] mean;  // μ + 2^15
-  localparam integer WIDTH_DOUBLED = 2 * WIDTH;
+  logic [DIVISOR_BITS-1:0] addend;
+  assign addend = {{DIVISOR_BITS-WIDTH_BITS{1'b0}}, width};
   quasar_sum_tree #(.LANES(LANES), .IN_BITS(16), .SUM_BITS(PART_BITS)) in_tree (
     .clk(clk), .in(in_masked), .sum(part));
   quasar_delay #(.BITS(1), .CYCLES(TREE), .CLEARED(1)) sum_valid_line (
@@ -109,12 +112,12 @@ module quasar_layer_norm #(
     .clk(clk), .reset(reset), .in({in_first, in_last}), .out({sum_first, sum_last}));
   always_ff @(posedge clk) begin
     if (sum_valid)
-      numerator <= (sum_first ? WIDTH[SUM_BITS-1:0] : numerator) + {{SUM_BITS-PART_BITS-1{1'b0}}, part, 1'b0};
+      numerator <= (sum_first ? {16'd0, addend} : numerator) + {{SUM_BITS-PART_BITS-1{1'b0}}, part, 1'b0};
     numerator_valid <= sum_valid & sum_last & ~reset;
   end
   quasar_divider #(.QUOTIENT_BITS(16), .DIVISOR_BITS(DIVISOR_BITS)) mean_divider (
     .clk(clk), .reset(reset), .in_valid(numerator_valid), .numerator(numerator),
-    .divisor(WIDTH_DOUBLED[DIVISOR_BITS-1:0]), .out_valid(mean_valid), .quotient(mean));
+    .divisor({addend[DIVISOR_BITS-2:0], 1'b0}), .out_valid(mean_valid), .quotient(mean));
 
   // Second pass: c and Σc² + E. Cycle 0 is the address, 1 the chunk, 2 c, 4 c² behind two registers.
   logic [CHUNK_BITS-1:0] square_chunk;
@@ -125,7 +128,7 @@ module quasar_layer_norm #(
   logic [LANES*17-1:0] centred;
   logic [LANES*32-1:0] squares;
   assign square_first = square_chunk == {CHUNK_BITS{1'b0}};
-  assign square_last = square_chunk == LAST;
+  assign square_last = square_chunk == last_chunk;
   assign square_active = mean_valid | ~square_first;
   always_ff @(posedge clk) begin
     if (reset) begin
@@ -201,7 +204,7 @@ module quasar_layer_norm #(
   logic [LANES*17-1:0] code_centred;
   logic [30:0] inverse_held, inverse_operand;
   assign code_first = code_chunk == {CHUNK_BITS{1'b0}};
-  assign code_last = code_chunk == LAST;
+  assign code_last = code_chunk == last_chunk;
   assign code_active = inverse_valid | ~code_first;
   always_ff @(posedge clk) begin
     if (reset) begin
@@ -263,6 +266,10 @@ module quasar_layer_norm #(
   end
   // Tokens that have come in at least partly and are not out.
   integer tokens;
+  logic [31:0] used_width;
+  logic [WIDTH_BITS-1:0] width_before;
+  assign used_width = {{32-WIDTH_BITS{1'b0}}, width};
+  always @(posedge clk) width_before <= width;
   always @(posedge clk) begin
     if (reset) tokens <= 0;
     else tokens <= tokens + (in_valid && in_first ? 1 : 0) - (out_valid && out_last ? 1 : 0);
@@ -272,7 +279,7 @@ module quasar_layer_norm #(
       assert (tokens == 0 && !in_valid) else $fatal(1, "parameters are written while %0d tokens are inside", tokens);
     end
     if (channel_write === 1'b1) begin
-      assert (channel_chunk <= LAST && {{32-LANE_BITS{1'b0}}, channel_lane} < LANES)
+      assert ({{32-CHUNK_BITS{1'b0}}, channel_chunk} < CHUNKS && {{32-LANE_BITS{1'b0}}, channel_lane} < LANES)
       else $fatal(1, "chunk %0d, lane %0d is no channel", channel_chunk, channel_lane);
       assert (scale.shift != 0 && {26'd0, scale.shift} <= quasar_pkg::LARGEST_SHIFT)
       else $fatal(1, "shift %0d is outside 1…47", scale.shift);
@@ -283,6 +290,14 @@ module quasar_layer_norm #(
       assert ($signed(norm_lo) <= $signed(norm_hi))
       else $fatal(1, "limits %0d…%0d are empty", $signed(norm_lo), $signed(norm_hi));
     end
+    assert (!(in_last === 1'b1 && in_valid === 1'b0)) else $fatal(1, "in_last without in_valid");
+    if (in_valid === 1'b1) begin
+      assert (used_width == WIDTH || (used_width % LANES == 0 && used_width != 0 && used_width < WIDTH && USED == LANES))
+      else $fatal(1, "width %0d of %0d with %0d lanes", width, WIDTH, LANES);
+      assert (in_last == (({{32-CHUNK_BITS{1'b0}}, in_chunk} + 1) * LANES >= used_width))
+      else $fatal(1, "chunk %0d of a token of %0d elements", in_chunk, width);
+    end
+    assert (tokens == 0 || width === width_before) else $fatal(1, "the width changes while %0d tokens are inside", tokens);
     // A pass ends before the next token asks for it.
     assert (!(mean_valid && !square_first)) else $fatal(1, "a mean arrives while the second pass runs");
     assert (!(inverse_valid && !code_first)) else $fatal(1, "an inverse arrives while the third pass runs");
