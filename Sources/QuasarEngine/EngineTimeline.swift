@@ -36,7 +36,7 @@ public struct EngineTimeline: Sendable {
   private var shape: EngineShape { network.shape }
 
   // The stream: first cycle in which the next record may enter.
-  private var stream = 0
+  private var stream = 1
   /// First cycle in which each slot takes words.
   private var slotFree = [0, 0]
   private var slot = 0

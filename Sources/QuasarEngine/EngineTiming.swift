@@ -42,10 +42,11 @@ public struct EngineTiming: Hashable, Sendable {
     write = 2
     scores = 2
     softmax = 31 + 2 * ceilLog2(shape.softmax)
-    norm = 0
-    command = 3
-    rowTile = 3
-    release = 1
+    // 85 of the unit and 7 of the residual memory.
+    norm = 92 + 2 * ceilLog2(shape.norm)
+    command = 4
+    rowTile = 4
+    release = 0
     wake = 1
   }
 

@@ -1,3 +1,4 @@
+import QuasarArithmetic
 import QuasarHardware
 
 /// `quasar_array` with `quasar_edge` and `quasar_drain`: random tiles against plain integer sums, the twin alongside.

@@ -29,8 +29,12 @@ public struct EngineFolder: Sendable {
         throw QuasarError(.cannotWrite, "\(path): the folder cannot be made (\(error.localizedDescription))")
       }
     }
-    for (name, text) in sources { try AtomicFile.write(text, to: path + "/" + name) }
-    try AtomicFile.write(Self.top(program.network.shape, isStructural: isStructural), to: path + "/engine_top.sv")
+    for (name, text) in sources + [("engine_top.sv", Self.top(program.network.shape, isStructural: isStructural))] {
+      // A source that is as before keeps its time, so that an engine which was built is not built again.
+      let file = path + "/" + name
+      if let old = try? InputFile.read(file), old.elementsEqual(text.utf8) { continue }
+      try AtomicFile.write(text, to: file)
+    }
     try AtomicFile.write(program.bytes, to: path + "/program.bin")
     try AtomicFile.write(program.network.pixels(patches), to: path + "/images.bin")
   }

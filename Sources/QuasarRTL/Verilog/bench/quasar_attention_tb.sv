@@ -45,7 +45,7 @@ module quasar_attention_tb #(
   logic [23:0] parameters [0:256];
   initial $readmemh({"vectors/", CASE, ".parameters.hex"}, parameters);
 
-  logic table_write, in_valid, in_last, in_second, in_block_last, write, write_second, write_last, block_ready;
+  logic table_write, in_valid, in_last, in_second, in_block_last, write, write_second, block_ready;
   logic [7:0] table_address;
   logic [23:0] table_word;
   quasar_scale_t scale;
@@ -67,7 +67,7 @@ module quasar_attention_tb #(
     .clk(clk), .reset(reset), .table_write(table_write), .table_address(table_address), .table_value(table_word[15:0]),
     .scale(scale), .chunks(chunks), .in_valid(in_valid), .in_scores(in_scores), .in_pair(in_pair), .in_chunk(in_chunk),
     .in_last(in_last), .in_slot(in_slot), .in_query(in_query), .in_second(in_second), .in_block_last(in_block_last),
-    .in_lanes(in_lanes), .write(write), .write_second(write_second), .write_last(write_last), .write_slot(write_slot),
+    .in_lanes(in_lanes), .write(write), .write_second(write_second), .write_slot(write_slot),
     .write_query(write_query), .write_chunk(write_chunk), .write_codes(write_codes), .block_ready(block_ready),
     .block_slot(block_slot), .read_slot(read_slot), .read_group(read_group), .read_inverses(read_inverses));
 
@@ -272,7 +272,7 @@ module quasar_attention_tb #(
         quiet = 0;
         lane = key / E;
         row = lane == pair_chunks[index] - 1 ? 1 : 0;
-        if (write !== 1'b1 || write_second !== pair_second[index] || write_last !== row[0]
+        if (write !== 1'b1 || write_second !== pair_second[index]
             || write_slot !== pair_slot[index][1:0] || write_query !== pair_query[index][QUERY_BITS-1:0]
             || write_chunk !== lane[CHUNK_BITS-1:0]) complain(1);
         if (((write_codes ^ expected_codes) & known_codes) !== {2*E*8{1'b0}}) complain(2);

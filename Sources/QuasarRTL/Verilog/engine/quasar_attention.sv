@@ -17,9 +17,8 @@
 // So d_k + 2·n + 2·t + 32 without a wait, and then the whole block's inverses can be read and its codes are written.
 //
 // A write holds the codes (unsigned bytes) of chunk write_chunk of query write_query of block write_slot, and with write_second
-// those of query write_query + 1 above them. Codes beyond the row's last key are 0; write_last marks the row's last
-// chunk, behind which the memory has to clear the rest of the step. R inverses leave one cycle after read_slot
-// and read_group (quasar_inverse_file). The table is written while no pair is inside.
+// those of query write_query + 1 above them. Codes beyond the row's last key are 0. R inverses leave one cycle
+// after read_slot and read_group (quasar_inverse_file). The table is written while no pair is inside.
 module quasar_attention #(
   parameter integer ROWS = 2,
   parameter integer TOKENS = 9,
@@ -57,7 +56,6 @@ module quasar_attention #(
   // To the memory of the probabilities.
   output logic                                          write,
   output logic                                          write_second,
-  output logic                                          write_last,
   output logic [1:0]                                    write_slot,
   output logic [QUERY_BITS-1:0]                         write_query,
   output logic [CHUNK_BITS-1:0]                         write_chunk,
@@ -136,7 +134,6 @@ module quasar_attention #(
   end
   assign write = codes_valid[0];
   assign write_second = codes_valid[1];
-  assign write_last = codes_last[0];
   assign {write_slot, write_query} = place[PLACE_BITS-1:1];
 
   // And on to the cycle before its inverse.

@@ -184,6 +184,15 @@ module quasar_engine #(
     .write_bytes(operand_bytes), .write_word(operand_word), .norm_write(1'b0), .norm_column({COLUMN_BITS{1'b0}}),
     .norm_address({H_BITS{1'b0}}), .norm_byte({BYTE_BITS{1'b0}}), .norm_codes({(NORM*8){1'b0}}),
     .read_address(input_address[H_BITS-1:0]), .read_words(h_words));
+  // Keys in a step of a context: all but in the last one.
+  localparam integer KEYS_BITS = $clog2(INPUTS + 1);
+  localparam integer LAST_INPUT = INPUTS - 1;
+  localparam [KEYS_BITS-1:0] ALL_KEYS = INPUTS[KEYS_BITS-1:0];
+  logic [15:0] last_token;
+  logic [KEYS_BITS-1:0] read_keys;
+  assign last_token = current.tokens - 16'd1;
+  assign read_keys = step == current.key_steps - 16'd1
+    ? (last_token[KEYS_BITS-1:0] & LAST_INPUT[KEYS_BITS-1:0]) + {{(KEYS_BITS-1){1'b0}}, 1'b1} : ALL_KEYS;
   localparam integer PART_BITS = QUERY_TILES > 1 ? $clog2(QUERY_TILES) : 1;
   quasar_query_memory #(.ROWS(ROWS), .INPUTS(INPUTS), .DRAIN(DRAIN), .DEPTH(Q_DEPTH)) query_memory (
     .clk(clk), .reset(reset), .write_columns(query_columns), .write_far(query_far),
@@ -194,26 +203,13 @@ module quasar_engine #(
     .clk(clk), .reset(reset), .write_columns(value_columns), .write_far(value_far),
     .write_address(address[V_BITS-1:0]), .write_far_address(far_address[V_BITS-1:0]),
     .write_bytes(columns[TILE-1:0]), .write_codes(window_codes), .read_address(weight_address[V_BITS-1:0]),
-    .read_weights(value_weights));
-  // Keys beyond the last token do not count: their probabilities are taken as 0 in the last step of a context.
-  localparam integer KEY_LOG = INPUTS > 1 ? $clog2(INPUTS) : 1;
-  localparam integer LAST_INPUT = INPUTS - 1;
-  logic [15:0] last_token;
-  logic step_is_last_keys, edge_is_last_keys;
-  assign last_token = current.tokens - 16'd1;
-  assign step_is_last_keys = step == current.key_steps - 16'd1;
-  quasar_delay #(.BITS(1), .CYCLES(2), .CLEARED(0)) keys_line (
-    .clk(clk), .reset(reset), .in(step_is_last_keys), .out(edge_is_last_keys));
+    .read_keys(read_keys), .read_weights(value_weights));
   generate
     for (genvar k = 0; k < INPUTS; k = k + 1) begin : gen_wide
-      localparam [KEY_LOG-1:0] KEY = k[KEY_LOG-1:0];
-      logic [TOKENS*8-1:0] codes;
-      assign codes = edge_is_last_keys && KEY > (last_token[KEY_LOG-1:0] & LAST_INPUT[KEY_LOG-1:0])
-        ? {(TOKENS*8){1'b0}} : p_words[k*TOKENS*8 +: TOKENS*8];
       if (HAS_BLOCKS != 0) begin : gen_upper
-        assign p_wide[k*WORD_TOKENS*8 +: WORD_TOKENS*8] = {{(TOKENS*8){1'b0}}, codes};
+        assign p_wide[k*WORD_TOKENS*8 +: WORD_TOKENS*8] = {{(TOKENS*8){1'b0}}, p_words[k*TOKENS*8 +: TOKENS*8]};
       end else begin : gen_same
-        assign p_wide[k*WORD_TOKENS*8 +: WORD_TOKENS*8] = codes;
+        assign p_wide[k*WORD_TOKENS*8 +: WORD_TOKENS*8] = p_words[k*TOKENS*8 +: TOKENS*8];
       end
     end
   endgenerate
@@ -330,7 +326,7 @@ module quasar_engine #(
   localparam integer LANE_BITS = $clog2(SOFTMAX + 1);
   localparam integer CONTEXT_GROUP_BITS = TOKENS > DRAIN ? $clog2(TOKENS / DRAIN) : 1;
   localparam integer KEY_STEP_BITS = KEY_STEPS > 1 ? $clog2(KEY_STEPS) : 1;
-  logic p_write, p_second, p_last, context_valid, unused_context_valid;
+  logic p_write, p_second, context_valid, unused_context_valid;
   logic [1:0] p_slot, unused_block_slot;
   logic [QUERY_BITS-1:0] p_query;
   logic [CHUNK_BITS-1:0] p_chunk;
@@ -353,7 +349,7 @@ module quasar_engine #(
     .in_scores(score_sums), .in_pair(score_pair[PAIR_BITS-1:0]), .in_chunk(score_chunk[CHUNK_BITS-1:0]),
     .in_last(beat_tile.ends_rows & beat_ends_row & beat_valid & beat_is_scores), .in_slot(beat_tile.block_slot), .in_query(score_query[QUERY_BITS-1:0]),
     .in_second(beat_has_second), .in_block_last(beat_tile.ends_block & beat_last),
-    .in_lanes(current.last_lanes[LANE_BITS-1:0]), .write(p_write), .write_second(p_second), .write_last(p_last),
+    .in_lanes(current.last_lanes[LANE_BITS-1:0]), .write(p_write), .write_second(p_second),
     .write_slot(p_slot), .write_query(p_query), .write_chunk(p_chunk), .write_codes(p_codes), .block_ready(block_ready),
     .block_slot(unused_block_slot), .read_slot(beat_tile.block_slot),
     .read_group(beat_group[CONTEXT_GROUP_BITS-1:0]), .read_inverses(inverses));
@@ -361,8 +357,8 @@ module quasar_engine #(
     .INPUTS(INPUTS), .TOKENS(TOKENS), .SOFTMAX(SOFTMAX), .MAX_TOKENS(MAX_TOKENS)
   ) probability_memory (
     .clk(clk), .reset(reset), .write(p_write), .write_slot(p_slot), .write_query(p_query), .write_second(p_second),
-    .write_last(1'b0), .write_chunk(p_chunk), .write_codes(p_codes), .read_slot(tile.block_slot),
-    .read_step(step[KEY_STEP_BITS-1:0]), .read_words(p_words));
+    .write_chunk(p_chunk), .write_codes(p_codes), .read_slot(tile.block_slot),
+    .read_step(step[KEY_STEP_BITS-1:0]), .read_keys(read_keys), .read_words(p_words));
   logic [DRAIN-1:0] context_used;
   always_ff @(posedge clk) begin
     context_valid <= context_beat & ~reset;
@@ -462,8 +458,8 @@ module quasar_engine #(
   logic [RESIDUAL_TOKEN_BITS-1:0] norm_token;
   logic [WIDTH_BITS-1:0] norm_channel;
   logic [NORM*16-1:0] norm_values;
-  logic [WIDTH_BITS-1:0] width;
-  assign width = residual_access ? residual_width : embedding_write ? embedding_width[WIDTH_BITS-1:0] : current.width[WIDTH_BITS-1:0];
+  logic [WIDTH_BITS-1:0] width, norm_width;
+  assign width = residual_access ? residual_width : embedding_write ? embedding_width[WIDTH_BITS-1:0] : norm_width;
   quasar_residual_memory #(
     .DRAIN(DRAIN), .NORM(NORM), .MAX_TOKENS(MAX_TOKENS), .MAX_WIDTH(MAX_WIDTH)
   ) residual_memory (
@@ -482,7 +478,8 @@ module quasar_engine #(
   logic [CHANNEL_INDEX_BITS-1:0] channel_chunk;
   assign channel_chunk = channel_index >> NORM_LOG;
   quasar_norm_path #(
-    .NORM(NORM), .INPUTS(INPUTS), .WORD_TOKENS(WORD_TOKENS), .MAX_TOKENS(MAX_TOKENS), .MAX_WIDTH(MAX_WIDTH), .DEPTH(X_DEPTH)
+    .NORM(NORM), .INPUTS(INPUTS), .WORD_TOKENS(WORD_TOKENS), .MAX_TOKENS(MAX_TOKENS), .MAX_WIDTH(MAX_WIDTH), .DEPTH(X_DEPTH),
+    .RESIDUAL_CYCLES(quasar_pkg::RESIDUAL_CYCLES)
   ) norm_path (
     .clk(clk), .reset(reset), .norm_write(norm_write), .norm_epsilon(norm_epsilon), .norm_lo(norm_low),
     .norm_hi(norm_high), .channel_write(channel_write), .channel_chunk(channel_chunk[NORM_CHUNK_BITS-1:0]),
@@ -490,7 +487,7 @@ module quasar_engine #(
     .tokens(current.tokens[COMMAND_TOKEN_BITS-1:0]), .width(current.width[WIDTH_BITS-1:0]),
     .first_token(current.first_token[RESIDUAL_TOKEN_BITS-1:0]), .steps(current.target_stride[X_BITS-1:0]),
     .first_word({X_BITS{1'b0}}), .first_byte({BYTE_BITS{1'b0}}), .done(norm_done), .read(norm_read),
-    .read_token(norm_token), .read_channel(norm_channel), .read_values(norm_values), .write(norm_x_write),
+    .read_width(norm_width), .read_token(norm_token), .read_channel(norm_channel), .read_values(norm_values), .write(norm_x_write),
     .write_column(norm_x_column), .write_address(norm_x_address), .write_byte(norm_x_byte),
     .write_codes(norm_x_codes));
 
