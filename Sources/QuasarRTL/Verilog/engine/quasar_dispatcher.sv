@@ -83,7 +83,7 @@ module quasar_dispatcher #(
   input  logic                        pixel_ready,
   output logic [DRAIN*8-1:0]          pixel_codes,
   output logic [15:0]                 pixel_channel,
-  output logic [15:0]                 pixel_channels, // of the image
+  output logic [15:0]                 pixel_channels,    // of the image
   output logic [15:0]                 pixel_word,
   output logic                        pixel_half,
   output logic [7:0]                  pixel_group,
@@ -197,6 +197,7 @@ module quasar_dispatcher #(
     .in_valid(payload & is_pixels), .in_word(word), .in_done(pixel_done), .finished(pixel_full),
     .pixel_valid(pixel_valid), .pixel_ready(pixel_ready), .pixel_codes(pixel_codes), .pixel_channel(pixel_channel),
     .pixel_word(pixel_word), .pixel_half(pixel_half), .pixel_group(pixel_group), .pixel_count(pixel_count));
+  // Both belong to what the writers have taken, while the next record may stand in the block.
   always_ff @(posedge clk) if (starts && is_pixels) pixel_channels <= body[207:192];
   always_ff @(posedge clk) if (starts && is_embedding) embedding_width <= argument[31:16];
   always_ff @(posedge clk) table_is_exponent <= argument[0];
