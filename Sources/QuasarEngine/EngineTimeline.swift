@@ -20,7 +20,7 @@ public struct EngineTimeline: Sendable {
     public var waits: Waits
   }
 
-  public struct Waits: Hashable, Sendable {
+  public struct Waits: Codable, Hashable, Sendable {
     public var weights = 0
     public var drain = 0
     public var softmax = 0

@@ -175,7 +175,8 @@ public enum Workflow {
     }
   }
 
-  private static func reason(_ error: Error) -> String {
+  /// What a decoder has to say about a file, in a few words.
+  public static func reason(_ error: Error) -> String {
     guard let error = error as? DecodingError else { return "\(error)" }
     switch error {
     case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):

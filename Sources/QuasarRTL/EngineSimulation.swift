@@ -15,10 +15,13 @@ public struct EngineSimulation {
   public let buildSeconds: Double
   public let runSeconds: Double
   public private(set) var cycles = 0
+  /// True if words of the stream came with random gaps.
+  public let hasGaps: Bool
 
   /// Builds and runs; throws where a tool is missing, the build fails or the engine reports an error. `seed` puts random
   /// gaps into the stream.
   public init(_ folder: EngineFolder, seed: UInt64? = nil, assertions: Bool = true, jobs: Int = 2) throws {
+    hasGaps = seed != nil
     let clock = ContinuousClock()
     let start = clock.now
     let build = try SystemProgram.run(

@@ -112,8 +112,10 @@ public enum RegisterMap {
     Register(0x48, "INPUT_STRIDE", .readWrite, low: 6, "Bytes from image to image; a multiple of 64"),
     Register(0x4C, "OUTPUT_STRIDE", .readWrite, low: 6, "Bytes from logits to logits; a multiple of 64"),
     Register(0x50, "WATCHDOG", .readWrite, "Cycles without a complete command after which a run fails; 0: never"),
-    Register(0x54, "INPUT_BYTES", .readWrite, low: 6, "Bytes of an image as the program's header has them, padded to 64"),
-    Register(0x80, "CYCLES", .readOnly, "Cycles since start, low word; reading it keeps all counters for the next reads"),
+    Register(
+      0x54, "INPUT_BYTES", .readWrite, low: 6, "Bytes of an image as the program's header has them, padded to 64"),
+    Register(
+      0x80, "CYCLES", .readOnly, "Cycles since start, low word; reading it keeps all counters for the next reads"),
     Register(0x84, "CYCLES_HIGH", .readOnly, "High word"),
     Register(0x88, "ARRAY_STEPS", .readOnly, "Steps of the array"),
     Register(0x8C, "WAIT_WEIGHTS", .readOnly, "Cycles in which a tile waits for its weights"),

@@ -26,7 +26,8 @@ extension RegisterMap {
     for register in registers {
       lines.append("")
       lines.append("  // \(register.text).")
-      lines.append("  localparam [11:0] \(register.name) = 12'h\(hexadecimal(register.offset, digits: 3).lowercased());")
+      lines.append(
+        "  localparam [11:0] \(register.name) = 12'h\(hexadecimal(register.offset, digits: 3).lowercased());")
       for field in named(register) {
         let name = "\(register.name)_\(field.name)"
         if field.bits == 1 {
@@ -82,7 +83,9 @@ extension RegisterMap {
     func bits(_ field: Field) -> String {
       field.bits == 1 ? "\(field.low)" : "\(field.low + field.bits - 1)…\(field.low)"
     }
-    var lines = ["# Registers of the engine", "", "| offset | register | bits | access | meaning |", "|---|---|---|---|---|"]
+    var lines = [
+      "# Registers of the engine", "", "| offset | register | bits | access | meaning |", "|---|---|---|---|---|",
+    ]
     for register in registers {
       let fields = named(register)
       let only = register.fields[0]
@@ -120,7 +123,8 @@ extension RegisterMap {
       lines.append("    desc = \(quoted(register.text));")
       for field in register.fields {
         lines.append("    field { \(properties(field.access)) desc = \(quoted(field.text)); }")
-        let reset = field.access == .readOnly ? "" : " = \(field.bits)'h\(hexadecimal(Int(register.reset) >> field.low))"
+        let reset =
+          field.access == .readOnly ? "" : " = \(field.bits)'h\(hexadecimal(Int(register.reset) >> field.low))"
         lines.append("      \(field.name)[\(field.low + field.bits - 1):\(field.low)]\(reset);")
       }
       lines.append("  } \(register.name) @ 0x\(hexadecimal(register.offset, digits: 3));")

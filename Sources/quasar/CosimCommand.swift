@@ -10,6 +10,10 @@ struct CosimCommand: ParsableCommand {
       --units simulates every RTL unit on golden vectors of the emulator: all packing modes and forms, or with --model
       those of the engine made for that network and board. --synthesis also counts cells with yosys.
 
+      --network simulates a whole engine that runs a packed model on test images, or a network with random weights
+      (--arch, --subnet) on noise: every logit against the integer kernels, the end of every command against the
+      timeline of the cost model.
+
       Example: quasar cosim --units --vectors 100000
       """)
 
@@ -23,6 +27,7 @@ struct CosimCommand: ParsableCommand {
   @Option(name: .long, help: "network: random gaps in the stream, drawn from this number.") var stalls: UInt64?
   @Flag(name: .long, help: "network: multiplications in place of DSP slices, for speed.") var behavioural = false
   @OptionGroup var data: DataOption
+  @OptionGroup var architecture: ArchitectureOptions
   @Flag(name: .long, help: "Count DSP, LUT and FF of every unit with yosys.") var synthesis = false
   @Option(name: .long, help: "Packed model: only the units of the engine made for it.") var model: String?
   @Option(name: .long, help: "Operations per unit.") var vectors = 20_000

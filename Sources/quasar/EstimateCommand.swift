@@ -9,11 +9,7 @@ struct EstimateCommand: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var device: DeviceOptions
-  @Option(name: .long, help: "Architecture by name (see --list).") var arch: String?
-  @Option(name: .long, help: "Sub-network file from 'quasar search'.") var subnet: String?
-  @Option(name: .long, help: "8, 4 or mixed:R, R the share of 8-bit rows; for --arch (default mixed:0.5).")
-  var weightBits: String?
-  @Option(name: .long, help: "8 or 6; for --arch (default 8).") var activationBits: Int?
+  @OptionGroup var network: ArchitectureOptions
   @Flag(name: .long, help: "List boards and architectures.") var list = false
 
   func run() throws {
@@ -22,29 +18,12 @@ struct EstimateCommand: ParsableCommand {
       try printLists()
       return
     }
-    let architecture = try chosenArchitecture()
+    let architecture = try network.architecture()
     let estimate = try device.model().estimate(architecture)
     if common.json, let object = try Console.object(estimate) as? [String: Any] {
       try Console.json(object)
     } else {
       printTables(estimate)
-    }
-  }
-
-  private func chosenArchitecture() throws -> Architecture {
-    switch (arch, subnet) {
-    case (let name?, nil):
-      let named = try Architecture.named(name)
-      return try named.with(
-        weightBits: WeightBits(weightBits ?? "mixed:0.5"), activationBits: activationBits ?? 8)
-    case (nil, let path?):
-      guard weightBits == nil, activationBits == nil else {
-        throw QuasarError(
-          .usage, "a sub-network file fixes its bits; leave out --weight-bits and --activation-bits")
-      }
-      return try Workflow.architecture(contentsOf: path)
-    default:
-      throw QuasarError(.usage, "name either --arch NAME or --subnet FILE")
     }
   }
 

@@ -31,6 +31,34 @@ struct DeviceOptions: ParsableArguments {
   }
 }
 
+/// A network without weights: by name, with its bits, or from a file.
+struct ArchitectureOptions: ParsableArguments {
+  @Option(name: .long, help: "Architecture by name (see 'quasar estimate --list').") var arch: String?
+  @Option(name: .long, help: "Sub-network file from 'quasar search'.") var subnet: String?
+  @Option(name: .long, help: "8, 4 or mixed:R, R the share of 8-bit rows; for --arch (default mixed:0.5).")
+  var weightBits: String?
+  @Option(name: .long, help: "8 or 6; for --arch (default 8).") var activationBits: Int?
+
+  var isNamed: Bool { arch != nil || subnet != nil }
+
+  func architecture() throws -> Architecture {
+    switch (arch, subnet) {
+    case (let name?, nil):
+      let named = try Architecture.named(name)
+      return try named.with(
+        weightBits: WeightBits(weightBits ?? "mixed:0.5"), activationBits: activationBits ?? 8)
+    case (nil, let path?):
+      guard weightBits == nil, activationBits == nil else {
+        throw QuasarError(
+          .usage, "a sub-network file fixes its bits; leave out --weight-bits and --activation-bits")
+      }
+      return try Workflow.architecture(contentsOf: path)
+    default:
+      throw QuasarError(.usage, "name either --arch NAME or --subnet FILE")
+    }
+  }
+}
+
 // MARK: Trainings
 
 /// Where the images of a training come from.
