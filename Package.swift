@@ -167,7 +167,10 @@ let package = Package(
       ]),
     .testTarget(
       name: "QuasarRTLTests",
-      dependencies: ["QuasarSupernet", "QuasarRTL", "QuasarHardware", "QuasarArithmetic", "QuasarTensor", "CKernels"]),
+      dependencies: [
+        "QuasarSupernet", "QuasarRTL", "QuasarEngine", "QuasarHardware", "QuasarNetwork", "QuasarArithmetic",
+        "QuasarTensor", "CKernels", "QuasarTestNetworks",
+      ]),
     .testTarget(name: "QuasarProcessesTests", dependencies: ["QuasarProcesses", "QuasarTensor", "QuasarTestSupport"]),
     .testTarget(
       name: "QuasarAutogradTests",

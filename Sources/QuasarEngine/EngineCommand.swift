@@ -59,6 +59,14 @@ public struct EngineCommand: Hashable, Sendable {
     case logits = 4
   }
 
+  /// Which memory a row of an attention target goes to; the raw value is that of a row's entry.
+  public enum RowKind: Int, Sendable {
+    case direct = 0
+    case query = 1
+    case key = 2
+    case value = 3
+  }
+
   /// How sums become outputs; the raw value is that of the lanes.
   public enum Form: Int, Sendable {
     case codes = 0

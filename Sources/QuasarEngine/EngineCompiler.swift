@@ -161,8 +161,9 @@ private struct EngineCompiler {
       let place = destination(row, gemm, sizes)
       payload.put(
         fields: [
-          (bias, 31), (Int(requantiser.multiplier), 17), (Int(requantiser.shift), 6), (place.step, 10),
-          (place.lane, 6), (place.kind, 2),
+          (bias, 31), (Int(requantiser.multiplier), 17), (Int(requantiser.shift), 6),
+          (place.step, EngineRecord.stepBits),
+          (place.lane, EngineRecord.laneBits), (place.kind.rawValue, EngineRecord.kindBits),
         ], bytes: EngineRecord.entryBytes)
     }
     payload.bytes += [UInt8](repeating: 0, count: EngineRecord.padded(payload.bytes.count) - payload.bytes.count)
@@ -184,20 +185,20 @@ private struct EngineCompiler {
   /// Where the output of a row goes; the fields of a row entry.
   private func destination(
     _ row: Int, _ gemm: EngineCommand.GEMM, _ sizes: Layer.Linear
-  ) -> (kind: Int, lane: Int, step: Int) {
+  ) -> (kind: EngineCommand.RowKind, lane: Int, step: Int) {
     switch gemm.target {
-    case .operand, .hidden: return (0, row % shape.inputs, row / shape.inputs)
-    case .residual, .logits: return (0, row % 64, row / 64)
+    case .operand, .hidden: return (.direct, row % shape.inputs, row / shape.inputs)
+    case .residual, .logits: return (.direct, row % (1 << EngineRecord.laneBits), row >> EngineRecord.laneBits)
     case .attention:
       let part = row / (sizes.groups * sizes.groupRows)
       let head = row / sizes.groupRows % sizes.groups
       let channel = row % sizes.groupRows
       if part == 2 {
         let tiles = ceilDivide(sizes.groupRows, shape.tileRows)
-        return (3, channel % shape.tileRows, head * tiles + channel / shape.tileRows)
+        return (.value, channel % shape.tileRows, head * tiles + channel / shape.tileRows)
       }
       let steps = ceilDivide(sizes.groupRows, shape.inputs)
-      return (1 + part, channel % shape.inputs, head * steps + channel / shape.inputs)
+      return (part == 0 ? .query : .key, channel % shape.inputs, head * steps + channel / shape.inputs)
     }
   }
 }

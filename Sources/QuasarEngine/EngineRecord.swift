@@ -39,6 +39,11 @@ public struct EngineRecord: Hashable, Sendable {
   static let entryBytes = 12
   static let tableBytes = 512
 
+  /// Bits of the fields of a row's destination: step, lane and kind.
+  public static let stepBits = 10
+  public static let laneBits = 6
+  public static let kindBits = 2
+
   /// Bytes in the program: block and padded payload. The image, the payload of the header, is not in the program.
   public var byteCount: Int { Self.blockBytes + (kind == .header ? 0 : Self.padded(payloadBytes)) }
 

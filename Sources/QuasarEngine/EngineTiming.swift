@@ -27,6 +27,13 @@ public struct EngineTiming: Hashable, Sendable {
   /// From the end of a command to the cycle in which a record that waits for it enters.
   public let wake: Int
 
+  /// Cycles of the requantiser lanes with one DSP each, and how long before their result they need the old residual.
+  public static let lanes = 10
+  public static let laneResidual = 2
+  /// Cycles of the context lanes.
+  public static let contextLanes = 13
+  /// Cycles from an access of the residual memory to its values.
+  public static let residual = 7
   /// Cycles from a memory's address to its word.
   static let memory = 2
   /// From the cycle in which a tile is taken to the address of its first step.
@@ -36,14 +43,13 @@ public struct EngineTiming: Hashable, Sendable {
 
   init(_ shape: EngineShape) {
     array = shape.broadcast + shape.cascade + 6 + ceilLog2(shape.inputs / shape.cascade)
-    lane = 10 + (shape.laneSumBits > shape.generation.preAdderBits ? 1 : 0)
+    lane = Self.lanes + (shape.laneSumBits > shape.generation.preAdderBits ? 1 : 0)
     // One cycle before the lanes for the inverses of the beat.
-    context = 14
+    context = Self.contextLanes + 1
     write = 2
     scores = 2
     softmax = 31 + 2 * ceilLog2(shape.softmax)
-    // 85 of the unit and 7 of the residual memory.
-    norm = 92 + 2 * ceilLog2(shape.norm)
+    norm = 85 + Self.residual + 2 * ceilLog2(shape.norm)
     command = 4
     rowTile = 4
     release = 0

@@ -36,6 +36,7 @@ struct AttentionUnit: RTLUnit {
     ]
   }
 
+  static var tested: [AttentionUnit] { [everything[2]] }
   static func units(of use: EngineUse) -> [AttentionUnit] { [] }
 
   var parameters: [UnitParameter] {

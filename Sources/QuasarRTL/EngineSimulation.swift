@@ -18,15 +18,21 @@ public struct EngineSimulation {
   /// True if words of the stream came with random gaps.
   public let hasGaps: Bool
 
-  /// Builds and runs; throws where a tool is missing, the build fails or the engine reports an error. `seed` puts random
-  /// gaps into the stream.
-  public init(_ folder: EngineFolder, seed: UInt64? = nil, assertions: Bool = true, jobs: Int = 2) throws {
+  /// Builds and runs; throws where a tool is missing, the build fails or the engine reports an error.
+  ///
+  /// `seed` puts random gaps into the stream. Without `optimise` the C++ compiler is quick and the simulation slow.
+  public init(
+    _ folder: EngineFolder, seed: UInt64? = nil, assertions: Bool = true, optimise: Bool = true, jobs: Int = 2
+  ) throws {
     hasGaps = seed != nil
     let clock = ContinuousClock()
     let start = clock.now
     let build = try SystemProgram.run(
       "make",
-      ["-C", folder.path, "-s", "engine-build", "JOBS=\(jobs)", "ASSERT=\(assertions ? "--assert" : "")"])
+      [
+        "-C", folder.path, "-s", "engine-build", "JOBS=\(jobs)", "ASSERT=\(assertions ? "--assert" : "")",
+        "OPTIMISE=\(optimise ? "-O2" : "-O0")",
+      ])
     guard build.status == 0 else {
       throw QuasarError(.internal, "\(folder.path): verilator refuses the sources: \(build.output.suffix(3000))")
     }

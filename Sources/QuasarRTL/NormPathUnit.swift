@@ -30,6 +30,7 @@ struct NormPathUnit: RTLUnit {
     ]
   }
 
+  static var tested: [NormPathUnit] { [everything[1]] }
   static func units(of use: EngineUse) -> [NormPathUnit] { [] }
 
   private var chunks: Int { maximumWidth / lanes }

@@ -1,5 +1,6 @@
 import CKernels
 import QuasarArithmetic
+import QuasarEngine
 import QuasarHardware
 
 /// The numbers of `quasar_pkg.sv`, derived from the arithmetic contract; a test compares both, in both directions.
@@ -41,6 +42,20 @@ enum RTLConstants {
         uniqueKeysWithValues: LaneDecoder.allCases.map { ("DECODE_" + $0.rawValue.uppercased(), value($0)) }),
       "form_e": Dictionary(
         uniqueKeysWithValues: RequantiserUnit.Form.allCases.map { ("FORM_" + $0.rawValue.uppercased(), value($0)) }),
+      "lane_form_e": [
+        "LANE_CODES": EngineCommand.Form.codes.rawValue, "LANE_TABLE": EngineCommand.Form.table.rawValue,
+        "LANE_RESIDUAL": EngineCommand.Form.residual.rawValue, "LANE_LOGITS": EngineCommand.Form.logits.rawValue,
+      ],
+      "target_e": [
+        "TARGET_X": EngineCommand.Target.operand.rawValue, "TARGET_H": EngineCommand.Target.hidden.rawValue,
+        "TARGET_QKV": EngineCommand.Target.attention.rawValue,
+        "TARGET_RESIDUAL": EngineCommand.Target.residual.rawValue,
+        "TARGET_LOGITS": EngineCommand.Target.logits.rawValue,
+      ],
+      "kind_e": [
+        "KIND_DIRECT": EngineCommand.RowKind.direct.rawValue, "KIND_QUERY": EngineCommand.RowKind.query.rawValue,
+        "KIND_KEY": EngineCommand.RowKind.key.rawValue, "KIND_VALUE": EngineCommand.RowKind.value.rawValue,
+      ],
     ]
   }
 
@@ -85,6 +100,12 @@ enum RTLConstants {
       "REQUANTISER_CYCLES": narrow,
       "SECOND_DSP_CYCLES": EnginePipeline.requantisation(wide: true) - narrow,
       "CONTEXT_CYCLES": EnginePipeline.context,
+      "LANE_CYCLES": EngineTiming.lanes,
+      "LANE_RESIDUAL_CYCLES": EngineTiming.laneResidual,
+      "RESIDUAL_CYCLES": EngineTiming.residual,
+      "STEP_BITS": EngineRecord.stepBits,
+      "LANE_BITS": EngineRecord.laneBits,
+      "KIND_BITS": EngineRecord.kindBits,
     ]
   }
 

@@ -26,8 +26,10 @@ public struct UnitCycles: Hashable, Sendable {
 public protocol RTLUnit: Sendable {
   /// The SystemVerilog module; its bench is the module with "_tb".
   static var module: String { get }
-  /// The unit in every form and in several sizes, as the tests of the package simulate it.
+  /// The unit in every form and in several sizes.
   static var everything: [Self] { get }
+  /// Those that the tests of the package simulate: a simulator builds large blocks slowly, and `cosim --units` takes all.
+  static var tested: [Self] { get }
   /// The units of one engine for one network; without repetitions.
   static func units(of use: EngineUse) throws -> [Self]
 
@@ -45,6 +47,7 @@ public protocol RTLUnit: Sendable {
 }
 
 extension RTLUnit {
+  public static var tested: [Self] { everything }
   public var benchParameters: [UnitParameter] { [] }
   public var resources: ResourceUse? { nil }
 }

@@ -23,7 +23,11 @@ public struct UnitSuite: Sendable {
   /// Every packing mode, both requantiser widths and DSP generations, and vector units of several sizes.
   public static var everything: UnitSuite { UnitSuite(units: kinds.flatMap { all(of: $0) }) }
 
+  /// The same with few sizes of the blocks of the engine.
+  static var tested: UnitSuite { UnitSuite(units: kinds.flatMap { tested(of: $0) }) }
+
   private static func all<Unit: RTLUnit>(of kind: Unit.Type) -> [any RTLUnit] { kind.everything }
+  private static func tested<Unit: RTLUnit>(of kind: Unit.Type) -> [any RTLUnit] { kind.tested }
 
   private init(units: [any RTLUnit]) { self.units = units }
 
