@@ -137,6 +137,7 @@ module quasar_memories_tb #(
   // Shortly after every clock edge: what lanes, context lanes and the logit memory see in the new cycle; the ports that
   // define nothing are random until the middle of the cycle, where a task may use them.
   integer slot;
+  logic reading;
   always @(posedge clk) begin
     #1 cycle = cycle + 1;
     beat_valid = 0;
@@ -148,7 +149,8 @@ module quasar_memories_tb #(
     {beat_context, beat_half, beat_destination, pixel_destination} = {$urandom, $urandom};
     {beat_target, beat_count, beat_token, norm_token, norm_channel} = {$urandom, $urandom};
     {value_keys, probability_keys, probability_step} = $urandom;
-    {x_address, h_address, query_address, query_part, value_address} = {$urandom, $urandom, $urandom};
+    if (reading || $urandom % 16 == 0)
+      {x_address, h_address, query_address, query_part, value_address} = {$urandom, $urandom, $urandom};
     for (int i = 0; i < lanes; i = i + 1) random_codes[i*8 +: 8] = $urandom;
     for (int i = 0; i < channels_of_norm; i = i + 1) random_values[i*16 +: 16] = $urandom;
     slot = (cycle + RING - CODE_CYCLES) % RING;
@@ -506,6 +508,7 @@ module quasar_memories_tb #(
     errors = 0;
     {cycle, beats, found, logits, logits_sent, dense, round} = 0;
     latency = -1;
+    reading = 0;
     for (int i = 0; i < RING; i = i + 1) begin
       ring_context[i] = 0;
       ring_is_logit[i] = 0;
@@ -545,12 +548,14 @@ module quasar_memories_tb #(
       end
       if (round % 8 == 5) read_residuals;
       idle;
+      reading = 1;
       if (round % 8 == 1 || round % 8 == 6) read_operands(1);
       if (round % 8 >= 2 && round % 8 <= 4) read_operands(0);
       if (round % 8 == 4) begin
         read_queries;
         read_values;
       end
+      reading = 0;
       round = round + 1;
     end
     if (logits != logits_sent) fail(5, 0, 0, logits_sent, logits);
