@@ -216,7 +216,7 @@ extension EngineShape {
   private var canonicalText: String {
     "quasar engine 1: \(generation.rawValue) \(rows)x\(inputs)x\(tokens) cascade \(cascade) blocks \(hasBlocks) "
       + "broadcast \(broadcast) drain \(drain) softmax \(softmax) norm \(norm) stream \(streamBits) "
-      + "keeps \(keepsProgram) limits \(limits.activationBits) \(limits.tokens) \(limits.width) \(limits.inputs) "
+      + "limits \(limits.activationBits) \(limits.tokens) \(limits.width) \(limits.inputs) "
       + "\(limits.hidden) \(limits.heads) \(limits.attentionWidth) \(limits.classes)"
   }
 }

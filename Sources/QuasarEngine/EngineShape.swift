@@ -16,35 +16,27 @@ public struct EngineShape: Codable, Hashable, Sendable {
   /// DSPs whose products meet in one sum before they are decoded; divides `inputs`.
   public var cascade: Int
   /// True if 4-bit rows run two by two: two weights and two inputs per DSP, inputs of at most 6 bits.
-  public var hasBlocks: Bool
+  public var hasBlocks = false
   /// Register levels between the edge and the array.
   public var broadcast = 1
   /// Outputs requantised per cycle; divides `tokens`.
-  public var drain: Int
+  public var drain = 1
   /// Scores per softmax unit and cycle, with two units; divides `tokens`, at most `inputs`.
-  public var softmax: Int
+  public var softmax = 1
   /// LayerNorm channels per cycle; divides `inputs`.
-  public var norm: Int
+  public var norm = 1
   /// Bits of a word of the program stream, a power of two in 64…512.
   public var streamBits = 64
-  /// True if the program with all weights is kept on chip.
-  public var keepsProgram: Bool
   public var limits: EngineLimits
 
-  public init(
-    generation: DSPGeneration, rows: Int, inputs: Int, tokens: Int, cascade: Int, hasBlocks: Bool, drain: Int,
-    softmax: Int, norm: Int, keepsProgram: Bool, limits: EngineLimits
-  ) {
+  /// An array of rows × inputs × tokens DSPs with cascades as long as the generation allows; everything else has a
+  /// default and is set afterwards.
+  public init(generation: DSPGeneration, rows: Int, inputs: Int, tokens: Int, limits: EngineLimits) {
     self.generation = generation
     self.rows = rows
     self.inputs = inputs
     self.tokens = tokens
-    self.cascade = cascade
-    self.hasBlocks = hasBlocks
-    self.drain = drain
-    self.softmax = softmax
-    self.norm = norm
-    self.keepsProgram = keepsProgram
+    cascade = min(inputs, generation == .e2 ? 4 : 2)
     self.limits = limits
   }
 

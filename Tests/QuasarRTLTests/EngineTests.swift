@@ -11,16 +11,16 @@ import Testing
 /// Whole engines in Verilator: every logit is that of the kernels, every command ends in the cycle of the timeline.
 @Suite("Whole engines", .serialized)
 struct EngineTests {
-  static func shape(_ generation: DSPGeneration, _ architecture: Architecture, keepsProgram: Bool = false)
-    -> EngineShape
-  {
+  static func shape(_ generation: DSPGeneration, _ architecture: Architecture) -> EngineShape {
     let isE1 = generation == .e1
-    let inputs = 4
     var shape = EngineShape(
-      generation: generation, rows: isE1 ? 1 : 2, inputs: inputs, tokens: isE1 ? 3 : 2, cascade: isE1 ? 2 : 4,
-      hasBlocks: architecture.activationBits <= 6, drain: isE1 ? 1 : 2, softmax: isE1 ? 3 : 1, norm: isE1 ? 1 : 2,
-      keepsProgram: keepsProgram, limits: EngineLimits(architecture, inputs: inputs))
+      generation: generation, rows: isE1 ? 1 : 2, inputs: 4, tokens: isE1 ? 3 : 2,
+      limits: EngineLimits(architecture, inputs: 4))
+    shape.hasBlocks = architecture.activationBits <= 6
     shape.broadcast = isE1 ? 0 : 2
+    shape.drain = isE1 ? 1 : 2
+    shape.softmax = isE1 ? 3 : 1
+    shape.norm = isE1 ? 1 : 2
     return shape
   }
 
