@@ -57,7 +57,7 @@ let package = Package(
 
     // Hardware and exchange: more walks over the same network.
     .target(
-      name: "QuasarEngine", dependencies: ["QuasarNetwork", "QuasarArithmetic", "QuasarTensor", "CZlib"]),
+      name: "QuasarEngine", dependencies: ["QuasarNetwork", "QuasarArithmetic", "QuasarTensor", "CKernels", "CZlib"]),
     .target(
       name: "QuasarHardware",
       dependencies: ["QuasarNetwork", "QuasarArithmetic", "QuasarInterchange", "QuasarTensor"],
@@ -168,7 +168,8 @@ let package = Package(
     .testTarget(
       name: "QuasarRTLTests",
       dependencies: [
-        "QuasarSupernet", "QuasarRTL", "QuasarEngine", "QuasarHardware", "QuasarNetwork", "QuasarArithmetic",
+        "QuasarSupernet", "QuasarData", "QuasarRTL", "QuasarEngine", "QuasarHardware", "QuasarNetwork",
+        "QuasarArithmetic",
         "QuasarTensor", "CKernels", "QuasarTestNetworks",
       ]),
     .testTarget(name: "QuasarProcessesTests", dependencies: ["QuasarProcesses", "QuasarTensor", "QuasarTestSupport"]),

@@ -1,5 +1,6 @@
 import Foundation
 import QuasarArithmetic
+import QuasarData
 import QuasarEngine
 import QuasarNetwork
 import QuasarTensor

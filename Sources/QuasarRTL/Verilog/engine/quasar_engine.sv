@@ -335,10 +335,11 @@ module quasar_engine #(
   logic [DRAIN*SUM_BITS-1:0] context_sums;
   logic [DRAIN*ACTIVATION_BITS-1:0] context_narrow;
   logic [DRAIN*8-1:0] context_codes;
-  logic [7:0] score_query, score_pair;
+  logic [7:0] score_row, score_query, score_pair;
   logic [15:0] score_chunk;
-  assign score_query = beat_tile.query + {{(8 - ROW_BITS){1'b0}}, beat_row};
-  assign score_pair = beat_tile.pair_slot + {{(9 - ROW_BITS){1'b0}}, beat_row[ROW_BITS-1:1]};
+  assign score_row = {{(8 - ROW_BITS){1'b0}}, beat_row};
+  assign score_query = beat_tile.query + score_row;
+  assign score_pair = beat_tile.pair_slot + (score_row >> 1);
   assign score_chunk = beat_tile.chunk + {{(16 - DRAIN_GROUP_BITS){1'b0}}, beat_group};
   quasar_attention #(
     .ROWS(ROWS), .TOKENS(TOKENS), .DRAIN(DRAIN), .SOFTMAX(SOFTMAX), .MAX_TOKENS(MAX_TOKENS), .SCORE_BITS(SUM_BITS),
