@@ -491,39 +491,4 @@ module quasar_engine #(
     .read_width(norm_width), .read_token(norm_token), .read_channel(norm_channel), .read_values(norm_values), .write(norm_x_write),
     .write_column(norm_x_column), .write_address(norm_x_address), .write_byte(norm_x_byte),
     .write_codes(norm_x_codes));
-
-`ifdef QUASAR_TRACE
-  // Everything that commands write, one line a write.
-  logic [9:0] trace_valid;
-  logic [15:0] late_debug_channel, late_debug_word, late_debug_group;
-  always @(posedge clk) begin
-    late_debug_channel <= beat_tile.channel + {{(16 - ROW_BITS){1'b0}}, beat_row};
-    late_debug_word <= {8'd0, beat_tile.word};
-    late_debug_group <= {{(16 - DRAIN_GROUP_BITS){1'b0}}, beat_group};
-  end
-  logic [RESIDUAL_TOKEN_BITS-1:0] trace_token [0:9];
-  logic [WIDTH_BITS-1:0] trace_channel [0:9];
-  logic [COUNT_BITS-1:0] trace_count [0:9];
-  always @(posedge clk) begin
-    trace_valid <= {trace_valid[8:0], residual_access};
-    trace_token[0] <= residual_token;
-    trace_channel[0] <= residual_channel;
-    trace_count[0] <= residual_count;
-    for (int i = 1; i < 10; i = i + 1) begin
-      trace_token[i] <= trace_token[i-1];
-      trace_channel[i] <= trace_channel[i-1];
-      trace_count[i] <= trace_count[i-1];
-    end
-    if (trace_valid[8]) $display("residual %0d %0d %0d %0d %h", current.number, trace_token[8], trace_channel[8], trace_count[8], residual_sums);
-    if (x_write) $display("x %0d %b %0d %b %h", current.number, columns, address, operand_bytes, operand_word);
-    if (h_write) $display("h %0d %b %0d %b %h", current.number, columns, address, operand_bytes, operand_word);
-    if (query_columns != 0) $display("q %0d %b %b %0d %0d %b %h", current.number, query_columns, query_far, address, far_address, columns, window_codes);
-    if (value_columns != 0) $display("v %0d %b %b %0d %0d %b %h", current.number, value_columns, value_far, address, far_address, columns, window_codes);
-    if (norm_x_write) $display("n %0d %0d %0d %0d %h", current.number, norm_x_column, norm_x_address, norm_x_byte, norm_x_codes);
-    if (p_write) $display("p %0d %0d %0d %b %0d %h", current.number, p_slot, p_query, p_second, p_chunk, p_codes);
-    if (context_valid) $display("c %0d %0d %0d %0d %b %h %h", current.number, late_debug_channel, late_debug_word, late_debug_group, context_used, context_sums, inverses);
-    if (embedding_write) $display("e %0d %0d %h", embedding_token, embedding_channel, embedding_values);
-    if (pixel_valid && pixel_ready) $display("pixel %0d %0d %0d %0d %h", pixel_channel, pixel_word, pixel_place, pixel_count, pixel_codes);
-  end
-`endif
 endmodule
