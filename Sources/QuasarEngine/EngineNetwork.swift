@@ -25,6 +25,13 @@ public struct EngineNetwork: Sendable {
         "engine: two-by-two products take codes of at most 6 bits, the network has \(activationBits); use an engine "
           + "without block shape")
     }
+    // A head fills whole steps: what padded channels would hold is never written.
+    guard graph.geometry.headDimension % shape.inputs == 0 else {
+      throw QuasarError(
+        .badData,
+        "engine: heads of \(graph.geometry.headDimension) channels do not fill steps of \(shape.inputs) inputs; choose "
+          + "inputs that divide \(graph.geometry.headDimension)")
+    }
     self.shape = shape
     self.graph = graph
     commands = graph.layers.map { Self.command($0, graph, shape) } + [EngineCommand(layer: nil, operation: .end)]

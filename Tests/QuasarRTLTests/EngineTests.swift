@@ -88,6 +88,9 @@ struct EngineTests {
     shape = Self.shape(.e2, architecture)
     shape.cascade = 3
     #expect(throws: QuasarError.self) { try shape.validate() }
+    shape = Self.shape(.e2, architecture)
+    shape.inputs = 32
+    #expect(throws: QuasarError.self) { try EngineNetwork(architecture, on: shape) }
     shape = Self.shape(.e1, architecture)
     shape.cascade = 4
     let long = #expect(throws: QuasarError.self) { try shape.validate() }
