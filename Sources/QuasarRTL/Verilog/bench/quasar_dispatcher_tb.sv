@@ -328,6 +328,7 @@ module quasar_dispatcher_tb #(
   logic [ROW_BITS-1:0] read_row;
   logic [OPERANDS*8-1:0] read_weights;
   logic [71:0] entry;
+  logic [15:0] pixel_channels, embedding_width;
   quasar_dispatcher #(
     .STREAM_BITS(STREAM_BITS), .ROWS(ROWS), .INPUTS(INPUTS), .TOKENS(TOKENS), .BLOCK_PITCH(BLOCK_PITCH), .DRAIN(DRAIN),
     .NORM(NORM), .MAX_STEPS(MAX_STEPS), .MAX_WIDTH(MAX_WIDTH), .MAX_TOKENS(MAX_TOKENS)
@@ -343,7 +344,7 @@ module quasar_dispatcher_tb #(
     .exponent_write(exponent_write), .table_address(table_address), .table_value(table_value),
     .embedding_write(embedding_write), .embedding_token(embedding_token), .embedding_channel(embedding_channel),
     .embedding_values(embedding_values), .pixel_valid(pixel_valid), .pixel_ready(pixel_ready),
-    .pixel_codes(pixel_codes), .pixel_channel(pixel_channel), .pixel_word(pixel_word), .pixel_half(pixel_half),
+    .pixel_codes(pixel_codes), .pixel_channels(pixel_channels), .embedding_width(embedding_width), .pixel_channel(pixel_channel), .pixel_word(pixel_word), .pixel_half(pixel_half),
     .pixel_group(pixel_group), .pixel_count(pixel_count), .error(error), .error_code(error_code),
     .error_record(error_record));
   quasar_tile_slots #(

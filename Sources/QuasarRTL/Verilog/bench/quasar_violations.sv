@@ -76,7 +76,7 @@ module quasar_violations;
   logic [7:0] context_code;
   logic context_coded;
   quasar_context #(.LANES(1)) context_unit (
-    .clk(clk), .reset(reset), .in_valid(word), .in_sums(rule == 14 ? 24'd200000 : 24'd20000),
+    .clk(clk), .reset(reset), .in_valid(word), .in_used(1'b1), .in_sums(rule == 14 ? 24'd200000 : 24'd20000),
     .in_inverses({5'd8, rule == 13 ? 16'd32767 : 16'd33000}), .in_scale({17'd40000, 6'd20}), .in_lo(8'h81),
     .in_hi(8'd127), .out_valid(context_coded), .out_codes(context_code));
 
